@@ -1,0 +1,90 @@
+"""Who may ask: internal keys derived from one secret, and users' keys read from a mounted Secret. Standard library only,
+because the operator imports it too."""
+
+import hashlib
+import hmac
+import logging
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+INTERNAL_KEY_BYTES = 32
+GENERATIONS = 2
+"""Keys of one client that are valid at the same time, so that a client can rotate without an outage."""
+_HASHED = re.compile(r"sha256:([0-9a-f]{64})")
+
+
+def derive(secret: bytes, purpose: str, namespace: str, model: str) -> str:
+    """The internal key of one model for one purpose: hex of HMAC-SHA256(secret, "purpose/namespace/model")."""
+    return hmac.new(secret, f"{purpose}/{namespace}/{model}".encode(), hashlib.sha256).hexdigest()
+
+
+def parse_entry(text: str) -> tuple[bytes, ...]:
+    """SHA-256 digests of the keys in one entry: a key per line, in plain text or as `sha256:<64 hex digits>`.
+
+    Raises:
+        ValueError: no key, more than two, or a malformed hash; the message never contains a key.
+    """
+    lines = [line.strip() for line in text.splitlines()]
+    keys = [line for line in lines if line and not line.startswith("#")]
+    if not 1 <= len(keys) <= GENERATIONS:
+        raise ValueError(f"holds {len(keys)} keys; one line per key, one or {GENERATIONS} of them")
+    digests = []
+    for number, key in enumerate(keys, start=1):
+        hashed = _HASHED.fullmatch(key)
+        if key.startswith("sha256:") and not hashed:
+            raise ValueError(f"key {number}: after sha256: come 64 lower-case hex digits")
+        digests.append(bytes.fromhex(hashed[1]) if hashed else hashlib.sha256(key.encode()).digest())
+    return tuple(digests)
+
+
+@dataclass
+class KeyRing:
+    """The clients of a directory of keys: file name = client's name, content as `parse_entry`.
+
+    Kubernetes swaps a mounted Secret's directory atomically; `reload` is cheap when nothing changed.
+    """
+
+    directory: Path
+    _clients: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    _seen: dict[str, bytes] = field(default_factory=dict)
+
+    def reload(self) -> bool:
+        """Read the directory again; True when the set of keys changed. A bad entry is named in the log and left out.
+
+        Raises:
+            OSError: the directory cannot be read; the keys read before stay valid.
+        """
+        found = {path.name: path.read_bytes() for path in sorted(self.directory.iterdir()) if self._is_entry(path)}
+        if found == self._seen:
+            return False
+        clients = {}
+        for name, content in found.items():
+            try:
+                clients[name] = parse_entry(content.decode())
+            except (ValueError, UnicodeDecodeError) as error:
+                reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
+                log.warning("key entry %r is ignored: %s", name, reason)
+        self._seen, self._clients = found, clients
+        return True
+
+    @staticmethod
+    def _is_entry(path: Path) -> bool:
+        return not path.name.startswith(".") and path.is_file()
+
+    @property
+    def clients(self) -> tuple[str, ...]:
+        """Names of the clients with at least one valid key."""
+        return tuple(self._clients)
+
+    def client(self, key: str) -> str | None:
+        """Name of the client that this key belongs to. Every stored key is compared, each in constant time."""
+        digest = hashlib.sha256(key.encode()).digest()
+        found = None
+        for name, digests in self._clients.items():
+            for known in digests:
+                if hmac.compare_digest(known, digest):
+                    found = name
+        return found

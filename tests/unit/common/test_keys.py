@@ -1,0 +1,47 @@
+import hashlib
+import hmac
+
+import pytest
+from qwen3vl_common.keys import KeyRing, derive, parse_entry
+
+
+def test_a_derived_key_is_the_documented_hmac_and_differs_by_each_part():
+    secret = bytes(range(32))
+    key = derive(secret, "engine", "models", "qwen")
+    assert key == hmac.new(secret, b"engine/models/qwen", hashlib.sha256).hexdigest()
+    others = {derive(secret, "vln-to-gateway", "models", "qwen"), derive(secret, "engine", "other", "qwen")}
+    others |= {derive(secret, "engine", "models", "other"), derive(bytes(32), "engine", "models", "qwen")}
+    assert key not in others
+    assert len(others) == 4
+
+
+def test_both_generations_of_a_client_are_valid_during_a_rotation(tmp_path):
+    (tmp_path / "robot-lab").write_text("old-key\n")
+    ring = KeyRing(tmp_path)
+    assert ring.reload()
+    assert not ring.reload(), "nothing changed"
+    (tmp_path / "robot-lab").write_text(f"# new first\nsha256:{hashlib.sha256(b'new-key').hexdigest()}\nold-key\n")
+    assert ring.reload()
+    assert ring.client("old-key") == ring.client("new-key") == "robot-lab"
+    (tmp_path / "robot-lab").write_text("new-key")
+    ring.reload()
+    assert ring.client("old-key") is None
+
+
+def test_a_bad_entry_is_named_and_left_out_and_no_key_is_logged(tmp_path, caplog):
+    (tmp_path / "good").write_text("good-key")
+    (tmp_path / "bad").write_text("secret-1\nsecret-2\nsecret-3")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xfd")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "..data").mkdir()
+    ring = KeyRing(tmp_path)
+    ring.reload()
+    assert ring.clients == ("good",)
+    assert {"'bad'", "'binary'", "'empty'"} <= {word for line in caplog.messages for word in line.split()}
+    assert "secret-" not in caplog.text
+
+
+@pytest.mark.parametrize("text", ["", "a\nb\nc", "sha256:xyz", "sha256:" + "A" * 64])
+def test_what_is_not_an_entry_is_refused_with_the_rule(text):
+    with pytest.raises(ValueError, match=r"one line per key|64 lower-case hex"):
+        parse_entry(text)
