@@ -1,1 +1,1 @@
-"""What the images share and neither owns: keys, error shapes, picture checks, logs. Imports no other package of the project."""
+"""What the images share and neither owns: keys, errors, picture checks, logs. Imports no other package of ours."""

@@ -1,4 +1,4 @@
-"""How many tokens Qwen3-VL spends on a picture: needed wherever a request's cost is counted before or without the engine."""
+"""How many tokens Qwen3-VL spends on a picture: for whoever counts a cost before or without the engine."""
 
 from math import ceil, floor, sqrt
 

@@ -1,5 +1,6 @@
-"""Who may ask: internal keys derived from one secret, and users' keys read from a mounted Secret. Standard library only,
-because the operator imports it too."""
+"""Who may ask: internal keys derived from one secret, and users' keys read from a mounted Secret.
+
+Standard library only, because the operator imports it too."""
 
 import hashlib
 import hmac

@@ -1,6 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from qwen3vl_common.image_tokens import MAX_PIXELS, MIN_PIXELS, image_tokens, resized
 
 

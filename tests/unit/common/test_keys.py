@@ -2,6 +2,7 @@ import hashlib
 import hmac
 
 import pytest
+
 from qwen3vl_common.keys import KeyRing, derive, parse_entry
 
 
