@@ -1,0 +1,1 @@
+"""What the server image runs: gateway, simulator and the chart's smoke test; each is a package or module of its own."""
