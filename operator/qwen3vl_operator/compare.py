@@ -1,0 +1,61 @@
+"""Whether a live object still is what was applied: every desired field is there, and nothing was dropped since."""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from qwen3vl_operator import names
+
+_QUANTITY_KEYS = frozenset({"requests", "limits", "sizeLimit"})
+_SUFFIXES = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
+_SUFFIXES |= {f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)}
+_IDENTITY = ("name", "mountPath", "uid", "containerPort", "port")
+
+
+def quantity(text: str) -> Decimal:
+    """The number that a Kubernetes quantity stands for.
+
+    Raises:
+        ValueError: it is none.
+    """
+    suffix = next((end for end in sorted(_SUFFIXES, key=len, reverse=True) if text.endswith(end)), "")
+    try:
+        return Decimal(text.removesuffix(suffix)) * _SUFFIXES.get(suffix, 1)
+    except InvalidOperation as error:
+        raise ValueError(f"{text!r} is no quantity") from error
+
+
+def is_up_to_date(desired: dict[str, Any], live: dict[str, Any]) -> bool:
+    """Whether applying `desired` would change nothing.
+
+    The annotation with the hash tells a field that is no longer desired; the comparison tells drift.
+    """
+    applied = (live["metadata"].get("annotations") or {}).get(names.APPLIED_HASH)
+    wanted = desired["metadata"]["annotations"][names.APPLIED_HASH]
+    return bool(applied == wanted) and contains(live, desired)
+
+
+def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
+    """Whether every field of `desired` stands in `live` with the same meaning; fields of others do not matter."""
+    if isinstance(desired, dict):
+        return isinstance(live, dict) and all(
+            contains(live.get(key), value, quantities=quantities or key in _QUANTITY_KEYS)
+            for key, value in desired.items()
+        )
+    if isinstance(desired, list):
+        return isinstance(live, list) and _list_contains(live, desired, quantities=quantities)
+    if quantities and isinstance(live, str | int) and isinstance(desired, str | int):
+        try:
+            return quantity(str(live)) == quantity(str(desired))
+        except ValueError:
+            return bool(live == desired)
+    return bool(live == desired)
+
+
+def _list_contains(live: list[Any], desired: list[Any], *, quantities: bool) -> bool:
+    key = next((key for key in _IDENTITY if desired and all(isinstance(x, dict) and key in x for x in desired)), None)
+    if key is None:
+        return len(live) == len(desired) and all(
+            contains(a, b, quantities=quantities) for a, b in zip(live, desired, strict=True)
+        )
+    found = {item.get(key): item for item in live if isinstance(item, dict)}
+    return all(contains(found.get(item[key]), item, quantities=quantities) for item in desired)

@@ -1,0 +1,94 @@
+"""Conditions as Kubernetes has them, and every reason this operator gives: the contract of docs/status.md."""
+
+from dataclasses import dataclass
+from typing import Any
+
+ORDER = ("Accepted", "Scheduled", "EngineReady", "Exposed", "UpToDate")
+"""From cause to effect: Ready copies the first of these that is not True (UpToDate apart)."""
+
+REASONS: dict[str, tuple[str, ...]] = {
+    "Accepted": ("Valid", "InvalidSpec", "NameTaken", "Immutable"),
+    "Scheduled": (
+        "Scheduled",
+        "ScaledToZero",
+        "Creating",
+        "InsufficientGPU",
+        "InsufficientResources",
+        "NodeSelectorMismatch",
+        "Tainted",
+        "VolumeNodeConflict",
+        "VolumePending",
+        "Unschedulable",
+        "PodRejected",
+    ),
+    "EngineReady": (
+        "Ready",
+        "ScaledToZero",
+        "NotScheduled",
+        "ImagePullError",
+        "Starting",
+        "Loading",
+        "CrashLoop",
+        "OutOfMemory",
+        "ConfigError",
+        "Evicted",
+        "NodeLost",
+    ),
+    "Exposed": ("Routed", "ScaledToZero", "NoEndpoints", "NameCollision"),
+    "UpToDate": ("UpToDate", "RollingOut"),
+    "Ready": ("Ready", "ScaledToZero"),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One statement about a model: True or False, a reason for programs, a message for people."""
+
+    type: str
+    status: bool
+    reason: str
+    message: str = ""
+
+    def __post_init__(self) -> None:
+        if self.reason not in REASONS[self.type] and self.type != "Ready":
+            raise ValueError(f"{self.reason} is no documented reason of {self.type}")
+
+
+def summary(conditions: list[Condition]) -> Condition:
+    """Ready: the first condition in `ORDER` that is False says why not."""
+    by_type = {condition.type: condition for condition in conditions}
+    for kind in ORDER:
+        condition = by_type.get(kind)
+        if condition is not None and not condition.status and kind != "UpToDate":
+            return Condition("Ready", False, condition.reason, condition.message)
+    if by_type["EngineReady"].reason == "ScaledToZero":
+        return Condition("Ready", True, "ScaledToZero", "no replica is wanted")
+    return Condition("Ready", True, "Ready", by_type["EngineReady"].message)
+
+
+def serialize(
+    conditions: list[Condition], previous: list[dict[str, Any]], *, generation: int, now: str
+) -> list[dict[str, Any]]:
+    """The conditions as the API has them. A condition keeps its transition time while its status stays the same.
+
+    Args:
+        previous: conditions in the object's present status.
+        now: RFC 3339 time of this look, used only for transitions.
+    """
+    before = {item["type"]: item for item in previous}
+    result = []
+    for condition in conditions:
+        status = "True" if condition.status else "False"
+        old = before.get(condition.type)
+        since = old["lastTransitionTime"] if old is not None and old["status"] == status else now
+        result.append(
+            {
+                "type": condition.type,
+                "status": status,
+                "reason": condition.reason,
+                "message": condition.message,
+                "observedGeneration": generation,
+                "lastTransitionTime": since,
+            }
+        )
+    return result

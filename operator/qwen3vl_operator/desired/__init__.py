@@ -1,0 +1,77 @@
+"""What should exist for a VisionModel: pure functions from its spec to Kubernetes objects. No cluster, no clock."""
+
+import base64
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from qwen3vl_common.keys import derive
+
+from qwen3vl_operator import names
+from qwen3vl_operator.desired.cache import cache
+from qwen3vl_operator.desired.engine import engine
+from qwen3vl_operator.desired.metadata import Object, metadata
+from qwen3vl_operator.desired.service import service
+from qwen3vl_operator.model import VisionModel
+
+__all__ = ["Object", "Settings", "desired"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the installation decides, the same for every model.
+
+    Attributes:
+        internal_secret: the bytes that every internal key is derived from.
+        server_image: image of the simulator.
+        server_image_pull_policy: its pull policy.
+        gateway_url: URL of the gateway, shown in status.
+    """
+
+    internal_secret: bytes
+    server_image: str
+    server_image_pull_policy: str
+    gateway_url: str
+
+    def __repr__(self) -> str:
+        return f"Settings(server_image={self.server_image!r}, gateway_url={self.gateway_url!r})"
+
+
+def desired(model: VisionModel, settings: Settings, *, owns_served_name: bool) -> list[Object]:
+    """Every object that should exist, in the order in which to apply them; each carries the hash of its content.
+
+    Args:
+        owns_served_name: no older model claims the same served name; else the Service is no route.
+    """
+    key = derive(settings.internal_secret, "engine", model.namespace, model.name)
+    objects = [
+        _keys(model, key),
+        cache(model),
+        service(model, routed=owns_served_name),
+        engine(
+            model,
+            simulator_image=settings.server_image,
+            simulator_image_pull_policy=settings.server_image_pull_policy,
+            key_hash=hashlib.sha256(key.encode()).hexdigest()[:16],
+        ),
+    ]
+    return [with_hash(thing) for thing in objects if thing is not None]
+
+
+def _keys(model: VisionModel, key: str) -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": metadata(model, "keys"),
+        "type": "Opaque",
+        "data": {names.ENGINE_KEY_ENTRY: base64.b64encode(key.encode()).decode()},
+    }
+
+
+def with_hash(thing: Object) -> Object:
+    """The object with the hash of its content as an annotation."""
+    content = json.dumps(thing, sort_keys=True, separators=(",", ":")).encode()
+    annotations: dict[str, Any] = {**thing["metadata"].get("annotations", {})}
+    annotations[names.APPLIED_HASH] = hashlib.sha256(content).hexdigest()[:16]
+    return {**thing, "metadata": {**thing["metadata"], "annotations": annotations}}

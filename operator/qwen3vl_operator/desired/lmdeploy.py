@@ -1,0 +1,60 @@
+"""LMDeploy's API server, version 0.18: its command line and environment."""
+
+from qwen3vl_operator import lmdeploy_flags as flag
+from qwen3vl_operator import names
+from qwen3vl_operator.desired.program import CACHE_MOUNT, MODELS_MOUNT, Program
+from qwen3vl_operator.model import VisionModel
+
+IMAGE = "docker.io/openmmlab/lmdeploy:v0.18.0"
+CPU = "8"
+MEMORY = "64Gi"
+RAY_OBJECT_STORE_BYTES = 4 * 1024**3
+"""Ray takes a share of the host's memory otherwise, not of the container's."""
+
+
+def lmdeploy(model: VisionModel) -> Program:
+    """The engine on `tensorParallel` GPUs.
+
+    TurboMind does not know Qwen3-VL and would fall back with a warning: so the PyTorch engine is named. The model
+    comes first, since `--api-keys` takes every word behind it.
+    """
+    engine, resources = model.spec.engine, model.spec.resources
+    folder = model.spec.source.volume.path if model.spec.source else ""
+    arguments = [
+        "serve",
+        "api_server",
+        f"{MODELS_MOUNT}/{folder}".rstrip("/"),
+        *(flag.BACKEND, "pytorch"),
+        *(flag.HOST, "0.0.0.0"),  # noqa: S104 - a pod's own address is not known before
+        *(flag.PORT, str(names.ENGINE_PORT)),
+        *(flag.MODEL_NAME, model.served_name),
+        *(flag.TENSOR_PARALLEL, str(engine.tensor_parallel)),
+        *(flag.CONTEXT_LENGTH, str(engine.context_length)),
+    ]
+    if engine.gpu_memory_fraction is not None:
+        arguments += [flag.GPU_MEMORY, str(engine.gpu_memory_fraction)]
+    if engine.prefix_caching:
+        arguments.append(flag.PREFIX_CACHING)
+    arguments += [flag.API_KEYS, f"$({names.ENGINE_KEY_ENV})"]
+    gpus = str(engine.tensor_parallel)
+    memory = str(resources.memory or MEMORY)
+    return Program(
+        image=IMAGE,
+        command=("lmdeploy",),
+        arguments=tuple(arguments),
+        environment=(
+            ("HOME", CACHE_MOUNT),
+            ("HF_HOME", f"{CACHE_MOUNT}/huggingface"),
+            ("HF_HUB_OFFLINE", "1"),
+            ("XDG_CACHE_HOME", f"{CACHE_MOUNT}/xdg"),
+            ("TRITON_CACHE_DIR", f"{CACHE_MOUNT}/triton"),
+            ("TORCHINDUCTOR_CACHE_DIR", f"{CACHE_MOUNT}/torchinductor"),
+            ("RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES", str(RAY_OBJECT_STORE_BYTES)),
+            ("RAY_USAGE_STATS_ENABLED", "0"),
+        ),
+        resources={
+            "requests": {"cpu": str(resources.cpu or CPU), "memory": memory, resources.gpu: gpus},
+            "limits": {"memory": memory, resources.gpu: gpus},
+        },
+        shared_memory=True,
+    )

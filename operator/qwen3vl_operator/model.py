@@ -1,0 +1,208 @@
+"""The VisionModel resource as typed values. The CRD's schema, its documentation and every default come from here."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from qwen3vl_operator.lmdeploy_flags import RENDERED_FLAGS
+
+Quantity = Annotated[
+    str | int,
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "integer"}, {"type": "string"}],
+            "x-kubernetes-int-or-string": True,
+            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$",
+        }
+    ),
+]
+"""A Kubernetes quantity, such as 500m, 16Gi or 4."""
+
+PassedThrough = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+"""A part of Kubernetes' own API that is handed on as it is; the apiserver checks it when the pod is made."""
+
+SERVED_NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+
+
+def _rules(*rules: tuple[str, str]) -> dict[str, Any]:
+    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
+
+
+class VolumeSource(_Part):
+    """Weights that lie already on a PersistentVolumeClaim of the namespace; mounted read-only."""
+
+    claim_name: str = Field(min_length=1, max_length=253, description="Name of the PersistentVolumeClaim.")
+    path: str = Field(
+        default="",
+        max_length=512,
+        description="Folder of the weights inside the volume; empty means its root.",
+        json_schema_extra=_rules(
+            ("!self.startsWith('/') && !self.split('/').exists(p, p == '..')", "is a relative path without '..'")
+        ),
+    )
+
+
+class Source(_Part):
+    """Where the weights come from."""
+
+    volume: VolumeSource = Field(description="Weights that lie already on a volume.")
+
+
+class Cache(_Part):
+    """A volume for what the engine computes once and wants again after a restart: compiled kernels, tuning results."""
+
+    size: Quantity = Field(default="100Gi", description="Size to ask for.")
+    storage_class_name: str | None = Field(default=None, description="Storage class; absent means the default one.")
+    access_mode: Literal["ReadWriteOnce", "ReadWriteMany"] = Field(
+        default="ReadWriteOnce", description="ReadWriteMany when several replicas share it."
+    )
+    on_delete: Literal["Retain", "Delete"] = Field(
+        default="Retain", description="What happens to the volume claim when the VisionModel is deleted."
+    )
+
+
+class EnvironmentVariable(_Part):
+    """One environment variable of the engine's container."""
+
+    name: str = Field(min_length=1, max_length=253, description="Name.")
+    value: str | None = Field(default=None, description="Value.")
+    value_from: PassedThrough | None = Field(default=None, description="Source of the value, as in a pod.")
+
+
+class SimulatorSettings(_Part):
+    """How fast the simulator answers."""
+
+    first_token_millis: int = Field(default=50, ge=0, le=600_000, description="Milliseconds until the first token.")
+    tokens_per_second: float = Field(default=100, gt=0, le=100_000, description="Tokens a second after that.")
+
+
+class Engine(_Part):
+    """The program that runs the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            ("!has(self.simulator) || self.name == 'simulator'", "engine.simulator is for engine.name: simulator"),
+            (
+                "self.tensorParallel in [1, 2, 4, 8, 16]",
+                "engine.tensorParallel is 1, 2, 4, 8 or 16: it must divide the model's attention heads",
+            ),
+            (
+                "self.name != 'lmdeploy' || !has(self.args) || "
+                f"self.args.all(a, !(a.split('=')[0] in {sorted(RENDERED_FLAGS)!r}))",
+                f"engine.args repeats a flag that the operator sets from the spec: {', '.join(sorted(RENDERED_FLAGS))}",
+            ),
+        )
+    )
+    name: Literal["lmdeploy", "simulator"] = Field(
+        default="lmdeploy", description="lmdeploy on GPUs, or simulator: a stand-in on a CPU for tests."
+    )
+    image: str | None = Field(default=None, min_length=1, description="Image; absent means the engine's default one.")
+    image_pull_policy: Literal["Always", "IfNotPresent", "Never"] | None = Field(
+        default=None, description="As in a pod."
+    )
+    tensor_parallel: int = Field(default=4, ge=1, le=16, description="GPUs of one replica; the simulator uses none.")
+    context_length: int = Field(default=8192, ge=256, le=1_048_576, description="Longest prompt plus answer, in tokens.")
+    gpu_memory_fraction: float | None = Field(
+        default=None, gt=0, lt=1, description="Share of the GPU memory left free by the weights that the KV cache takes."
+    )
+    prefix_caching: bool = Field(default=True, description="Reuse the KV cache of equal prompt beginnings.")
+    args: list[Annotated[str, Field(max_length=1024)]] = Field(
+        default=[], max_length=64, description="Further arguments, appended last."
+    )
+    env: list[EnvironmentVariable] = Field(default=[], max_length=64, description="Further environment variables.")
+    simulator: SimulatorSettings | None = Field(default=None, description="Settings of the simulator.")
+
+
+class Resources(_Part):
+    """What one replica asks of its node."""
+
+    gpu: str = Field(default="nvidia.com/gpu", max_length=253, description="Resource name of a GPU.")
+    cpu: Quantity | None = Field(default=None, description="CPU request; absent means the engine's default.")
+    memory: Quantity | None = Field(default=None, description="Memory request and limit; absent means the default.")
+    shared_memory: Quantity = Field(default="16Gi", description="Size limit of /dev/shm, which counts as memory.")
+
+
+class Pod(_Part):
+    """Where engine pods may run, and what they carry."""
+
+    node_selector: dict[str, str] = Field(default={}, description="As in a pod.")
+    tolerations: list[PassedThrough] = Field(default=[], max_length=64, description="As in a pod.")
+    affinity: PassedThrough | None = Field(default=None, description="As in a pod.")
+    priority_class_name: str | None = Field(default=None, description="As in a pod.")
+    runtime_class_name: str | None = Field(default=None, description="As in a pod.")
+    image_pull_secrets: list[PassedThrough] = Field(default=[], max_length=16, description="As in a pod.")
+    labels: dict[str, str] = Field(default={}, description="Further labels; the operator's own win.")
+    annotations: dict[str, str] = Field(default={}, description="Further annotations.")
+
+
+class Spec(_Part):
+    """What is wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_rules(
+            (
+                "has(self.source) || self.engine.name == 'simulator'",
+                "source is required: say where the weights are (only engine.name: simulator runs without)",
+            ),
+            (
+                "!has(self.cache) || self.cache.accessMode != 'ReadWriteOnce' || self.replicas <= 1",
+                "a ReadWriteOnce cache serves one replica: set cache.accessMode: ReadWriteMany or replicas: 1",
+            ),
+        )
+    )
+    served_name: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=63,
+        pattern=SERVED_NAME_PATTERN,
+        description="The name that requests use; absent means the object's name.",
+    )
+    source: Source | None = Field(default=None, description="Where the weights come from.")
+    cache: Cache | None = Field(default=None, description="A volume for the engine's caches; absent means none is kept.")
+    engine: Engine = Field(default=Engine(), description="The program that runs the model.")
+    resources: Resources = Field(default=Resources(), description="What one replica asks of its node.")
+    replicas: int = Field(default=1, ge=0, le=1000, description="Engine pods; also set by `kubectl scale`.")
+    pod: Pod = Field(default=Pod(), description="Where engine pods may run, and what they carry.")
+
+
+class VisionModel(BaseModel):
+    """A parsed VisionModel: identity and spec."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    created: str
+    spec: Spec
+
+    @property
+    def served_name(self) -> str:
+        return self.spec.served_name or self.name
+
+    @property
+    def precedence(self) -> tuple[str, str]:
+        """Sorts the oldest first: that one wins a name that two models claim."""
+        return self.created, self.uid
+
+
+def parse(body: dict[str, Any]) -> VisionModel:
+    """The typed view of a VisionModel object.
+
+    Raises:
+        pydantic.ValidationError: the spec breaks the schema (an older or hand-changed CRD let it through).
+    """
+    metadata = body["metadata"]
+    return VisionModel(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        created=metadata.get("creationTimestamp", ""),
+        spec=Spec.model_validate(body.get("spec") or {}),
+    )

@@ -1,0 +1,135 @@
+"""What a pod's status says, in one reason and one sentence. Pure: functions of the pod object."""
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from qwen3vl_operator import names
+
+Pod = dict[str, Any]
+IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
+CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+MAX_MESSAGE = 600
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a pod does not serve: the condition's reason and a message that names the pod."""
+
+    reason: str
+    message: str
+
+
+def name(pod: Pod) -> str:
+    return str(pod["metadata"]["name"])
+
+
+def is_ready(pod: Pod) -> bool:
+    """Whether the pod is Ready and stays."""
+    return not is_terminating(pod) and _condition(pod, "Ready").get("status") == "True"
+
+
+def is_terminating(pod: Pod) -> bool:
+    return "deletionTimestamp" in pod["metadata"]
+
+
+def is_scheduled(pod: Pod) -> bool:
+    return bool((pod.get("spec") or {}).get("nodeName"))
+
+
+def revision(pod: Pod) -> str:
+    """The StatefulSet revision that the pod was made from."""
+    return str((pod["metadata"].get("labels") or {}).get("controller-revision-hash", ""))
+
+
+def _condition(pod: Pod, kind: str) -> dict[str, Any]:
+    conditions = (pod.get("status") or {}).get("conditions") or []
+    return next((item for item in conditions if item["type"] == kind), {})
+
+
+def scheduling(pod: Pod, gpu: str) -> Trouble | None:
+    """Why the scheduler finds no node, quoting it; None when it has found one or has not tried yet.
+
+    Args:
+        gpu: resource name of a GPU.
+    """
+    if is_scheduled(pod):
+        return None
+    condition = _condition(pod, "PodScheduled")
+    quoted = str(condition.get("message", ""))[:MAX_MESSAGE]
+    if condition.get("reason") != "Unschedulable":
+        return Trouble("Creating", f"pod {name(pod)} waits for the scheduler")
+    return Trouble(_scheduling_reason(quoted, gpu), f"pod {name(pod)}: {quoted}")
+
+
+def _scheduling_reason(message: str, gpu: str) -> str:
+    rules = (
+        (rf"Insufficient {re.escape(gpu)}\b", "InsufficientGPU"),
+        (r"persistentvolumeclaim|unbound immediate|didn't find available persistent volumes", "VolumePending"),
+        (r"volume node affinity conflict", "VolumeNodeConflict"),
+        (r"Insufficient ", "InsufficientResources"),
+        (r"didn't match Pod's node affinity/selector", "NodeSelectorMismatch"),
+        (r"untolerated taint", "Tainted"),
+    )
+    return next((reason for pattern, reason in rules if re.search(pattern, message)), "Unschedulable")
+
+
+def running(pod: Pod) -> Trouble | None:
+    """Why a scheduled pod's engine does not serve; None when it is Ready."""
+    if is_ready(pod):
+        return None
+    status, who = pod.get("status") or {}, f"pod {name(pod)}"
+    if status.get("reason") == "Evicted":
+        return Trouble("Evicted", f"{who}: {status.get('message', 'evicted')}"[:MAX_MESSAGE])
+    if status.get("reason") == "NodeLost" or _condition(pod, "Ready").get("reason") == "NodeStatusUnknown":
+        return Trouble("NodeLost", node_lost_message(pod))
+    container = next((c for c in status.get("containerStatuses") or [] if c["name"] == names.ENGINE_CONTAINER), None)
+    if container is None:
+        return Trouble("Starting", f"{who} is scheduled to {pod['spec'].get('nodeName')}; its container is not made yet")
+    return _container(container, who)
+
+
+def node_lost_message(pod: Pod) -> str:
+    """The node does not answer; what an administrator does when it is off for good."""
+    node = pod["spec"].get("nodeName", "?")
+    taint = "node.kubernetes.io/out-of-service=nodeshutdown:NoExecute"
+    return f"pod {name(pod)}: node {node} does not answer; if it is off for good: kubectl taint nodes {node} {taint}"
+
+
+def _container(container: dict[str, Any], who: str) -> Trouble:
+    state = container.get("state") or {}
+    waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
+    last = ended or (container.get("lastState") or {}).get("terminated") or {}
+    if waiting.get("reason") in IMAGE_REASONS:
+        detail = waiting.get("message", waiting["reason"])
+        return Trouble("ImagePullError", f"{who}: image {container.get('image')}: {detail}"[:MAX_MESSAGE])
+    if waiting.get("reason") in CONFIG_REASONS:
+        return Trouble("ConfigError", f"{who}: {waiting.get('message', waiting['reason'])}"[:MAX_MESSAGE])
+    if last.get("reason") == "OOMKilled":
+        return Trouble("OutOfMemory", f"{who}: the engine was killed for using more memory than resources.memory")
+    if waiting.get("reason") == "CrashLoopBackOff" or ended:
+        restarts, code = container.get("restartCount", 0), last.get("exitCode", "?")
+        return Trouble("CrashLoop", f"{who}: the engine ended with exit code {code}, {restarts} restarts; see its log")
+    if "running" in state:
+        return Trouble("Loading", f"{who}: the engine runs and loads; /health does not answer 200 yet")
+    return Trouble("Starting", f"{who}: {waiting.get('reason', 'starting')}")
+
+
+def last_failure(pods: list[Pod]) -> dict[str, Any] | None:
+    """The engine container's most recent end, over all pods, in the shape of `status.lastFailure`."""
+    found = []
+    for pod in pods:
+        for container in (pod.get("status") or {}).get("containerStatuses") or []:
+            for state in (container.get("state") or {}, container.get("lastState") or {}):
+                ended = state.get("terminated")
+                if ended and container["name"] == names.ENGINE_CONTAINER and not is_terminating(pod):
+                    found.append(
+                        {
+                            "pod": name(pod),
+                            "container": container["name"],
+                            "reason": ended.get("reason") or "Error",
+                            "exitCode": ended.get("exitCode", 0),
+                            "time": ended.get("finishedAt") or "",
+                        }
+                    )
+    return max(found, key=lambda failure: (failure["time"], failure["pod"]), default=None)
