@@ -1,0 +1,178 @@
+"""One level-triggered pass over one VisionModel. The only place that orders effects: read, desire, apply, prune, tell."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from qwen3vl_operator import kube as api
+from qwen3vl_operator import names
+from qwen3vl_operator.compare import is_up_to_date
+from qwen3vl_operator.desired import Settings, desired
+from qwen3vl_operator.kube import ApiError, Kube, Object, Resource
+from qwen3vl_operator.model import VisionModel, parse
+from qwen3vl_operator.status import Observed, invalid, status
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 600.0
+"""A watch may miss a deletion: every model is looked at again, even when nothing seems to happen."""
+LOOK_SOON_SECONDS = 20.0
+"""While something is wrong that no watched object tells: events of a rejected pod, a foreign object in the way."""
+REFUSED = (403, 422)
+
+_RESOURCES = {resource.kind: resource for resource in api.CHILDREN}
+
+
+class Key(NamedTuple):
+    """Which object to look at."""
+
+    namespace: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"VisionModel {self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Reconciler:
+    """Reconciles models of some namespaces by one API.
+
+    Attributes:
+        namespaces: where VisionModels are served; a served name is unique over all of them.
+        now: the present time in RFC 3339, for transition times.
+        jitter: 0 to 1, spreads the periodic looks.
+    """
+
+    kube: Kube
+    settings: Settings
+    namespaces: tuple[str, ...]
+    now: Callable[[], str]
+    jitter: Callable[[], float] = field(default=lambda: 0.5)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
+        body = await self.kube.get(api.VISION_MODELS, key.namespace, key.name)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            return None
+        try:
+            model = parse(body)
+        except ValidationError as error:
+            await self._tell(body, invalid(body, _readable(error), now=self.now()))
+            return self._later()
+        name_owner = await self._name_owner(model)
+        wanted = desired(model, self.settings, owns_served_name=name_owner is None)
+        taken, refused = await self._converge(model, wanted)
+        seen = await self._observe(model, taken=taken, refused=refused, name_owner=name_owner)
+        previous = body.get("status") or {}
+        url = self.settings.gateway_url
+        await self._tell(body, status(model, seen, gateway_url=url, previous=previous, now=self.now()))
+        return LOOK_SOON_SECONDS if taken or refused or seen.rejected else self._later()
+
+    def _later(self) -> float:
+        return LOOK_AGAIN_SECONDS * (0.8 + 0.4 * self.jitter())
+
+    async def _name_owner(self, model: VisionModel) -> str | None:
+        """The oldest other model with the same served name, when it is older than this one."""
+        rivals = []
+        for namespace in self.namespaces:
+            for body in await self.kube.list(api.VISION_MODELS, namespace):
+                try:
+                    other = parse(body)
+                except ValidationError:
+                    continue
+                if other.served_name == model.served_name and other.precedence < model.precedence:
+                    rivals.append(other)
+        if not rivals:
+            return None
+        oldest = min(rivals, key=lambda other: other.precedence)
+        return oldest.name if oldest.namespace == model.namespace else f"{oldest.namespace}/{oldest.name}"
+
+    async def _converge(self, model: VisionModel, wanted: list[Object]) -> tuple[list[str], list[str]]:
+        """Apply what differs and prune what is not wanted; objects in the way, and refusals of the apiserver."""
+        live = [await self.kube.get(_resource(thing), model.namespace, thing["metadata"]["name"]) for thing in wanted]
+        taken = [_title(old) for old in live if old is not None and not is_ours(model, old)]
+        if taken:
+            return taken, []
+        refused = []
+        for thing, old in zip(wanted, live, strict=True):
+            if old is not None and is_up_to_date(thing, old):
+                continue
+            try:
+                await self.kube.apply(_resource(thing), thing)
+            except ApiError as error:
+                if error.status not in REFUSED:
+                    raise
+                refused.append(f"{_title(thing)}: {error}")
+            else:
+                log.info("applied %s in %s", _title(thing), model.namespace)
+        await self._prune(model, {(thing["kind"], thing["metadata"]["name"]) for thing in wanted})
+        return [], refused
+
+    async def _prune(self, model: VisionModel, keep: set[tuple[str, str]]) -> None:
+        for resource in api.CHILDREN:
+            if resource is api.CLAIMS:
+                continue  # data is never pruned
+            for thing in await self.kube.list(resource, model.namespace, labels=f"{names.MODEL_UID}={model.uid}"):
+                metadata = thing["metadata"]
+                if (resource.kind, metadata["name"]) not in keep and is_ours(model, thing):
+                    await self.kube.delete(resource, model.namespace, metadata["name"], metadata["uid"])
+                    log.info("deleted %s in %s", _title(thing), model.namespace)
+
+    async def _observe(
+        self, model: VisionModel, *, taken: list[str], refused: list[str], name_owner: str | None
+    ) -> Observed:
+        child = names.child(model.name, "engine")
+        stateful_set = await self.kube.get(api.STATEFUL_SETS, model.namespace, child)
+        if stateful_set is not None and not is_ours(model, stateful_set):
+            stateful_set = None
+        selector = f"{names.MODEL_UID}={model.uid}"
+        pods = await self.kube.list(api.PODS, model.namespace, labels=selector)
+        slices = await self.kube.list(api.SLICES, model.namespace, labels=f"kubernetes.io/service-name={child}")
+        rejected: list[str] = []
+        if stateful_set is not None and len(pods) < model.spec.replicas:
+            fields = f"involvedObject.uid={stateful_set['metadata']['uid']},reason=FailedCreate"
+            rejected = [str(event.get("message", "")) for event in await self.kube.list(
+                api.EVENTS, model.namespace, fields=fields
+            )]
+        mine = [piece for piece in slices if (piece["metadata"].get("labels") or {}).get(names.MODEL) == model.name]
+        return Observed(stateful_set, pods, mine, rejected, taken, refused, name_owner)
+
+    async def _tell(self, body: Object, wanted: Object) -> None:
+        """Write the status if it says something new."""
+        if body.get("status") == wanted:
+            return
+        metadata = {"name": body["metadata"]["name"], "namespace": body["metadata"]["namespace"]}
+        status_body = {"apiVersion": names.API_VERSION, "kind": names.KIND, "metadata": metadata, "status": wanted}
+        try:
+            await self.kube.apply_status(api.VISION_MODELS, status_body)
+        except ApiError as error:
+            if error.status != 404:  # deleted meanwhile
+                raise
+
+
+def is_ours(model: VisionModel, thing: Object) -> bool:
+    """Whether this model owns the object. A retained cache has no owner: its labels say whose it is, so that a model
+    made again under the same name finds its cache again."""
+    metadata = thing["metadata"]
+    owners = metadata.get("ownerReferences") or []
+    if any(owner["uid"] == model.uid for owner in owners):
+        return True
+    labels: dict[str, Any] = metadata.get("labels") or {}
+    retained = thing.get("kind") == api.CLAIMS.kind and not owners
+    return retained and labels.get(names.MODEL) == model.name and labels.get(names.MANAGED_BY) == names.FIELD_MANAGER
+
+
+def _resource(thing: Object) -> Resource:
+    return _RESOURCES[thing["kind"]]
+
+
+def _title(thing: Object) -> str:
+    return f"{thing['kind']} {thing['metadata']['name']}"
+
+
+def _readable(error: ValidationError) -> str:
+    parts = [f"spec.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
+    return "; ".join(parts)

@@ -1,0 +1,126 @@
+"""kopf as an informer and nothing more: every event puts a key on the queue. No state, no finalizers, no annotations."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import kopf
+
+from qwen3vl_operator import internal_secret, names
+from qwen3vl_operator import kube as api
+from qwen3vl_operator.desired import Settings
+from qwen3vl_operator.kube import ApiError, HttpKube, connect
+from qwen3vl_operator.queue import Queue
+from qwen3vl_operator.reconcile import Key, Reconciler
+
+log = logging.getLogger(__name__)
+
+WORKERS = 8
+STUCK_SECONDS = 120.0
+"""A key that nobody took for so long means that the workers are dead or hang: the probe fails, the pod restarts."""
+SECONDARY = (api.STATEFUL_SETS, api.SERVICES, api.CLAIMS, api.SECRETS, api.PODS, api.SLICES)
+
+
+class StartupError(Exception):
+    """The operator cannot work; the message says what is missing."""
+
+
+@dataclass
+class Operator:
+    """The queue, its workers, and the handlers that feed it."""
+
+    namespaces: tuple[str, ...]
+    release_namespace: str
+    server_image: str
+    server_image_pull_policy: str
+    gateway_url: str
+    owner_deployment: str | None
+    now: Callable[[], str]
+    queue: Queue[Key] = field(default_factory=Queue)
+    fatal: str | None = None
+    _served_names: dict[Key, str] = field(default_factory=dict)
+    _workers: list[asyncio.Task[None]] = field(default_factory=list)
+    _resources: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    def registry(self) -> kopf.OperatorRegistry:
+        """kopf's handlers, all of them, in a registry of their own."""
+        registry = kopf.OperatorRegistry()
+        kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(self._start)
+        kopf.on.cleanup(registry=registry)(self._stop)
+        kopf.on.probe(registry=registry, id="workers", errors=kopf.ErrorsMode.PERMANENT)(self.check_workers)
+        kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(self._model_changed)
+        ours = {names.MANAGED_BY: names.FIELD_MANAGER}
+        for resource in SECONDARY:
+            selector = resource.api_version.split("/") if "/" in resource.api_version else ["", resource.api_version]
+            # EndpointSlices are managed by Kubernetes' own controller: known by the label that the Service gave them.
+            labels: dict[str, Any] = {names.MODEL: kopf.PRESENT} if resource is api.SLICES else ours
+            kopf.on.event(*selector, resource.plural, registry=registry, labels=labels)(self._child_changed)
+        return registry
+
+    async def _start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
+        settings.scanning.disabled = True
+        settings.peering.standalone = True
+        settings.posting.enabled = False
+        settings.networking.request_timeout = 30
+        settings.networking.connect_timeout = 10
+        try:
+            kube = await self._resources.enter_async_context(connect())
+            await self._check_api(kube)
+            secret = await internal_secret.ensure(kube, self.release_namespace, self.owner_deployment)
+        except (StartupError, internal_secret.InternalSecretError, ApiError) as error:
+            self.fatal = str(error)
+            raise
+        installation = Settings(secret, self.server_image, self.server_image_pull_policy, self.gateway_url)
+        reconciler = Reconciler(kube, installation, self.namespaces, self.now)
+        self._workers = [asyncio.create_task(self.queue.work(reconciler.reconcile)) for _ in range(WORKERS)]
+
+    async def _check_api(self, kube: HttpKube) -> None:
+        """kopf stays alive and blind when a resource is not there: so it is asked for first."""
+        for namespace in self.namespaces:
+            try:
+                await kube.list(api.VISION_MODELS, namespace)
+            except ApiError as error:
+                if error.status == 404:
+                    missing = f"the CustomResourceDefinition {names.PLURAL}.{names.GROUP} is not installed"
+                    raise StartupError(f"{missing}: kubectl apply -f crds/, or install the chart with its CRDs") from None
+                if error.status == 403:
+                    raise StartupError(f"no right to list VisionModels in namespace {namespace}: {error}") from None
+                raise
+
+    async def _stop(self, **_: Any) -> None:
+        for worker in self._workers:
+            worker.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        await self._resources.aclose()
+
+    def check_workers(self, **_: Any) -> dict[str, float]:
+        """Liveness: raises when a worker has ended or a key has waited too long."""
+        dead = sum(worker.done() for worker in self._workers)
+        if dead or self.queue.oldest_seconds > STUCK_SECONDS:
+            raise RuntimeError(f"{dead} workers ended; the oldest key waits for {self.queue.oldest_seconds:.0f} s")
+        return {"depth": self.queue.depth, "oldest_seconds": self.queue.oldest_seconds, "failing": self.queue.failing}
+
+    def _model_changed(self, event: Any, body: kopf.Body, **_: Any) -> None:
+        metadata = body["metadata"]
+        key = Key(metadata["namespace"], metadata["name"])
+        name = (body.get("spec") or {}).get("servedName") or key.name
+        touched = {name, self._served_names.get(key, name)}
+        if event["type"] == "DELETED":
+            self._served_names.pop(key, None)
+        else:
+            self._served_names[key] = name
+        self.queue.add(key)
+        # A name that came free or was taken concerns the others that want it.
+        if event["type"] == "DELETED" or event["type"] is None or len(touched) > 1:
+            for other, others_name in self._served_names.items():
+                if other != key and others_name in touched:
+                    self.queue.add(other)
+
+    def _child_changed(self, body: kopf.Body, **_: Any) -> None:
+        metadata = body["metadata"]
+        model = (metadata.get("labels") or {}).get(names.MODEL)
+        if model:
+            self.queue.add(Key(metadata["namespace"], model))
