@@ -54,8 +54,10 @@ def main() -> None:
                 liveness_endpoint=os.environ.get("QWEN3VL_HEALTH_ENDPOINT") or HEALTH_ENDPOINT,
             )
         )
-    except kopf.ActivityError:
-        sys.exit(f"the operator cannot start: {operator.fatal or 'see the log above'}")
+    except Exception:
+        if operator.fatal is None:
+            raise
+        sys.exit(f"the operator cannot start: {operator.fatal}")
 
 
 if __name__ == "__main__":

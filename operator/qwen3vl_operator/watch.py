@@ -28,6 +28,11 @@ class StartupError(Exception):
     """The operator cannot work; the message says what is missing."""
 
 
+def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
+    """The pod's service account, else the kubeconfig."""
+    return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+
+
 @dataclass
 class Operator:
     """The queue, its workers, and the handlers that feed it."""
@@ -50,6 +55,7 @@ class Operator:
         registry = kopf.OperatorRegistry()
         kopf.on.startup(registry=registry, errors=kopf.ErrorsMode.PERMANENT)(self._start)
         kopf.on.cleanup(registry=registry)(self._stop)
+        kopf.on.login(registry=registry)(_login)
         kopf.on.probe(registry=registry, id="workers", errors=kopf.ErrorsMode.PERMANENT)(self.check_workers)
         kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(self._model_changed)
         ours = {names.MANAGED_BY: names.FIELD_MANAGER}
@@ -96,14 +102,14 @@ class Operator:
         await asyncio.gather(*self._workers, return_exceptions=True)
         await self._resources.aclose()
 
-    def check_workers(self, **_: Any) -> dict[str, float]:
+    async def check_workers(self, **_: Any) -> dict[str, float]:
         """Liveness: raises when a worker has ended or a key has waited too long."""
         dead = sum(worker.done() for worker in self._workers)
         if dead or self.queue.oldest_seconds > STUCK_SECONDS:
             raise RuntimeError(f"{dead} workers ended; the oldest key waits for {self.queue.oldest_seconds:.0f} s")
         return {"depth": self.queue.depth, "oldest_seconds": self.queue.oldest_seconds, "failing": self.queue.failing}
 
-    def _model_changed(self, event: Any, body: kopf.Body, **_: Any) -> None:
+    async def _model_changed(self, event: Any, body: kopf.Body, **_: Any) -> None:
         metadata = body["metadata"]
         key = Key(metadata["namespace"], metadata["name"])
         name = (body.get("spec") or {}).get("servedName") or key.name
@@ -119,7 +125,7 @@ class Operator:
                 if other != key and others_name in touched:
                     self.queue.add(other)
 
-    def _child_changed(self, body: kopf.Body, **_: Any) -> None:
+    async def _child_changed(self, body: kopf.Body, **_: Any) -> None:
         metadata = body["metadata"]
         model = (metadata.get("labels") or {}).get(names.MODEL)
         if model:

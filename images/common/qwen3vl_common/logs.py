@@ -18,7 +18,9 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        entry |= {name: value for name, value in vars(record).items() if name not in _STANDARD and name[0] != "_"}
+        extra = {name: value for name, value in vars(record).items() if name not in _STANDARD and name[0] != "_"}
+        # A library may hang whole settings objects on a record: only plain values belong into a line.
+        entry |= {name: value for name, value in extra.items() if isinstance(value, str | int | float)}
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
         return json.dumps(entry, default=str, ensure_ascii=False)
@@ -38,3 +40,4 @@ def configure(level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("aiohttp.access").setLevel(logging.WARNING)
