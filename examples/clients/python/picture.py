@@ -27,13 +27,13 @@ KINDS = ("circle", "ellipse", "square", "rectangle", "triangle")
 
 @dataclass(frozen=True)
 class Shape:
-    """A figure: colour and kind by name, centre and size as shares (0 to 1) of the picture's width."""
+    """A figure: colour and kind by name, centre as shares (0 to 1) of width and height, size of the shorter side."""
 
     colour: str
     kind: str
     x: float
     y: float
-    size: float = 0.2
+    size: float = 0.25
 
 
 EXAMPLE = (
@@ -55,7 +55,7 @@ def draw(
     image = Image.new("RGB", (width, height), COLOURS[background])
     pencil = ImageDraw.Draw(image)
     for shape in shapes:
-        x, y, half = shape.x * width, shape.y * width, shape.size * width / 2
+        x, y, half = shape.x * width, shape.y * height, shape.size * min(width, height) / 2
         colour = COLOURS[shape.colour]
         box, flat = (x - half, y - half, x + half, y + half), (x - half, y - half / 2, x + half, y + half / 2)
         match shape.kind:

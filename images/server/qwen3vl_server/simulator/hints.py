@@ -14,6 +14,7 @@ from .vision import COLOURS, SHAPES, Scene, Shape
 STILL_ACTIONS = ("hold", "wait", "none", "stay", "idle", "stand", "pause", "look", "stop")
 """Actions that move nothing, the best first: stop ends a task, so it comes last."""
 MOTION = ("dx", "dy", "dtheta")
+_ACTIONS = {"action", "command", "move", "movement", "direction"}
 _WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _SPELLINGS = {"gray": "grey", "color": "colour", "object": "figure", "item": "figure"}
 _COUNTS = {"count", "number", "many", "total", "num", "amount"}
@@ -40,6 +41,11 @@ def words(name: str) -> set[str]:
     return {_SPELLINGS.get(word, word) for word in singular}
 
 
+def is_action(name: str) -> bool:
+    """Whether a property tells a robot what to do."""
+    return bool(words(name) & _ACTIONS)
+
+
 def matching(sight: Sight, asked: set[str]) -> list[Shape]:
     """The figures that a name speaks of: of its colour and kind, where it names them."""
     colours, kinds = asked & set(COLOURS), asked & (set(SHAPES) - {"shape"})
@@ -52,7 +58,7 @@ def scalars(name: str, sight: Sight) -> Sequence[Any]:
     asked = words(name)
     if name in MOTION:
         return (0,)
-    if name == "action":
+    if is_action(name):
         return STILL_ACTIONS
     found = matching(sight, asked)
     names_figures = bool(asked & (set(COLOURS) | set(SHAPES) | {"figure"}))

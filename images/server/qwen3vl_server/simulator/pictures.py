@@ -3,6 +3,7 @@
 import base64
 import binascii
 import io
+import math
 import re
 from dataclasses import dataclass
 
@@ -15,8 +16,9 @@ from .errors import BadRequestError
 
 Pixels = npt.NDArray[np.uint8]
 MAX_PIXELS = 33_554_432
-WORKING_SIDE = 512
-"""Longest side, in pixels, at which pictures are looked at; larger ones are decoded smaller."""
+WORKING_PIXELS = 512 * 512
+"""How many pixels are looked at; larger pictures are decoded smaller, which also keeps memory small."""
+_REDUCED = ((8, cv2.IMREAD_REDUCED_COLOR_8), (4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2))
 _DATA_URL = re.compile(r"data:image/[\w.+-]+(?:;[\w=.+-]+)*;base64,", re.IGNORECASE)
 # What a whole file of these kinds ends with; decoders fill up a truncated one in silence.
 _ENDS = {b"\xff\xd8\xff": b"\xff\xd9", b"\x89PNG": b"IEND"}
@@ -69,28 +71,20 @@ def _size(data: bytes) -> tuple[int, int]:
 
 
 def decode(picture: Picture) -> Pixels:
-    """Pixels as height x width x 3, blue-green-red, about `WORKING_SIDE` on the longest side. Takes milliseconds.
+    """Pixels as height x width x 3, blue-green-red, `WORKING_PIXELS` or fewer. Takes milliseconds.
 
     Raises:
         BadRequestError: the decoder cannot read it.
     """
-    longest = max(picture.width, picture.height)
-    flag = cv2.IMREAD_COLOR
-    for factor, reduced in (
-        (8, cv2.IMREAD_REDUCED_COLOR_8),
-        (4, cv2.IMREAD_REDUCED_COLOR_4),
-        (2, cv2.IMREAD_REDUCED_COLOR_2),
-    ):
-        if longest >= factor * WORKING_SIDE:
-            flag = reduced
-            break
+    too_large = picture.width * picture.height / WORKING_PIXELS
+    flag = next((flag for factor, flag in _REDUCED if too_large >= factor**2), cv2.IMREAD_COLOR)
     try:
         pixels = cv2.imdecode(np.frombuffer(picture.data, np.uint8), flag)
     except cv2.error:
         pixels = None
     if pixels is None:
         raise BadRequestError("the picture cannot be decoded", param=picture.param, code="invalid_image")
-    scale = WORKING_SIDE / max(pixels.shape[:2])
+    scale = math.sqrt(WORKING_PIXELS / (pixels.shape[0] * pixels.shape[1]))
     if scale < 1:
         width, height = (max(1, round(side * scale)) for side in (pixels.shape[1], pixels.shape[0]))
         pixels = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)

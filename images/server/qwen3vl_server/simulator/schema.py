@@ -99,8 +99,6 @@ class _Filler:
         if not isinstance(options, list) or not options:
             raise _refuse(path, "enum is a list with at least one value")
         allowed = [option for option in options if _allows(schema, option, path)]
-        if "const" in schema and "enum" in schema:
-            allowed = [option for option in allowed if any(_same(option, other) for other in schema["enum"])]
         if not allowed:
             raise _refuse(path, "no value of the enum satisfies the rest")
         for hint in hints.scalars(name, sight):
@@ -108,8 +106,8 @@ class _Filler:
                 folded = isinstance(hint, str) and isinstance(option, str) and hint.lower() == option.lower()
                 if folded or _same(option, hint):
                     return option
-        if name == "action":
-            raise _refuse(path, f"no action keeps a robot still; known: {', '.join(hints.STILL_ACTIONS)}")
+        if name in hints.MOTION or hints.is_action(name):
+            raise _refuse(path, f"no value keeps a robot still; known: {', '.join(hints.STILL_ACTIONS)}")
         return False if any(option is False for option in allowed) else allowed[0]
 
     def _object(self, schema: Schema, sight: Sight, path: str, depth: int) -> dict[str, Any]:
@@ -155,13 +153,30 @@ class _Filler:
         return value
 
 
+def _types(schema: Schema, path: str) -> list[str]:
+    """The types that a schema allows; every type where it says nothing."""
+    kinds = schema.get("type", list(_TYPES))
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if not kinds or any(kind not in _TYPES for kind in kinds):
+        raise _refuse(path, f"type {schema.get('type')!r} is not known")
+    return kinds
+
+
 def _type(schema: Schema, path: str) -> str:
-    kind = schema.get("type", "object" if "properties" in schema else "string" if not set(schema) - _NOTES else None)
-    if isinstance(kind, list) and kind:
-        kind = kind[0]
-    if kind not in _TYPES:
-        raise _refuse(path, f"type {kind!r} is not known")
-    return str(kind)
+    if "type" in schema:
+        return _types(schema, path)[0]
+    if "properties" in schema:
+        return "object"
+    if set(schema) - _NOTES:
+        raise _refuse(path, "type is missing")
+    return "string"
+
+
+def _step(schema: Schema, path: str) -> int | None:
+    step = schema.get("multipleOf")
+    if "multipleOf" in schema and (type(step) is not int or step <= 0):
+        raise _refuse(path, "multipleOf is a positive integer")
+    return step
 
 
 def _bounds(schema: Schema, low: str, high: str, path: str) -> tuple[int, int]:
@@ -188,9 +203,7 @@ def _limits(schema: Schema, path: str) -> tuple[float, float, bool, bool]:
 def _number(schema: Schema, kind: str, wanted: list[int], path: str) -> int | float:
     low, high, open_low, open_high = _limits(schema, path)
     candidates: list[int | float] = [*wanted, 0]
-    step = schema.get("multipleOf", 1)
-    if "multipleOf" in schema and (type(step) is not int or step <= 0):
-        raise _refuse(path, "multipleOf is a positive integer")
+    step = _step(schema, path) or 1
     if math.isfinite(low):
         lowest = math.ceil(low / step) * step if abs(low) < 2**53 else int(low)
         candidates += [lowest, lowest + step]
@@ -213,8 +226,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _allows(schema: Schema, value: Any, path: str) -> bool:
-    kinds = schema.get("type", _TYPES)
-    kinds = [kinds] if isinstance(kinds, str) else kinds
+    kinds = _types(schema, path)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     fits = {
         "object": isinstance(value, dict),
@@ -223,9 +235,9 @@ def _allows(schema: Schema, value: Any, path: str) -> bool:
         "boolean": isinstance(value, bool),
         "null": value is None,
         "number": is_number,
-        "integer": is_number and float(value).is_integer() if is_number else False,
+        "integer": is_number and value == value // 1,
     }
-    if not any(fits.get(kind, False) for kind in kinds):
+    if not any(fits[kind] for kind in kinds):
         return False
     if isinstance(value, str):
         least, most = _bounds(schema, "minLength", "maxLength", path)
@@ -235,8 +247,12 @@ def _allows(schema: Schema, value: Any, path: str) -> bool:
         low, high, open_low, open_high = _limits(schema, path)
         if value < low or value > high or (open_low and value == low) or (open_high and value == high):
             return False
-        if "multipleOf" in schema and value % schema["multipleOf"]:
+        step = _step(schema, path)
+        if step and value % step:
             return False
     if "const" in schema and not _same(schema["const"], value):
         return False
-    return "enum" not in schema or any(_same(option, value) for option in schema["enum"])
+    options = schema.get("enum", [value])
+    if not isinstance(options, list):
+        raise _refuse(path, "enum is a list with at least one value")
+    return any(_same(option, value) for option in options)

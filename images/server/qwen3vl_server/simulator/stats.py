@@ -9,7 +9,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 PREFIX = "qwen3vl_simulator_"
 
 
-@dataclass
+# Compared by identity: prometheus_client keeps its collectors in a dict.
+@dataclass(eq=False)
 class Stats:
     """Counts of generation requests. Every request ends as completed, cancelled, rejected, failed or cut."""
 
