@@ -1,7 +1,6 @@
 """The table of figures at the end of a run."""
 
 import pytest
-
 from tests.figures import Figure, Figures
 
 

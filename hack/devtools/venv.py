@@ -1,0 +1,97 @@
+"""The virtual environment that lint and tests run in: made once per set of pinned requirements, outside the checkout.
+
+A virtual environment cannot be moved (its scripts name their interpreter), so it is built in its final folder under a
+lock and counts only once its marker file is there: a killed build is thrown away by the next one.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from localkube import packages
+from localkube.layout import cache_dir
+from localkube.report import Failure, say, step
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+EXTRAS = ("operator", "server", "dev")
+MARKER = ".complete"
+
+
+def environment_hash(requirements: str, constraints: str, python: str) -> str:
+    """Hash of all that decides an environment's content; `python` names interpreter and version."""
+    return hashlib.sha256("\0".join((requirements, constraints, python)).encode()).hexdigest()[:16]
+
+
+def stale(folder: Path, keep: str) -> list[Path]:
+    """Environments below `folder` that the current requirements no longer name."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name != keep)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(command: Sequence[str], advice: str) -> None:
+    # Standard output carries the answer and nothing else; what pip says is progress.
+    if subprocess.run(command, stdout=sys.stderr, stdin=subprocess.DEVNULL).returncode != 0:
+        raise Failure(f"{' '.join(command)} failed", advice)
+
+
+def ensure() -> Path:
+    """Make the environment where it is missing and return its python.
+
+    Raises:
+        Failure: Python is too old, or a package cannot be had.
+    """
+    if sys.version_info < (3, 11):
+        raise Failure(f"Python {sys.version.split()[0]} is too old", "install Python 3.11 or newer as python3")
+    listing = [sys.executable, str(ROOT / "hack/requirements"), *EXTRAS]
+    requirements = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    constraints = ROOT / "constraints.txt"
+    interpreter = f"{Path(sys.executable).resolve()} {sys.version}"
+    name = environment_hash(requirements, constraints.read_text(), interpreter)
+    folder = cache_dir() / "venv"
+    folder.mkdir(parents=True, exist_ok=True)
+    python = folder / name / "bin" / "python"
+    if (folder / name / MARKER).exists():
+        return python
+    with _locked(folder / "lock"):
+        if not (folder / name / MARKER).exists():
+            _build(folder / name, requirements, constraints)
+        for old in stale(folder, name):
+            say(f"removing the old environment {old.name}")
+            shutil.rmtree(old)
+    return python
+
+
+def _build(target: Path, requirements: str, constraints: Path) -> None:
+    shutil.rmtree(target, ignore_errors=True)
+    if importlib.util.find_spec("ensurepip") is None:
+        packages.ensure({"/nonexistent": "python3-venv"})
+    with step(f"making the Python environment {target}"):
+        _run([sys.executable, "-m", "venv", str(target)], "install Python's venv module (Debian: python3-venv)")
+        listed = target / "requirements.txt"
+        listed.write_text(requirements)
+        install = [str(target / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+        install += ["--requirement", str(listed), "--constraint", str(constraints)]
+        _run(install, "is a package index reachable? pip's own settings (pip.conf, PIP_*) are honoured; run it again")
+        (target / MARKER).touch()
+
+
+if __name__ == "__main__":
+    try:
+        print(ensure())
+    except Failure as failure:
+        sys.exit(f"\n{failure}")
+    except KeyboardInterrupt:
+        os._exit(130)
