@@ -76,14 +76,15 @@ def test_a_picture_of_ones_own(engine: str, tmp_path: Path) -> None:
     assert "1 green triangle" in curl.stdout
 
 
-@pytest.mark.parametrize("name", ["vision.py", "stream.py", "structured.py"])
 @pytest.mark.parametrize(
-    ("options", "key", "said"),
+    ("name", "options", "key", "said"),
     [
-        (["--model", "other"], KEY, "404: no model 'other' here, only 'sim'"),
-        ([], "wrong", "401: the key is missing or wrong"),
-        (["--picture", "/nowhere.jpg"], KEY, "/nowhere.jpg: No such file"),
-        (["--picture", __file__], KEY, "400: "),
+        ("vision.py", ["--model", "other"], KEY, "404: no model 'other' here, only 'sim'"),
+        ("stream.py", ["--model", "other"], KEY, "404: no model 'other' here, only 'sim'"),
+        ("structured.py", ["--model", "other"], KEY, "404: no model 'other' here, only 'sim'"),
+        ("vision.py", [], "wrong", "401: the key is missing or wrong"),
+        ("vision.py", ["--picture", "/nowhere.jpg"], KEY, "/nowhere.jpg: No such file"),
+        ("stream.py", ["--picture", __file__], KEY, "400: "),
     ],
 )
 def test_errors_are_one_readable_line(engine: str, name: str, options: list[str], key: str, said: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwen3vl_server.simulator.errors import BadRequestError
@@ -188,6 +188,7 @@ def arrays(items: st.SearchStrategy[dict[str, Any]]) -> st.SearchStrategy[dict[s
     return st.builds(lambda i, s: {"type": "array", "items": i, "minItems": s[0], "maxItems": s[1]}, items, SIZES)
 
 
+@settings(deadline=None)
 @given(properties(scalars() | arrays(scalars()) | arrays(properties(scalars()))), st.sampled_from([SIGHT, BLIND]))
 def test_every_answer_is_valid_and_keeps_the_order(schema: dict[str, Any], sight: Sight) -> None:
     filled = fill(schema, sight)
@@ -221,6 +222,7 @@ JUNK = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYWORDS), JUNK | st.just("object"), max_size=6))
 def test_a_nonsense_schema_is_answered_or_refused_never_a_crash(schema: dict[str, Any]) -> None:
     try:
