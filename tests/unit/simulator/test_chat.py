@@ -2,6 +2,7 @@
 
 import base64
 import logging
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
@@ -9,6 +10,7 @@ import openai
 import orjson
 import pydantic
 import pytest
+import pytest_asyncio
 from examples.clients.python import picture
 from openai.types.chat import ChatCompletionMessageParam
 
@@ -16,8 +18,16 @@ from qwen3vl_server.simulator.app import Settings
 
 from .conftest import KEY, Running, serving
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 HEADERS = {"authorization": f"Bearer {KEY}"}
 SEEN = "I see 3 shapes: 2 red circles and 1 blue square on a white background."
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def simulator() -> AsyncIterator[Running]:
+    # One engine for all of this module: no request here may change how the next one is answered.
+    async with serving(Settings("sim", key=KEY, first_token_millis=1, tokens_per_second=5000)) as running:
+        yield running
 
 
 def about(*urls: str, text: str = "What do you see?") -> list[ChatCompletionMessageParam]:
@@ -29,6 +39,7 @@ PICTURE = about(picture.data_url(picture.draw()))
 
 
 async def test_a_picture_is_described_and_its_tokens_are_counted(simulator: Running) -> None:
+    decoded = simulator.engine.stats.images_decoded
     answer = await simulator.client().chat.completions.create(model="sim", messages=PICTURE)
     assert answer.choices[0].message.content == SEEN
     assert answer.choices[0].finish_reason == "stop"
@@ -38,7 +49,7 @@ async def test_a_picture_is_described_and_its_tokens_are_counted(simulator: Runn
     assert answer.usage and text.usage
     assert answer.usage.prompt_tokens - text.usage.prompt_tokens == 300 + 2
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
-    assert simulator.engine.stats.images_decoded == 1
+    assert simulator.engine.stats.images_decoded == decoded + 1
 
 
 async def test_several_pictures_are_told_apart(simulator: Running) -> None:
@@ -114,7 +125,7 @@ async def test_models_health_and_metrics(simulator: Running) -> None:
         assert (await client.get(f"{simulator.url}/health")).status_code == 200
         assert (await client.get(f"{simulator.url}/metrics")).status_code == 401
         metrics = (await client.get(f"{simulator.url}/metrics", headers=HEADERS)).text
-    assert "qwen3vl_simulator_images_decoded_total 1.0" in metrics
+    assert f"qwen3vl_simulator_images_decoded_total {simulator.engine.stats.images_decoded}.0" in metrics
     assert "qwen3vl_simulator_in_flight 0.0" in metrics
 
 
@@ -179,13 +190,14 @@ async def test_a_bad_request_is_refused_by_field(
     simulator: Running, body: bytes | dict[str, Any], param: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     good = {"model": "sim", "messages": [{"role": "user", "content": "hello"}]}
+    rejected = simulator.engine.stats.rejected
     content = body if isinstance(body, bytes) else orjson.dumps(good | body)
     async with httpx2.AsyncClient(headers=HEADERS) as client:
         response = await client.post(f"{simulator.url}/v1/chat/completions", content=content)
     assert response.status_code == 400, response.text
     assert response.json()["error"]["param"] == param
     assert response.json()["error"]["message"]
-    assert simulator.engine.stats.rejected == 1
+    assert simulator.engine.stats.rejected == rejected + 1
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
@@ -201,6 +213,7 @@ async def test_an_unsupported_schema_names_what_is_supported(simulator: Running)
 
 
 async def test_a_prompt_longer_than_the_context_is_refused(simulator: Running) -> None:
+    decoded = simulator.engine.stats.images_decoded
     for text in ("word " * 9000, "x" * 5_000_000):
         with pytest.raises(openai.BadRequestError, match="8192") as refused:
             await simulator.client().chat.completions.create(model="sim", messages=[{"role": "user", "content": text}])
@@ -208,7 +221,7 @@ async def test_a_prompt_longer_than_the_context_is_refused(simulator: Running) -
     eleven_thousand_tokens = picture.data_url(picture.draw((), width=4000, height=3000))
     with pytest.raises(openai.BadRequestError, match="8192"):
         await simulator.client().chat.completions.create(model="sim", messages=about(eleven_thousand_tokens))
-    assert simulator.engine.stats.images_decoded == 0
+    assert simulator.engine.stats.images_decoded == decoded
 
 
 async def test_the_answer_ends_where_the_context_does() -> None:
