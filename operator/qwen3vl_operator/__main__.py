@@ -7,8 +7,8 @@ import os
 import sys
 
 import kopf
-from qwen3vl_common.logs import configure
 
+from qwen3vl_common.logs import configure
 from qwen3vl_operator.watch import Operator
 
 HEALTH_ENDPOINT = "http://0.0.0.0:8080/healthz"

@@ -6,8 +6,8 @@ from typing import Any
 from qwen3vl_operator import names
 
 _QUANTITY_KEYS = frozenset({"requests", "limits", "sizeLimit"})
-_SUFFIXES = {"m": Decimal("0.001"), "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
-_SUFFIXES |= {f"{letter}i": 1024**power for power, letter in enumerate("KMGTP", start=1)}
+_SUFFIXES = {"m": Decimal("0.001")} | {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTP", start=1)}
+_SUFFIXES |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTP", start=1)}
 _IDENTITY = ("name", "mountPath", "uid", "containerPort", "port")
 
 

@@ -144,7 +144,8 @@ def _columns() -> list[Schema]:
 def vision_models() -> Schema:
     """The definition of VisionModel."""
     name_rule = {
-        "rule": f"self.metadata.name.size() <= {MAX_NAME} && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+        "rule": f"self.metadata.name.size() <= {MAX_NAME} "
+        "&& self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
         "message": f"metadata.name has at most {MAX_NAME} characters of a-z, 0-9 and '-', begins with a letter and "
         "ends with a letter or digit: child objects add to it",
     }

@@ -5,7 +5,6 @@ import logging
 import secrets
 
 from qwen3vl_common.keys import INTERNAL_KEY_BYTES
-
 from qwen3vl_operator import kube as api
 from qwen3vl_operator import names
 from qwen3vl_operator.kube import Kube, Object

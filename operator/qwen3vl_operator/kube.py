@@ -54,9 +54,7 @@ class Kube(Protocol):
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """The object, or None when there is none."""
 
-    async def list(
-        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = ""
-    ) -> list[Object]:
+    async def list(self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         """Objects that match the selectors."""
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
@@ -80,15 +78,14 @@ class HttpKube:
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
-            return await self._call("GET", resource.path(namespace, name))
+            found: Object = await self._call("GET", resource.path(namespace, name))
+            return found
         except ApiError as error:
             if error.status == 404:
                 return None
             raise
 
-    async def list(
-        self, resource: Resource, namespace: str, *, labels: str = "", fields: str = ""
-    ) -> list[Object]:
+    async def list(self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         query = {"labelSelector": labels, "fieldSelector": fields}
         answer = await self._call("GET", resource.path(namespace), query=query)
         return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in answer["items"]]
@@ -112,7 +109,10 @@ class HttpKube:
         metadata = body["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], subresource)
         query = {"fieldManager": manager, "force": "true"}
-        return await self._call("PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml")
+        applied: Object = await self._call(
+            "PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml"
+        )
+        return applied
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
@@ -138,7 +138,7 @@ class HttpKube:
             method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
         response = await self._api.call_api(*request, _request_timeout=REQUEST_SECONDS)
-        content = await response.read()
+        content = await response.read()  # type: ignore[no-untyped-call]  # untyped library
         if response.status >= 400:
             raise ApiError(response.status, _words(content))
         return json.loads(content)
@@ -158,8 +158,8 @@ async def connect() -> AsyncIterator[HttpKube]:
     """A client for the cluster this runs in, else for the kubeconfig's current context."""
     configuration = client.Configuration()
     try:
-        config.load_incluster_config(client_configuration=configuration)
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
     except config.ConfigException:
-        await config.load_kube_config(client_configuration=configuration)
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
     async with client.ApiClient(configuration) as api:
         yield HttpKube(api)

@@ -19,7 +19,9 @@ Quantity = Annotated[
 ]
 """A Kubernetes quantity, such as 500m, 16Gi or 4."""
 
-PassedThrough = Annotated[dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})]
+PassedThrough = Annotated[
+    dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
+]
 """A part of Kubernetes' own API that is handed on as it is; the apiserver checks it when the pod is made."""
 
 SERVED_NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
@@ -106,9 +108,12 @@ class Engine(_Part):
         default=None, description="As in a pod."
     )
     tensor_parallel: int = Field(default=4, ge=1, le=16, description="GPUs of one replica; the simulator uses none.")
-    context_length: int = Field(default=8192, ge=256, le=1_048_576, description="Longest prompt plus answer, in tokens.")
+    context_length: int = Field(default=8192, ge=256, le=1_048_576, description="Longest prompt plus answer, tokens.")
     gpu_memory_fraction: float | None = Field(
-        default=None, gt=0, lt=1, description="Share of the GPU memory left free by the weights that the KV cache takes."
+        default=None,
+        gt=0,
+        lt=1,
+        description="Share of the GPU memory beside the weights that the KV cache takes.",
     )
     prefix_caching: bool = Field(default=True, description="Reuse the KV cache of equal prompt beginnings.")
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
@@ -163,7 +168,7 @@ class Spec(_Part):
         description="The name that requests use; absent means the object's name.",
     )
     source: Source | None = Field(default=None, description="Where the weights come from.")
-    cache: Cache | None = Field(default=None, description="A volume for the engine's caches; absent means none is kept.")
+    cache: Cache | None = Field(default=None, description="A volume for the engine's caches; absent: none is kept.")
     engine: Engine = Field(default=Engine(), description="The program that runs the model.")
     resources: Resources = Field(default=Resources(), description="What one replica asks of its node.")
     replicas: int = Field(default=1, ge=0, le=1000, description="Engine pods; also set by `kubectl scale`.")

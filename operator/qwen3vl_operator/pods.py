@@ -7,7 +7,9 @@ from typing import Any
 from qwen3vl_operator import names
 
 Pod = dict[str, Any]
-IMAGE_REASONS = frozenset({"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"})
+IMAGE_REASONS = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
+)
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
 MAX_MESSAGE = 600
 
@@ -85,7 +87,9 @@ def running(pod: Pod) -> Trouble | None:
         return Trouble("NodeLost", node_lost_message(pod))
     container = next((c for c in status.get("containerStatuses") or [] if c["name"] == names.ENGINE_CONTAINER), None)
     if container is None:
-        return Trouble("Starting", f"{who} is scheduled to {pod['spec'].get('nodeName')}; its container is not made yet")
+        return Trouble(
+            "Starting", f"{who} is scheduled to {pod['spec'].get('nodeName')}; its container is not made yet"
+        )
     return _container(container, who)
 
 

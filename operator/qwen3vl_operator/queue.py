@@ -29,7 +29,7 @@ def retry_delay(failures: int, jitter: float) -> float:
 
 @dataclass
 class Queue(Generic[K]):
-    """Keys waiting for a worker. A sooner time replaces a later one; a key added while it is worked on runs once more."""
+    """Keys waiting for a worker. A sooner time replaces a later one; a key added while worked on runs once more."""
 
     random: Callable[[], float] = random.random
     _due: dict[K, float] = field(default_factory=dict)
@@ -79,7 +79,7 @@ class Queue(Generic[K]):
             self._active.add(key)
             try:
                 again = await handle(key)
-            except Exception as error:  # noqa: BLE001 - whatever it was, the key must be tried again
+            except Exception as error:
                 self._failures[key] = self._failures.get(key, 0) + 1
                 again = retry_delay(self._failures[key], self.random())
                 log.warning("%s failed (%d in a row), next try in %.0f s: %s", key, self._failures[key], again, error)

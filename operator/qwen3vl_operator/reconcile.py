@@ -1,4 +1,4 @@
-"""One level-triggered pass over one VisionModel. The only place that orders effects: read, desire, apply, prune, tell."""
+"""One level-triggered pass over one VisionModel, the only place that orders effects: read, apply, prune, tell."""
 
 import logging
 from collections.abc import Callable
@@ -134,9 +134,10 @@ class Reconciler:
         rejected: list[str] = []
         if stateful_set is not None and len(pods) < model.spec.replicas:
             fields = f"involvedObject.uid={stateful_set['metadata']['uid']},reason=FailedCreate"
-            rejected = [str(event.get("message", "")) for event in await self.kube.list(
-                api.EVENTS, model.namespace, fields=fields
-            )]
+            rejected = [
+                str(event.get("message", ""))
+                for event in await self.kube.list(api.EVENTS, model.namespace, fields=fields)
+            ]
         mine = [piece for piece in slices if (piece["metadata"].get("labels") or {}).get(names.MODEL) == model.name]
         return Observed(stateful_set, pods, mine, rejected, taken, refused, name_owner)
 

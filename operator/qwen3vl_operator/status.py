@@ -69,9 +69,7 @@ def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Ob
             "gpusPerReplica": 0 if simulated else model.spec.engine.tensor_parallel,
         },
         "children": children,
-        "conditions": serialize(
-            conditions, previous.get("conditions") or [], generation=model.generation, now=now
-        ),
+        "conditions": serialize(conditions, previous.get("conditions") or [], generation=model.generation, now=now),
     }
     failure = pods.last_failure(seen.pods) or previous.get("lastFailure")
     if failure:

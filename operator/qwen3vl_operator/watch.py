@@ -1,4 +1,4 @@
-"""kopf as an informer and nothing more: every event puts a key on the queue. No state, no finalizers, no annotations."""
+"""kopf as an informer, nothing more: every event puts a key on the queue. No state, no finalizers, no annotations."""
 
 import asyncio
 import logging
@@ -60,10 +60,10 @@ class Operator:
         kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(self._model_changed)
         ours = {names.MANAGED_BY: names.FIELD_MANAGER}
         for resource in SECONDARY:
-            selector = resource.api_version.split("/") if "/" in resource.api_version else ["", resource.api_version]
+            group, _, version = resource.api_version.rpartition("/")
             # EndpointSlices are managed by Kubernetes' own controller: known by the label that the Service gave them.
             labels: dict[str, Any] = {names.MODEL: kopf.PRESENT} if resource is api.SLICES else ours
-            kopf.on.event(*selector, resource.plural, registry=registry, labels=labels)(self._child_changed)
+            kopf.on.event(group, version, resource.plural, registry=registry, labels=labels)(self._child_changed)
         return registry
 
     async def _start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -91,7 +91,9 @@ class Operator:
             except ApiError as error:
                 if error.status == 404:
                     missing = f"the CustomResourceDefinition {names.PLURAL}.{names.GROUP} is not installed"
-                    raise StartupError(f"{missing}: kubectl apply -f crds/, or install the chart with its CRDs") from None
+                    raise StartupError(
+                        f"{missing}: kubectl apply -f crds/, or install the chart with its CRDs"
+                    ) from None
                 if error.status == 403:
                     raise StartupError(f"no right to list VisionModels in namespace {namespace}: {error}") from None
                 raise

@@ -1,4 +1,4 @@
-"""Command line: `python -m localkube up|down|status|kubectl|helm|load-image`; the scripts beside the package call it."""
+"""Command line: `python -m localkube up|down|status|kubectl|helm|load-image|build`, as the scripts beside it say."""
 
 import argparse
 import os
@@ -26,10 +26,10 @@ def backend() -> str:
 def _become(program: str, arguments: list[str]) -> NoReturn:
     """Replace this process by kubectl or helm, pointed at the chosen cluster."""
     if backend() == "current":
-        os.execv(current.program(program), [program, *arguments])
+        os.execv(current.program(program), [program, *arguments])  # noqa: S606 - becoming the program is the point
     binaries.ensure([program])
     environment = os.environ | {"KUBECONFIG": str(local.kubeconfig())}
-    os.execve(binaries.path_of(program), [program, *arguments], environment)
+    os.execve(binaries.path_of(program), [program, *arguments], environment)  # noqa: S606
 
 
 def _load(archives: list[Path]) -> None:
@@ -54,7 +54,9 @@ def main(arguments: list[str]) -> int:
     down.add_argument("--purge", action="store_true", help="remove the state folder with the loaded images too")
     commands.add_parser("status", help="what runs; exit status 1 when something does not")
     commands.add_parser("build", help="only build the programs that are missing").add_argument("programs", nargs="*")
-    commands.add_parser("load-image", help="import docker or OCI archives").add_argument("archives", nargs="+", type=Path)
+    commands.add_parser("load-image", help="import docker or OCI archives").add_argument(
+        "archives", nargs="+", type=Path
+    )
     options = parser.parse_args(arguments)
     if options.command == "load-image":
         _load(options.archives)

@@ -6,7 +6,6 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-
 from localkube.report import Failure
 
 VALID_DAYS = "365"

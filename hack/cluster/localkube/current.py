@@ -15,7 +15,9 @@ def program(name: str) -> str:
     """
     path = shutil.which(name)
     if path is None:
-        raise Failure(f"{name} is not on PATH", f"install {name}; the local cluster (QWEN3VL_CLUSTER=local) builds its own")
+        raise Failure(
+            f"{name} is not on PATH", f"install {name}; the local cluster (QWEN3VL_CLUSTER=local) builds its own"
+        )
     return path
 
 
@@ -30,7 +32,9 @@ def up() -> None:
 def _kubectl(*arguments: str) -> str:
     done = subprocess.run([program("kubectl"), *arguments], capture_output=True, text=True)
     if done.returncode != 0:
-        raise Failure(f"kubectl {' '.join(arguments)}: {done.stderr.strip()}", "choose a context: kubectl config use-context")
+        raise Failure(
+            f"kubectl {' '.join(arguments)}: {done.stderr.strip()}", "choose a context: kubectl config use-context"
+        )
     return done.stdout
 
 

@@ -6,13 +6,33 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from localkube import archive, binaries, certificates, control_plane, dns, layout, network, node, packages, processes
-from localkube import sysctl
+from localkube import (
+    archive,
+    binaries,
+    certificates,
+    control_plane,
+    dns,
+    layout,
+    network,
+    node,
+    packages,
+    processes,
+    sysctl,
+)
 from localkube.api import Api, wait_until
 from localkube.report import Failure, say, step
 
-PROCESSES = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "containerd", "kubelet", "kube-proxy")
+PROCESSES = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "containerd",
+    "kubelet",
+    "kube-proxy",
+)
 START_SECONDS = 120
 
 
@@ -65,7 +85,7 @@ def _require_root() -> None:
         )
 
 
-def _get(path: str) -> dict[str, object | None]:
+def _get(path: str) -> dict[str, Any]:
     status, body = _api().get(path)
     return body if status == 200 and isinstance(body, dict) else {}
 

@@ -1,5 +1,7 @@
-"""The cluster's network namespace and the one link that joins it to the host. kube-proxy's rules, the pods' bridge and
-every port stay inside; the host gets routes to pods and services through the link, so that tests reach them directly."""
+"""The cluster's network namespace and the one link that joins it to the host.
+
+kube-proxy's rules, the pods' bridge and every port stay inside; the host gets routes to pods and services through the
+link, so that tests reach them directly."""
 
 import subprocess
 

@@ -1,5 +1,7 @@
-"""Long-running programs that outlive the command that started them, each known by a record that cannot mistake a stranger
-for it: process id, start time since boot, boot id. Nothing is ever ended by name."""
+"""Long-running programs that outlive the command that started them.
+
+Each is known by a record that cannot mistake a stranger for it: process id, start time since boot, boot id. Nothing is
+ever ended by name."""
 
 import contextlib
 import json

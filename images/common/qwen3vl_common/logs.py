@@ -1,4 +1,4 @@
-"""Logs as JSON lines on stderr: one object a line, so that any collector reads them. Nothing here logs headers or bodies."""
+"""Logs as JSON lines on stderr: one object a line, so that any collector reads them. No headers, no bodies."""
 
 import datetime
 import json

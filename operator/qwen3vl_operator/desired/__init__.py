@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen3vl_common.keys import derive
-
 from qwen3vl_operator import names
 from qwen3vl_operator.desired.cache import cache
 from qwen3vl_operator.desired.engine import engine

@@ -14,9 +14,7 @@ KEY_HASH = f"{names.GROUP}/engine-key-hash"
 """Pod annotation: another key must restart the engine, which reads its key once."""
 
 
-def engine(
-    model: VisionModel, *, simulator_image: str, simulator_image_pull_policy: str, key_hash: str
-) -> Object:
+def engine(model: VisionModel, *, simulator_image: str, simulator_image_pull_policy: str, key_hash: str) -> Object:
     """The StatefulSet. Pods start and update without waiting for one another's turn to be Ready."""
     spec = model.spec
     if spec.engine.name == "simulator":

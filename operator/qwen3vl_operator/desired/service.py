@@ -1,4 +1,4 @@
-"""The headless Service. It is the route: Kubernetes copies its labels to the EndpointSlices that the gateway watches."""
+"""The headless Service is the route: Kubernetes copies its labels to the EndpointSlices that the gateway watches."""
 
 from qwen3vl_operator import names
 from qwen3vl_operator.desired.metadata import Object, metadata, selector

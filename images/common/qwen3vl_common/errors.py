@@ -1,0 +1,82 @@
+"""What a client is told when its request fails: one small tree, in OpenAI's shape, so that its libraries understand.
+
+ApiError
+├── InvalidRequest      400  the request itself is wrong
+├── RequestTooLarge     413  it is too long
+├── InvalidKey          401  no key, or an unknown one
+├── ModelNotFound       404  no such model; the message names those there are
+├── PathNotFound        404  no such path
+├── ModelUnavailable    503  known, but nothing serves it now; try again later
+├── EngineFailed        502  the engine answered nonsense, an error of its own, or closed the connection
+└── EngineTimeout       504  the engine did not answer in time
+"""
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """An answer in OpenAI's error shape.
+
+    Attributes:
+        status: HTTP status.
+        type, code: words for programs.
+        param: the field of the request that is wrong, where one is.
+        retry_after_seconds: when trying again may help.
+    """
+
+    status = 500
+    type = "server_error"
+    code: str | None = None
+    retry_after_seconds: int | None = None
+
+    def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
+        self.code = code or self.code
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body."""
+        return {"error": {"message": str(self), "type": self.type, "param": self.param, "code": self.code}}
+
+    def headers(self) -> dict[str, str]:
+        """Headers beside the content type."""
+        return {} if self.retry_after_seconds is None else {"retry-after": str(self.retry_after_seconds)}
+
+
+class InvalidRequest(ApiError):
+    status, type, code = 400, "invalid_request_error", "invalid_request"
+
+
+class RequestTooLarge(ApiError):
+    status, type, code = 413, "invalid_request_error", "request_too_large"
+
+
+class InvalidKey(ApiError):
+    status, type, code = 401, "invalid_request_error", "invalid_api_key"
+
+    def headers(self) -> dict[str, str]:
+        return {"www-authenticate": "Bearer"}
+
+
+class ModelNotFound(ApiError):
+    status, type, code = 404, "invalid_request_error", "model_not_found"
+
+
+class PathNotFound(ApiError):
+    status, type, code = 404, "invalid_request_error", "unknown_path"
+
+
+class MethodNotAllowed(ApiError):
+    status, type, code = 405, "invalid_request_error", "method_not_allowed"
+
+
+class ModelUnavailable(ApiError):
+    status, type, code, retry_after_seconds = 503, "server_error", "model_unavailable", 5
+
+
+class EngineFailed(ApiError):
+    status, type, code = 502, "server_error", "engine_error"
+
+
+class EngineTimeout(ApiError):
+    status, type, code = 504, "server_error", "engine_timeout"

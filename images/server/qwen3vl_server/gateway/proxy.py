@@ -1,0 +1,215 @@
+"""One request on its way through: key, body, route, engine, answer. The hot path, hence plain ASGI."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+from starlette.types import Message, Receive, Scope, Send
+
+from qwen3vl_common.errors import ApiError, InvalidKey, ModelNotFound, RequestTooLarge
+from qwen3vl_common.keys import KeyRing
+from qwen3vl_server.gateway.discovery import Directory
+from qwen3vl_server.gateway.metrics import Metrics
+from qwen3vl_server.gateway.request import Limits, Summary
+from qwen3vl_server.gateway.routes import Route
+from qwen3vl_server.gateway.upstream import Upstream
+
+log = logging.getLogger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499
+"""What the metrics say of a client that left before its answer was complete."""
+DRAIN_FACTOR = 4
+DRAIN_SECONDS = 30.0
+_UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What every request needs; `keys` is None where no key is asked for."""
+
+    directory: Directory
+    keys: KeyRing | None
+    upstream: Upstream
+    metrics: Metrics
+    limits: Limits
+    max_body_bytes: int
+
+
+def check_key(keys: KeyRing | None, headers: dict[bytes, bytes]) -> str:
+    """The client's name.
+
+    Raises:
+        InvalidKey: no key, or an unknown one.
+    """
+    if keys is None:
+        return "anonymous"
+    scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() != "bearer" or not key:
+        raise InvalidKey("no API key: send the header Authorization: Bearer <key>")
+    client = keys.client(key.strip())
+    if client is None:
+        raise InvalidKey("the API key is not known")
+    return client
+
+
+def find_route(directory: Directory, model: str) -> Route:
+    """The model's route.
+
+    Raises:
+        ModelNotFound: names the models there are.
+    """
+    route = directory.routes.get(model)
+    if route is None:
+        known = ", ".join(sorted(directory.routes)) or "none yet"
+        raise ModelNotFound(f"the model {model[:100]!r} does not exist; known models: {known}", param="model")
+    return route
+
+
+async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
+    """The whole body.
+
+    Raises:
+        RequestTooLarge: over `limit` bytes. A bounded part of the rest is read first: a client that is still sending
+            would see a reset connection instead of the answer.
+        ClientGone: the client left.
+    """
+    announced = headers.get(b"content-length", b"")
+    too_large = announced.isdigit() and int(announced) > limit
+    chunks: list[bytes] = []
+    size, deadline = 0, time.monotonic() + DRAIN_SECONDS
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        too_large = too_large or size > limit
+        if too_large:
+            chunks.clear()
+        else:
+            chunks.append(chunk)
+        over = too_large and (size > limit * DRAIN_FACTOR or time.monotonic() > deadline)
+        if not message.get("more_body") or over:
+            break
+    if too_large:
+        raise RequestTooLarge(f"the body has more than {limit} bytes: send fewer or smaller pictures")
+    return b"".join(chunks)
+
+
+class ClientGone(Exception):
+    """The client closed the connection."""
+
+
+class _Sender:
+    """Sends an answer, and remembers how far it came."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self._request_id = request_id
+        self.status: int | None = None
+
+    async def start(self, status: int, content_type: str, headers: dict[str, str], length: int | None = None) -> None:
+        raw = [(b"content-type", content_type.encode("latin-1")), (b"x-request-id", self._request_id.encode("latin-1"))]
+        raw += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        if length is not None:
+            raw.append((b"content-length", str(length).encode()))
+        self.status = status
+        await self._send({"type": "http.response.start", "status": status, "headers": raw})
+
+    async def chunk(self, content: bytes, *, more: bool) -> None:
+        await self._send({"type": "http.response.body", "body": content, "more_body": more})
+
+    async def error(self, error: ApiError) -> None:
+        """An HTTP error before the first byte; an event in the stream after it."""
+        if self.status is None:
+            body = orjson.dumps(error.body())
+            await self.start(error.status, "application/json", error.headers(), len(body))
+            await self.chunk(body, more=False)
+        else:
+            await self.chunk(b"data: " + orjson.dumps(error.body()) + b"\n\n", more=False)
+
+
+class Proxy:
+    """ASGI application of one path: checks the request by `parse` and hands it to an engine."""
+
+    def __init__(self, gateway: Gateway, path: str, parse: Callable[[bytes, Limits], Summary]) -> None:
+        self._gateway = gateway
+        self._path = path
+        self._parse = parse
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = dict(scope["headers"])
+        request_id = _request_id(headers)
+        sender = _Sender(send, request_id)
+        try:
+            check_key(self._gateway.keys, headers)
+            body = await read_body(receive, headers, self._gateway.max_body_bytes)
+            summary = self._parse(body, self._gateway.limits)
+            route = find_route(self._gateway.directory, summary.model)
+        except ClientGone:
+            self._gateway.metrics.requests.labels(_UNKNOWN, CLIENT_CLOSED_REQUEST).inc()
+            return
+        except ApiError as error:
+            self._gateway.metrics.requests.labels(_UNKNOWN, error.status).inc()
+            await sender.error(error)
+            return
+        await self._answer(sender, receive, route, summary, body, request_id)
+
+    async def _answer(
+        self, sender: _Sender, receive: Receive, route: Route, summary: Summary, body: bytes, request_id: str
+    ) -> None:
+        metrics, model, started = self._gateway.metrics, route.served_name, time.monotonic()
+        if summary.image_tokens:
+            metrics.image_tokens.labels(model).inc(summary.image_tokens)
+        metrics.in_flight.labels(model).inc()
+        relay = asyncio.ensure_future(self._relay(sender, route, body, request_id, started))
+        watcher = asyncio.ensure_future(_disconnected(receive))
+        code = CLIENT_CLOSED_REQUEST
+        try:
+            await asyncio.wait({relay, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            if relay.done():
+                code = relay.result()
+        finally:
+            for task in (relay, watcher):
+                task.cancel()
+            await asyncio.gather(relay, watcher, return_exceptions=True)
+            metrics.in_flight.labels(model).dec()
+            metrics.seconds.labels(model).observe(time.monotonic() - started)
+            metrics.requests.labels(model, code).inc()
+
+    async def _relay(self, sender: _Sender, route: Route, body: bytes, request_id: str, started: float) -> int:
+        """Ask the engine and pass its answer on; the code for the metrics."""
+        first_byte = self._gateway.metrics.first_byte_seconds.labels(route.served_name)
+        try:
+            async with self._gateway.upstream.ask(route, self._path, body, request_id) as answer:
+                first_byte.observe(time.monotonic() - started)
+                if not answer.content_type.startswith("text/event-stream"):
+                    await sender.start(200, answer.content_type, {}, len(answer.first))
+                    await sender.chunk(answer.first, more=False)
+                    return 200
+                await sender.start(200, answer.content_type, {"cache-control": "no-cache"})
+                await sender.chunk(answer.first, more=True)
+                async for chunk in answer.rest:
+                    await sender.chunk(chunk, more=True)
+                await sender.chunk(b"", more=False)
+                return 200
+        except ApiError as error:
+            log.warning("request %s for %s: %s", request_id, route.served_name, error)
+            await sender.error(error)
+            return error.status
+
+
+async def _disconnected(receive: Receive) -> Message:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return message
+
+
+def _request_id(headers: dict[bytes, bytes]) -> str:
+    given = headers.get(b"x-request-id", b"").decode("latin-1")
+    return given if 0 < len(given) <= 100 and given.isascii() and given.isprintable() else uuid.uuid4().hex
