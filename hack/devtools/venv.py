@@ -51,10 +51,8 @@ def ensure() -> Path:
     """Make the environment where it is missing and return its python.
 
     Raises:
-        Failure: Python is too old, or a package cannot be had.
+        Failure: a package cannot be had.
     """
-    if sys.version_info < (3, 11):
-        raise Failure(f"Python {sys.version.split()[0]} is too old", "install Python 3.11 or newer as python3")
     listing = [sys.executable, str(ROOT / "hack/requirements"), *EXTRAS]
     requirements = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
     constraints = ROOT / "constraints.txt"
@@ -77,7 +75,9 @@ def ensure() -> Path:
 def _build(target: Path, requirements: str, constraints: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     if importlib.util.find_spec("ensurepip") is None:
-        packages.ensure({"/nonexistent": "python3-venv"})
+        # Debian ships it apart; by this file its own package is known to be there.
+        ensurepip = f"/usr/lib/python{sys.version_info.major}.{sys.version_info.minor}/ensurepip"
+        packages.ensure({ensurepip: "python3-venv"})
     with step(f"making the Python environment {target}"):
         _run([sys.executable, "-m", "venv", str(target)], "install Python's venv module (Debian: python3-venv)")
         listed = target / "requirements.txt"

@@ -10,6 +10,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -22,6 +24,8 @@ from localkube.layout import cache_dir
 from localkube.report import Failure, say
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+NAMES = tuple(image.name for image in IMAGES)
+# runAsNonRoot is checked by number.
 NUMERIC_USER = re.compile(r"[1-9]\d*(:\d+)?")
 
 
@@ -56,7 +60,7 @@ def _build(engine: engines.Engine, image: Image, reference: str, base: str, work
     if not NUMERIC_USER.fullmatch(found["user"]):
         raise Failure(
             f"{reference} runs as {found['user'] or 'root'!r}",
-            f"say USER 65532:65532 in {image.dockerfile}: runAsNonRoot wants a number",
+            f"say USER 65532:65532 in {image.dockerfile}",
         )
     return found["id"]
 
@@ -99,22 +103,9 @@ def _run(options: argparse.Namespace) -> None:
         say("nothing was loaded: this cluster pulls what the chart's values name; push these images where it can")
 
 
-def main(arguments: list[str]) -> None:
-    """Build and load; one run at a time per cache folder.
-
-    Raises:
-        Failure: something could not be built or loaded.
-    """
-    parser = argparse.ArgumentParser(prog="hack/images", description=__doc__)
-    parser.add_argument(
-        "images", nargs="*", metavar="IMAGE", help=f"of {', '.join(image.name for image in IMAGES)}; default all"
-    )
-    parser.add_argument("--no-load", action="store_true", help="only build")
-    parser.add_argument("--tag", default="dev")
-    parser.add_argument("--fresh", action="store_true", help="throw the image store away first (buildah)")
-    options = parser.parse_args(arguments)
-    if unknown := set(options.images) - {image.name for image in IMAGES}:
-        parser.error(f"no image {', '.join(sorted(unknown))}")
+@contextmanager
+def exclusive() -> Iterator[None]:
+    """Hold the image store: a build cleans up after killed ones, and must not take a living one for such."""
     cache_dir().mkdir(parents=True, exist_ok=True)
     with (cache_dir() / "images.lock").open("w") as lock:
         try:
@@ -124,6 +115,24 @@ def main(arguments: list[str]) -> None:
             fcntl.flock(lock, fcntl.LOCK_EX)
         for left in cache_dir().glob("qwen3vl-images-*"):
             shutil.rmtree(left, ignore_errors=True)
+        yield
+
+
+def main(arguments: list[str]) -> None:
+    """Build and load; one run at a time per cache folder.
+
+    Raises:
+        Failure: something could not be built or loaded.
+    """
+    parser = argparse.ArgumentParser(prog="hack/images", description=__doc__)
+    parser.add_argument("images", nargs="*", metavar="IMAGE", help=f"of {', '.join(NAMES)}; default all")
+    parser.add_argument("--no-load", action="store_true", help="only build")
+    parser.add_argument("--tag", default="dev")
+    parser.add_argument("--fresh", action="store_true", help="throw the image store away first (buildah)")
+    options = parser.parse_args(arguments)
+    if unknown := set(options.images) - set(NAMES):
+        parser.error(f"no image {', '.join(sorted(unknown))}")
+    with exclusive():
         _run(options)
 
 

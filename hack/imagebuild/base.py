@@ -22,7 +22,8 @@ HOOKS = (
     'rm -f "$1"/etc/resolv.conf "$1"/etc/hostname "$1"/usr/lib/python3*/EXTERNALLY-MANAGED',
     'ln -sf python3 "$1"/usr/bin/python',
     COMPILE,
-    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/log/*.log "$1"/var/log/apt/* "$1"/var/cache/ldconfig/aux-cache',
+    'rm -f "$1"/etc/apt/apt.conf.d/99mmdebstrap "$1"/var/log/*.log "$1"/var/log/apt/*',
+    'rm -f "$1"/var/cache/ldconfig/aux-cache',
 )
 CONTAINERFILE = 'FROM scratch\nADD rootfs.tar /\nENV PATH=/usr/local/bin:/usr/bin:/bin LANG=C.UTF-8\nCMD ["python3"]\n'
 

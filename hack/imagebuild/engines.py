@@ -1,4 +1,4 @@
-"""Two programs that build images from Dockerfiles: Docker where a daemon answers, else buildah with a store of its own."""
+"""Two programs that build images from Dockerfiles: Docker where a daemon answers, else buildah with its own store."""
 
 import contextlib
 import json
@@ -101,9 +101,7 @@ class Buildah:
         store.mkdir(parents=True, exist_ok=True)
         driver = "overlay" if _overlay_works(store) else "vfs"
         if driver == "vfs":
-            say(
-                "warning: overlay mounts do not work here; building with vfs, which copies every layer (minutes, not seconds)"
-            )
+            say("warning: overlay mounts do not work here; vfs copies every layer: minutes, not seconds")
         places = ["--root", str(store / driver), "--runroot", str(store / "run"), "--storage-driver", driver]
         self._buildah = ["buildah", *places]
         self._clean_up()
@@ -164,6 +162,10 @@ class Buildah:
     def export(self, reference: str, folder: Path) -> None:
         _output([*self._buildah, "push", "--quiet", reference, f"oci:{folder}:{reference}"])
 
+    def remove(self, reference: str) -> None:
+        """Remove an image from the store."""
+        _output([*self._buildah, "rmi", reference])
+
 
 def _common(job: Job) -> list[str]:
     named = ["--file", str(job.context / job.dockerfile), "--tag", job.reference, "--label", f"{LABEL}={job.inputs}"]
@@ -210,20 +212,21 @@ def _output(command: list[str]) -> str:
 
 def _logged(command: list[str], log: Path, environment: dict[str, str]) -> None:
     """Run a build: all of its output goes to `log`, its steps to the person who waits."""
-    with log.open("w") as sink:
-        pipe = subprocess.PIPE
-        build = subprocess.Popen(
+    pipe = subprocess.PIPE
+    with (
+        log.open("w") as sink,
+        subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=pipe, stderr=subprocess.STDOUT, text=True
-        )
+        ) as build,
+    ):
         try:
             for line in build.stdout or ():
                 sink.write(line)
                 if "STEP" in line or (line.startswith("#") and " [" in line):
                     say(f"  {line.strip()[:150]}")
-            code = build.wait()
-        finally:
-            if build.poll() is None:
-                build.terminate()
-                build.wait()
+        except BaseException:
+            build.terminate()
+            raise
+        code = build.wait()
     if code != 0:
         raise Failure(f"building {' '.join(command[-1:])} failed", "see the log; is a package index reachable?", log)

@@ -16,7 +16,6 @@ SETTINGS = (
     "proxy",
     "timeout",
     "retries",
-    "default-timeout",
 )
 SECTIONS = ("global", "install", "download")
 
@@ -57,9 +56,10 @@ def render(files: Iterable[Path], environment: Mapping[str, str], ca_bundle: str
         if name.startswith("PIP_")
     }
     if "default-timeout" in merged:
+        # pip takes both names.
         merged.setdefault("timeout", merged["default-timeout"])
     written = configparser.RawConfigParser()
-    written["global"] = {key: merged[key] for key in SETTINGS if key in merged and key != "default-timeout"}
+    written["global"] = {key: merged[key] for key in SETTINGS if key in merged}
     if ca_bundle is not None:
         written["global"]["cert"] = ca_bundle
     text = io.StringIO()

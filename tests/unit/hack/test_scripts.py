@@ -1,0 +1,83 @@
+"""The environment's hash, the requirements list, the parts of hack/test and its summary."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hack.devtools.parts import PARTS, Result, closing_line, split
+from hack.devtools.venv import environment_hash, stale
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def _requirements(*extras: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, ROOT / "hack/requirements", *extras], capture_output=True, text=True)
+
+
+def test_requirements_of_an_extra_are_printed_one_per_line() -> None:
+    lines = _requirements("operator").stdout.splitlines()
+    assert any(line.startswith("kopf") for line in lines)
+    assert not any(line.startswith("fastapi") for line in lines)
+    assert set(lines) <= set(_requirements("server", "operator").stdout.splitlines())
+
+
+def test_an_unknown_extra_is_named_with_those_that_exist() -> None:
+    done = _requirements("gateway")
+    assert done.returncode != 0
+    assert "'gateway'" in done.stderr
+    assert "operator" in done.stderr
+
+
+def test_each_ingredient_decides_the_environment() -> None:
+    same = environment_hash("a", "b", "3.11")
+    assert same == environment_hash("a", "b", "3.11")
+    others = {
+        environment_hash(*ingredients) for ingredients in (("x", "b", "3.11"), ("a", "x", "3.11"), ("a", "b", "x"))
+    }
+    assert len(others | {same}) == 4
+
+
+def test_old_environments_are_stale_and_the_lock_is_not(tmp_path: Path) -> None:
+    for name in ("old", "current"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "lock").touch()
+    assert stale(tmp_path, "current") == [tmp_path / "old"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts", "pytest_arguments"),
+    [
+        ([], list(PARTS), []),
+        (["unit"], ["unit"], []),
+        (["e2e", "lint"], ["lint", "e2e"], []),
+        (["unit", "--", "-k", "e2e"], ["unit"], ["-k", "e2e"]),
+        (["--", "-x"], list(PARTS), ["-x"]),
+    ],
+)
+def test_parts_run_in_their_order(arguments: list[str], parts: list[str], pytest_arguments: list[str]) -> None:
+    assert split(arguments) == (parts, pytest_arguments)
+
+
+def test_an_unknown_part_is_refused() -> None:
+    with pytest.raises(ValueError, match="units"):
+        split(["units"])
+
+
+@pytest.mark.parametrize(
+    ("line", "figures"),
+    [
+        ("============================= 286 passed in 36.00s =============================", "286 passed in 36.00s"),
+        ("=== 1 failed, 2 passed, 3 warnings in 0.1s ===\n", "1 failed, 2 passed, 3 warnings in 0.1s"),
+        ("============================= no tests ran in 0.01s =============================", "no tests ran in 0.01s"),
+        ("======================= figures: measured against goals ========================", None),
+        ("tests/unit/a.py .... 4 passed", None),
+    ],
+)
+def test_pytests_closing_line_is_recognised(line: str, figures: str | None) -> None:
+    assert closing_line(line) == figures
+
+
+def test_a_failed_part_stands_out_in_the_summary() -> None:
+    assert "FAILED" in Result("unit", 1, 2.0, "1 failed").line()
+    assert "FAILED" not in Result("unit", 0, 2.0, "1 passed").line()
