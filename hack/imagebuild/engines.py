@@ -82,7 +82,8 @@ class Docker:
         _logged(command, job.log, os.environ | {"DOCKER_BUILDKIT": "1"})
 
     def size(self, reference: str) -> str:
-        return _output(["docker", "images", "--format", "{{.Size}}", reference])
+        # One line per name that the image has.
+        return _output(["docker", "images", "--format", "{{.Size}}", reference]).split("\n")[0]
 
     def export(self, reference: str, folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -157,7 +158,8 @@ class Buildah:
         _logged([*command, *_common(job), str(job.context)], job.log, dict(os.environ))
 
     def size(self, reference: str) -> str:
-        return _output([*self._buildah, "images", "--format", "{{.Size}}", reference])
+        # One line per name that the image has.
+        return _output([*self._buildah, "images", "--format", "{{.Size}}", reference]).split("\n")[0]
 
     def export(self, reference: str, folder: Path) -> None:
         _output([*self._buildah, "push", "--quiet", reference, f"oci:{folder}:{reference}"])

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from hack.devtools import parts
 from hack.devtools.parts import PARTS, Result, closing_line, split
 from hack.devtools.venv import environment_hash, stale
 
@@ -46,7 +47,7 @@ def test_old_environments_are_stale_and_the_lock_is_not(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "parts", "pytest_arguments"),
+    ("arguments", "expected", "pytest_arguments"),
     [
         ([], list(PARTS), []),
         (["unit"], ["unit"], []),
@@ -55,8 +56,8 @@ def test_old_environments_are_stale_and_the_lock_is_not(tmp_path: Path) -> None:
         (["--", "-x"], list(PARTS), ["-x"]),
     ],
 )
-def test_parts_run_in_their_order(arguments: list[str], parts: list[str], pytest_arguments: list[str]) -> None:
-    assert split(arguments) == (parts, pytest_arguments)
+def test_parts_run_in_their_order(arguments: list[str], expected: list[str], pytest_arguments: list[str]) -> None:
+    assert split(arguments) == (expected, pytest_arguments)
 
 
 def test_an_unknown_part_is_refused() -> None:
@@ -81,3 +82,30 @@ def test_pytests_closing_line_is_recognised(line: str, figures: str | None) -> N
 def test_a_failed_part_stands_out_in_the_summary() -> None:
     assert "FAILED" in Result("unit", 1, 2.0, "1 failed").line()
     assert "FAILED" not in Result("unit", 0, 2.0, "1 passed").line()
+
+
+@pytest.mark.parametrize(
+    ("was_up", "ci", "failing", "taken_down"),
+    [
+        (True, "", None, False),
+        (False, "", None, True),
+        (True, "true", None, True),
+        (False, "true", "hack/images", True),
+    ],
+)
+def test_the_cluster_is_left_as_it_was_found(
+    monkeypatch: pytest.MonkeyPatch, was_up: bool, ci: str, failing: str | None, taken_down: bool
+) -> None:
+    commands: list[str] = []
+
+    def run(command: list[str]) -> tuple[int, str]:
+        commands.append(command[0])
+        return int(command[0] == failing), ""
+
+    monkeypatch.setenv("CI", ci)
+    monkeypatch.setattr(parts, "_cluster_is_up", lambda: was_up)
+    monkeypatch.setattr(parts, "_run", run)
+    result = parts.run_part("e2e", [])
+    assert (commands[-1] == "hack/cluster/down") is taken_down
+    assert commands[:2] == ["hack/cluster/up", "hack/images"]
+    assert (result.status != 0) is (failing is not None)
