@@ -84,7 +84,9 @@ def wait_for_model(gateway: Gateway, wanted: str | None, deadline: float) -> str
     seen = "the gateway was not asked yet"
     while time.monotonic() < deadline:
         try:
-            names = [model["id"] for model in gateway.ask("/v1/models", None, 5)["data"]]
+            listed = gateway.ask("/v1/models", None, 5)["data"]
+            # A model that can answer now before one that is still loading.
+            names = [model["id"] for model in sorted(listed, key=lambda one: not one.get("ready_replicas"))]
             found = wanted if wanted in names else names[0] if names and not wanted else None
             if found:
                 return str(found)
@@ -136,7 +138,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="qwen3vl_server.smoketest", description="Ask about a picture.")
     parser.add_argument("--gateway-url", required=True, help="for example http://qwen3vl-gateway.NAMESPACE")
     parser.add_argument("--keys-dir", type=Path, help="the users' keys; without it no key is sent")
-    parser.add_argument("--model", help="default: the first that the gateway lists")
+    parser.add_argument("--model", help="default: the first that is ready, else the first listed")
     parser.add_argument("--timeout-seconds", type=float, default=120)
     options = parser.parse_args(arguments)
     deadline = time.monotonic() + options.timeout_seconds

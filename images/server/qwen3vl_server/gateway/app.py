@@ -28,6 +28,7 @@ def _model(route: Route) -> dict[str, object]:
         "object": "model",
         "created": route.created,
         "owned_by": f"{route.namespace}/{route.model}",
+        "ready_replicas": len(route.endpoints),
     }
     if route.context_length is not None:
         entry["max_model_len"] = route.context_length
