@@ -48,7 +48,8 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
             return quantity(str(live)) == quantity(str(desired))
         except ValueError:
             return bool(live == desired)
-    return bool(live == desired)
+    # The apiserver drops an empty value of an environment variable.
+    return bool(live == desired) or (desired == "" and live is None)
 
 
 def _list_contains(live: list[Any], desired: list[Any], *, quantities: bool) -> bool:

@@ -7,7 +7,7 @@ ORDER = ("Accepted", "Scheduled", "EngineReady", "Exposed", "UpToDate")
 """From cause to effect: Ready copies the first of these that is not True (UpToDate apart)."""
 
 REASONS: dict[str, tuple[str, ...]] = {
-    "Accepted": ("Valid", "InvalidSpec", "NameTaken", "Immutable"),
+    "Accepted": ("Valid", "InvalidSpec", "NameTaken", "Immutable", "Forbidden"),
     "Scheduled": (
         "Scheduled",
         "ScaledToZero",
@@ -18,6 +18,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         "Tainted",
         "VolumeNodeConflict",
         "VolumePending",
+        "ClaimNotFound",
         "Unschedulable",
         "PodRejected",
     ),
@@ -28,6 +29,7 @@ REASONS: dict[str, tuple[str, ...]] = {
         "ImagePullError",
         "Starting",
         "Loading",
+        "StartupTimeout",
         "CrashLoop",
         "OutOfMemory",
         "ConfigError",

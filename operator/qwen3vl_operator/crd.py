@@ -109,8 +109,8 @@ def status_schema() -> Schema:
                 {
                     "pod": _string("Pod."),
                     "container": _string("Container."),
-                    "reason": _string("Reason as the kubelet says."),
-                    "exitCode": _integer("Exit code."),
+                    "reason": _string("OutOfMemory, Evicted, StartupTimeout, or as the kubelet says."),
+                    "exitCode": _integer("Exit code; absent when the container did not end by itself."),
                     "time": _string("When, RFC 3339."),
                 },
             ),
@@ -129,7 +129,7 @@ def _columns() -> list[Schema]:
     )
     wide = (
         ("Model", ".spec.source.volume.path"),
-        ("TP", ".spec.engine.tensorParallel"),
+        ("TP", ".status.engine.gpusPerReplica"),
         ("Endpoint", ".status.endpoint"),
         ("Message", f"{ready}.message"),
     )

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.alias_generators import to_camel
 
+from qwen3vl_operator import names
 from qwen3vl_operator.lmdeploy_flags import RENDERED_FLAGS
 
 Quantity = Annotated[
@@ -94,8 +95,14 @@ class Engine(_Part):
                 "engine.tensorParallel is 1, 2, 4, 8 or 16: it must divide the model's attention heads",
             ),
             (
+                f"!has(self.env) || !self.env.exists(e, e.name == '{names.ENGINE_KEY_ENV}')",
+                f"engine.env sets {names.ENGINE_KEY_ENV}, which the operator sets itself",
+            ),
+            (
                 "self.name != 'lmdeploy' || !has(self.args) || "
-                f"self.args.all(a, !(a.split('=')[0] in {sorted(RENDERED_FLAGS)!r}))",
+                # LMDeploy's parser takes a shortened flag for the whole one.
+                f"self.args.all(a, !a.matches('^--.') || !{sorted(RENDERED_FLAGS)!r}"
+                ".exists(f, f.startsWith(a.split('=')[0])))",
                 f"engine.args repeats a flag that the operator sets from the spec: {', '.join(sorted(RENDERED_FLAGS))}",
             ),
         )
@@ -119,7 +126,12 @@ class Engine(_Part):
     args: list[Annotated[str, Field(max_length=1024)]] = Field(
         default=[], max_length=64, description="Further arguments, appended last."
     )
-    env: list[EnvironmentVariable] = Field(default=[], max_length=64, description="Further environment variables.")
+    env: list[EnvironmentVariable] = Field(
+        default=[],
+        max_length=64,
+        description="Further environment variables; they win over the operator's own.",
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
     simulator: SimulatorSettings | None = Field(default=None, description="Settings of the simulator.")
 
 

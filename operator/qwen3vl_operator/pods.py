@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from qwen3vl_operator import names
+from qwen3vl_operator.failures import OOM_KILLED, startup_seconds, startup_timed_out
 
 Pod = dict[str, Any]
 IMAGE_REASONS = frozenset(
@@ -67,6 +68,7 @@ def scheduling(pod: Pod, gpu: str) -> Trouble | None:
 def _scheduling_reason(message: str, gpu: str) -> str:
     rules = (
         (rf"Insufficient {re.escape(gpu)}\b", "InsufficientGPU"),
+        (r'persistentvolumeclaim "[^"]*" (not found|is being deleted)', "ClaimNotFound"),
         (r"persistentvolumeclaim|unbound immediate|didn't find available persistent volumes", "VolumePending"),
         (r"volume node affinity conflict", "VolumeNodeConflict"),
         (r"Insufficient ", "InsufficientResources"),
@@ -83,14 +85,35 @@ def running(pod: Pod) -> Trouble | None:
     status, who = pod.get("status") or {}, f"pod {name(pod)}"
     if status.get("reason") == "Evicted":
         return Trouble("Evicted", f"{who}: {status.get('message', 'evicted')}"[:MAX_MESSAGE])
-    if status.get("reason") == "NodeLost" or _condition(pod, "Ready").get("reason") == "NodeStatusUnknown":
+    if is_lost(pod):
         return Trouble("NodeLost", node_lost_message(pod))
     container = next((c for c in status.get("containerStatuses") or [] if c["name"] == names.ENGINE_CONTAINER), None)
     if container is None:
         return Trouble(
             "Starting", f"{who} is scheduled to {pod['spec'].get('nodeName')}; its container is not made yet"
         )
-    return _container(container, who)
+    return _container(container, who, startup_seconds(pod))
+
+
+def is_lost(pod: Pod) -> bool:
+    """Whether the pod's node does not answer.
+
+    The node controller then turns the pod's Ready to False while the containers, whose state only the kubelet writes,
+    still look ready; later it marks the pod for deletion, which the kubelet never confirms.
+    """
+    status = pod.get("status") or {}
+    if (
+        status.get("reason") == "NodeLost"
+        or _condition(pod, "DisruptionTarget").get("reason") == "DeletionByTaintManager"
+    ):
+        return True
+    containers = status.get("containerStatuses") or []
+    kubelet_says_ready = bool(containers) and all(container.get("ready") for container in containers)
+    return (
+        kubelet_says_ready
+        and _condition(pod, "Ready").get("status") in ("False", "Unknown")
+        and not is_terminating(pod)
+    )
 
 
 def node_lost_message(pod: Pod) -> str:
@@ -100,7 +123,7 @@ def node_lost_message(pod: Pod) -> str:
     return f"pod {name(pod)}: node {node} does not answer; if it is off for good: kubectl taint nodes {node} {taint}"
 
 
-def _container(container: dict[str, Any], who: str) -> Trouble:
+def _container(container: dict[str, Any], who: str, patience_seconds: int) -> Trouble:
     state = container.get("state") or {}
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     last = ended or (container.get("lastState") or {}).get("terminated") or {}
@@ -109,31 +132,15 @@ def _container(container: dict[str, Any], who: str) -> Trouble:
         return Trouble("ImagePullError", f"{who}: image {container.get('image')}: {detail}"[:MAX_MESSAGE])
     if waiting.get("reason") in CONFIG_REASONS:
         return Trouble("ConfigError", f"{who}: {waiting.get('message', waiting['reason'])}"[:MAX_MESSAGE])
-    if last.get("reason") == "OOMKilled":
+    if last.get("reason") == OOM_KILLED:
         return Trouble("OutOfMemory", f"{who}: the engine was killed for using more memory than resources.memory")
+    if startup_timed_out(container, last, patience_seconds):
+        return Trouble(
+            "StartupTimeout", f"{who}: the engine did not answer /health within {patience_seconds} s; see its log"
+        )
     if waiting.get("reason") == "CrashLoopBackOff" or ended:
         restarts, code = container.get("restartCount", 0), last.get("exitCode", "?")
         return Trouble("CrashLoop", f"{who}: the engine ended with exit code {code}, {restarts} restarts; see its log")
     if "running" in state:
         return Trouble("Loading", f"{who}: the engine runs and loads; /health does not answer 200 yet")
     return Trouble("Starting", f"{who}: {waiting.get('reason', 'starting')}")
-
-
-def last_failure(pods: list[Pod]) -> dict[str, Any] | None:
-    """The engine container's most recent end, over all pods, in the shape of `status.lastFailure`."""
-    found = []
-    for pod in pods:
-        for container in (pod.get("status") or {}).get("containerStatuses") or []:
-            for state in (container.get("state") or {}, container.get("lastState") or {}):
-                ended = state.get("terminated")
-                if ended and container["name"] == names.ENGINE_CONTAINER and not is_terminating(pod):
-                    found.append(
-                        {
-                            "pod": name(pod),
-                            "container": container["name"],
-                            "reason": ended.get("reason") or "Error",
-                            "exitCode": ended.get("exitCode", 0),
-                            "time": ended.get("finishedAt") or "",
-                        }
-                    )
-    return max(found, key=lambda failure: (failure["time"], failure["pod"]), default=None)

@@ -35,7 +35,7 @@ class Queue(Generic[K]):
     _due: dict[K, float] = field(default_factory=dict)
     _heap: list[tuple[float, int, K]] = field(default_factory=list)
     _order: "itertools.count[int]" = field(default_factory=itertools.count)
-    _active: set[K] = field(default_factory=set)
+    _active: dict[K, float] = field(default_factory=dict)
     _failures: dict[K, int] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -60,9 +60,10 @@ class Queue(Generic[K]):
 
     @property
     def oldest_seconds(self) -> float:
-        """How long the most overdue key that nobody works on has waited."""
+        """How long the most overdue key has waited, or the slowest worker has been at one: whichever is longer."""
         now = self._now()
-        return max((now - due for key, due in self._due.items() if key not in self._active), default=0.0)
+        waiting = [due for key, due in self._due.items() if key not in self._active]
+        return max((now - since for since in [*waiting, *self._active.values()]), default=0.0)
 
     @property
     def failing(self) -> int:
@@ -76,7 +77,7 @@ class Queue(Generic[K]):
         """
         while True:
             key = await self._next()
-            self._active.add(key)
+            self._active[key] = self._now()
             try:
                 again = await handle(key)
             except Exception as error:
@@ -87,7 +88,7 @@ class Queue(Generic[K]):
             else:
                 self._failures.pop(key, None)
             finally:
-                self._active.discard(key)
+                del self._active[key]
                 self._changed.set()
             if again is not None:
                 self.add(key, again)

@@ -13,7 +13,7 @@ from qwen3vl_operator.compare import is_up_to_date
 from qwen3vl_operator.desired import Settings, desired
 from qwen3vl_operator.kube import ApiError, Kube, Object, Resource
 from qwen3vl_operator.model import VisionModel, parse
-from qwen3vl_operator.status import Observed, invalid, status
+from qwen3vl_operator.status import Observed, Refusal, invalid, status
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,8 @@ LOOK_AGAIN_SECONDS = 600.0
 """A watch may miss a deletion: every model is looked at again, even when nothing seems to happen."""
 LOOK_SOON_SECONDS = 20.0
 """While something is wrong that no watched object tells: events of a rejected pod, a foreign object in the way."""
-REFUSED = (403, 422)
+REFUSED = (400, 403, 422)
+"""What trying again alone will not mend: the status says it."""
 
 _RESOURCES = {resource.kind: resource for resource in api.CHILDREN}
 
@@ -69,7 +70,8 @@ class Reconciler:
         previous = body.get("status") or {}
         url = self.settings.gateway_url
         await self._tell(body, status(model, seen, gateway_url=url, previous=previous, now=self.now()))
-        return LOOK_SOON_SECONDS if taken or refused or seen.rejected else self._later()
+        pods_missing = len(seen.pods) < model.spec.replicas
+        return LOOK_SOON_SECONDS if taken or refused or pods_missing else self._later()
 
     def _later(self) -> float:
         return LOOK_AGAIN_SECONDS * (0.8 + 0.4 * self.jitter())
@@ -79,18 +81,20 @@ class Reconciler:
         rivals = []
         for namespace in self.namespaces:
             for body in await self.kube.list(api.VISION_MODELS, namespace):
+                if (body.get("spec") or {}).get("servedName", body["metadata"]["name"]) != model.served_name:
+                    continue
                 try:
                     other = parse(body)
                 except ValidationError:
                     continue
-                if other.served_name == model.served_name and other.precedence < model.precedence:
+                if other.precedence < model.precedence:
                     rivals.append(other)
         if not rivals:
             return None
         oldest = min(rivals, key=lambda other: other.precedence)
         return oldest.name if oldest.namespace == model.namespace else f"{oldest.namespace}/{oldest.name}"
 
-    async def _converge(self, model: VisionModel, wanted: list[Object]) -> tuple[list[str], list[str]]:
+    async def _converge(self, model: VisionModel, wanted: list[Object]) -> tuple[list[str], list[Refusal]]:
         """Apply what differs and prune what is not wanted; objects in the way, and refusals of the apiserver."""
         live = [await self.kube.get(_resource(thing), model.namespace, thing["metadata"]["name"]) for thing in wanted]
         taken = [_title(old) for old in live if old is not None and not is_ours(model, old)]
@@ -105,7 +109,7 @@ class Reconciler:
             except ApiError as error:
                 if error.status not in REFUSED:
                     raise
-                refused.append(f"{_title(thing)}: {error}")
+                refused.append(Refusal(_title(thing), error.status, str(error)))
             else:
                 log.info("applied %s in %s", _title(thing), model.namespace)
         await self._prune(model, {(thing["kind"], thing["metadata"]["name"]) for thing in wanted})
@@ -122,7 +126,7 @@ class Reconciler:
                     log.info("deleted %s in %s", _title(thing), model.namespace)
 
     async def _observe(
-        self, model: VisionModel, *, taken: list[str], refused: list[str], name_owner: str | None
+        self, model: VisionModel, *, taken: list[str], refused: list[Refusal], name_owner: str | None
     ) -> Observed:
         child = names.child(model.name, "engine")
         stateful_set = await self.kube.get(api.STATEFUL_SETS, model.namespace, child)
@@ -134,10 +138,9 @@ class Reconciler:
         rejected: list[str] = []
         if stateful_set is not None and len(pods) < model.spec.replicas:
             fields = f"involvedObject.uid={stateful_set['metadata']['uid']},reason=FailedCreate"
-            rejected = [
-                str(event.get("message", ""))
-                for event in await self.kube.list(api.EVENTS, model.namespace, fields=fields)
-            ]
+            events = await self.kube.list(api.EVENTS, model.namespace, fields=fields)
+            events.sort(key=lambda event: event.get("lastTimestamp") or "")
+            rejected = [str(event.get("message", "")) for event in events]
         mine = [piece for piece in slices if (piece["metadata"].get("labels") or {}).get(names.MODEL) == model.name]
         return Observed(stateful_set, pods, mine, rejected, taken, refused, name_owner)
 

@@ -1,13 +1,24 @@
 """What a VisionModel's status says: a pure function of the model and of what was observed."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from qwen3vl_operator import names, pods
 from qwen3vl_operator.conditions import Condition, serialize, summary
+from qwen3vl_operator.failures import last_failure
 from qwen3vl_operator.model import VisionModel
 
 Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """An object that the apiserver did not accept: its "Kind name", the HTTP status and the apiserver's words."""
+
+    title: str
+    status: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,7 @@ class Observed:
         slices: EndpointSlices of the engine's Service.
         rejected: messages of events that say why no pod could be made.
         taken: "Kind name" of objects in the way that are not ours.
-        refused: apiserver's words on objects that it did not accept.
+        refused: objects that the apiserver did not accept.
         name_owner: name of the older model with the same served name, if any.
     """
 
@@ -29,7 +40,7 @@ class Observed:
     slices: list[Object] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
     taken: list[str] = field(default_factory=list)
-    refused: list[str] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
     name_owner: str | None = None
 
 
@@ -71,7 +82,7 @@ def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Ob
         "children": children,
         "conditions": serialize(conditions, previous.get("conditions") or [], generation=model.generation, now=now),
     }
-    failure = pods.last_failure(seen.pods) or previous.get("lastFailure")
+    failure = last_failure(seen.pods, previous.get("lastFailure"))
     if failure:
         result["lastFailure"] = failure
     return result
@@ -133,12 +144,23 @@ def _accepted(seen: Observed) -> Condition:
         advice = "it does not belong to this VisionModel and is left alone: rename the model or remove the object"
         return Condition("Accepted", False, "NameTaken", f"{things}: {advice}")
     if seen.refused:
-        return Condition("Accepted", False, "Immutable", "; ".join(sorted(seen.refused))[: pods.MAX_MESSAGE])
+        worst = sorted(seen.refused, key=lambda refusal: (refusal.title, refusal.message))[0]
+        return Condition(
+            "Accepted", False, _refusal_reason(worst), f"{worst.title}: {worst.message}"[: pods.MAX_MESSAGE]
+        )
     return Condition("Accepted", True, "Valid")
 
 
+def _refusal_reason(refusal: Refusal) -> str:
+    if refusal.status == 403:
+        return "Forbidden"
+    # Kubernetes has no code for it; these are the words of its validation.
+    return "Immutable" if re.search(r"immutable|updates to|can not be less than", refusal.message) else "InvalidSpec"
+
+
 def _waiting(seen: Observed) -> list[Object]:
-    return [pod for pod in seen.pods if not pods.is_terminating(pod)]
+    """Pods that are wanted. One on a lost node counts although it is marked for deletion: nothing replaces it."""
+    return [pod for pod in seen.pods if not pods.is_terminating(pod) or pods.is_lost(pod)]
 
 
 def _scheduled(model: VisionModel, seen: Observed) -> Condition:

@@ -28,6 +28,11 @@ class StartupError(Exception):
     """The operator cannot work; the message says what is missing."""
 
 
+def _selector(resource: api.Resource) -> tuple[str, str, str]:
+    group, _, version = resource.api_version.rpartition("/")
+    return group, version, resource.plural
+
+
 def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
     """The pod's service account, else the kubeconfig."""
     return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
@@ -58,12 +63,8 @@ class Operator:
         kopf.on.login(registry=registry)(_login)
         kopf.on.probe(registry=registry, id="workers", errors=kopf.ErrorsMode.PERMANENT)(self.check_workers)
         kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(self._model_changed)
-        ours = {names.MANAGED_BY: names.FIELD_MANAGER}
         for resource in SECONDARY:
-            group, _, version = resource.api_version.rpartition("/")
-            # EndpointSlices are managed by Kubernetes' own controller: known by the label that the Service gave them.
-            labels: dict[str, Any] = {names.MODEL: kopf.PRESENT} if resource is api.SLICES else ours
-            kopf.on.event(group, version, resource.plural, registry=registry, labels=labels)(self._child_changed)
+            kopf.on.event(*_selector(resource), registry=registry)(self._child_changed)
         return registry
 
     async def _start(self, settings: kopf.OperatorSettings, **_: Any) -> None:
@@ -72,6 +73,10 @@ class Operator:
         settings.posting.enabled = False
         settings.networking.request_timeout = 30
         settings.networking.connect_timeout = 10
+        for resource in SECONDARY:
+            # EndpointSlices are managed by Kubernetes' own controller: known by the label that the Service gave them.
+            ours = names.MODEL if resource is api.SLICES else f"{names.MANAGED_BY}={names.FIELD_MANAGER}"
+            settings.watching.label_selectors[_selector(resource)] = ours
         try:
             kube = await self._resources.enter_async_context(connect())
             await self._check_api(kube)
@@ -129,6 +134,7 @@ class Operator:
 
     async def _child_changed(self, body: kopf.Body, **_: Any) -> None:
         metadata = body["metadata"]
-        model = (metadata.get("labels") or {}).get(names.MODEL)
-        if model:
+        owners = [owner["name"] for owner in metadata.get("ownerReferences") or [] if owner["kind"] == names.KIND]
+        # Both: the label may be what somebody changed, and a retained volume claim has no owner.
+        for model in {*owners, (metadata.get("labels") or {}).get(names.MODEL, "")} - {""}:
             self.queue.add(Key(metadata["namespace"], model))

@@ -70,9 +70,9 @@ def _pod(model: VisionModel, program: Program) -> Object:
 def _container(model: VisionModel, program: Program) -> Object:
     engine = model.spec.engine
     key = {"secretKeyRef": {"name": names.child(model.name, "keys"), "key": names.ENGINE_KEY_ENTRY}}
-    environment: list[Object] = [{"name": names.ENGINE_KEY_ENV, "valueFrom": key}]
-    environment += [{"name": name, "value": value} for name, value in program.environment]
-    environment += [variable.model_dump(by_alias=True, exclude_none=True) for variable in engine.env]
+    theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in engine.env}
+    defaults = {name: {"name": name, "value": value} for name, value in program.environment}
+    environment: list[Object] = [{"name": names.ENGINE_KEY_ENV, "valueFrom": key}, *(defaults | theirs).values()]
     mounts: list[Object] = [{"name": "cache", "mountPath": CACHE_MOUNT}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
     if model.spec.source is not None:
         mounts.append({"name": "models", "mountPath": MODELS_MOUNT, "readOnly": True})

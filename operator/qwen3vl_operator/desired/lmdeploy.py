@@ -16,7 +16,7 @@ def lmdeploy(model: VisionModel) -> Program:
     """The engine on `tensorParallel` GPUs.
 
     TurboMind does not know Qwen3-VL and would fall back with a warning: so the PyTorch engine is named. The model
-    comes first, since `--api-keys` takes every word behind it.
+    comes first and `--api-keys` not last, since that takes every word behind it up to the next flag.
     """
     engine, resources = model.spec.engine, model.spec.resources
     folder = model.spec.source.volume.path if model.spec.source else ""
@@ -24,6 +24,7 @@ def lmdeploy(model: VisionModel) -> Program:
         "serve",
         "api_server",
         f"{MODELS_MOUNT}/{folder}".rstrip("/"),
+        *(flag.API_KEYS, f"$({names.ENGINE_KEY_ENV})"),
         *(flag.BACKEND, "pytorch"),
         *(flag.HOST, "0.0.0.0"),  # noqa: S104 - a pod's own address is not known before
         *(flag.PORT, str(names.ENGINE_PORT)),
@@ -35,7 +36,6 @@ def lmdeploy(model: VisionModel) -> Program:
         arguments += [flag.GPU_MEMORY, str(engine.gpu_memory_fraction)]
     if engine.prefix_caching:
         arguments.append(flag.PREFIX_CACHING)
-    arguments += [flag.API_KEYS, f"$({names.ENGINE_KEY_ENV})"]
     gpus = str(engine.tensor_parallel)
     memory = str(resources.memory or MEMORY)
     return Program(
@@ -44,6 +44,8 @@ def lmdeploy(model: VisionModel) -> Program:
         arguments=tuple(arguments),
         environment=(
             ("HOME", CACHE_MOUNT),
+            # The numeric user has no entry in the image's /etc/passwd; Python's getpass asks here first.
+            ("USER", "engine"),
             ("HF_HOME", f"{CACHE_MOUNT}/huggingface"),
             ("HF_HUB_OFFLINE", "1"),
             ("XDG_CACHE_HOME", f"{CACHE_MOUNT}/xdg"),

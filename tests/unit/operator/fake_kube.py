@@ -1,0 +1,142 @@
+"""An API of dictionaries: server-side apply with field ownership, uids, versions, label selectors, faults on command.
+
+It stands in for the apiserver only where thousands of passes are wanted; `tests/integration` has the real one."""
+
+import copy
+import itertools
+from typing import Any
+
+from qwen3vl_operator import names
+from qwen3vl_operator.kube import ApiError, Object, Resource
+
+Place = tuple[str, str, str]
+
+
+class FakeKube:
+    """The `Kube` protocol over `objects`. `writes` lists what changed something or tried to.
+
+    `fail_at` is the number of the call that fails; with `after_effect` it works first, as when an answer is lost.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[Place, Object] = {}
+        self.writes: list[str] = []
+        self.calls = 0
+        self.fail_at: int | None = None
+        self.after_effect = False
+        self.refuse: dict[str, ApiError] = {}
+        self._applied: dict[tuple[Place, str], Object] = {}
+        self._numbers = itertools.count(1)
+
+    def put(self, resource: Resource, thing: Object) -> Object:
+        """Place an object as if somebody else had made it."""
+        stored = copy.deepcopy(thing)
+        stored["metadata"].setdefault("uid", f"uid-{next(self._numbers)}")
+        stored["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self.objects[resource.plural, stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
+        return stored
+
+    def remove(self, resource: Resource, namespace: str, name: str) -> None:
+        del self.objects[resource.plural, namespace, name]
+        for place, manager in [key for key in self._applied if key[0] == (resource.plural, namespace, name)]:
+            del self._applied[place, manager]
+
+    def versions(self) -> dict[Place, str]:
+        return {place: thing["metadata"]["resourceVersion"] for place, thing in self.objects.items()}
+
+    async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        self._call(before=True)
+        return copy.deepcopy(self.objects.get((resource.plural, namespace, name)))
+
+    async def list(self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
+        self._call(before=True)
+        wanted = dict(part.split("=") for part in labels.split(",") if part)
+        found = [
+            thing
+            for place, thing in sorted(self.objects.items())
+            if place[:2] == (resource.plural, namespace)
+            and wanted.items() <= (thing["metadata"].get("labels") or {}).items()
+            and (not fields or _field(thing, "involvedObject.uid") in fields)
+        ]
+        return copy.deepcopy(found)
+
+    async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
+        self._call(before=True)
+        if (resource.plural, namespace, body["metadata"]["name"]) in self.objects:
+            return False
+        self.put(resource, body)
+        self.writes.append(f"create {body['kind']} {body['metadata']['name']}")
+        self._call(before=False)
+        return True
+
+    async def apply(self, resource: Resource, body: Object) -> Object:
+        self._call(before=True)
+        self.writes.append(f"apply {body['kind']} {body['metadata']['name']}")
+        if error := self.refuse.get(body["kind"]):
+            raise error
+        place = (resource.plural, body["metadata"]["namespace"], body["metadata"]["name"])
+        result = self._apply(resource, place, body, names.FIELD_MANAGER)
+        self._call(before=False)
+        return copy.deepcopy(result)
+
+    async def apply_status(self, resource: Resource, body: Object) -> None:
+        self._call(before=True)
+        self.writes.append(f"status {body['metadata']['name']}")
+        place = (resource.plural, body["metadata"]["namespace"], body["metadata"]["name"])
+        if place not in self.objects:
+            raise ApiError(404, "not found")
+        if set(body) != {"apiVersion", "kind", "metadata", "status"}:
+            raise AssertionError("only the status may be applied to the status subresource")
+        self._apply(resource, place, body, names.STATUS_FIELD_MANAGER)
+        self._call(before=False)
+
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+        self._call(before=True)
+        self.writes.append(f"delete {resource.kind} {name}")
+        found = self.objects.get((resource.plural, namespace, name))
+        if found is not None and found["metadata"]["uid"] == uid:
+            self.remove(resource, namespace, name)
+        self._call(before=False)
+
+    def _call(self, *, before: bool) -> None:
+        if before:
+            self.calls += 1
+        if self.calls == self.fail_at and before is not self.after_effect:
+            self.fail_at = None
+            raise ApiError(500, "injected")
+
+    def _apply(self, resource: Resource, place: Place, body: Object, manager: str) -> Object:
+        live = self.objects.get(place)
+        if live is None:
+            live = self.put(resource, {**body, "metadata": dict(body["metadata"])})
+        before = copy.deepcopy(live)
+        _drop(live, self._applied.get((place, manager), {}), body)
+        _merge(live, copy.deepcopy(body))
+        self._applied[place, manager] = copy.deepcopy(body)
+        if live != before:
+            live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        return live
+
+
+def _merge(live: Object, wanted: Object) -> None:
+    for key, value in wanted.items():
+        if isinstance(value, dict) and isinstance(live.get(key), dict):
+            _merge(live[key], value)
+        else:
+            live[key] = value
+
+
+def _drop(live: Object, applied: Object, wanted: Object) -> None:
+    """Remove what this manager applied before and no longer wants."""
+    for key, value in applied.items():
+        if key not in wanted:
+            live.pop(key, None)
+        elif isinstance(value, dict) and isinstance(live.get(key), dict) and isinstance(wanted[key], dict):
+            _drop(live[key], value, wanted[key])
+
+
+def _field(thing: Object, path: str) -> str:
+    value: Any = thing
+    for part in path.split("."):
+        value = value.get(part, {})
+    return str(value)

@@ -1,0 +1,51 @@
+"""VisionModels and pods as the apiserver has them, for tests."""
+
+import copy
+import pathlib
+from typing import Any
+
+import yaml
+
+from qwen3vl_operator.desired import Settings
+from qwen3vl_operator.model import VisionModel, parse
+
+Object = dict[str, Any]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+SETTINGS = Settings(
+    internal_secret=bytes(range(32)),
+    server_image="registry.example/qwen3vl/server:1",
+    server_image_pull_policy="IfNotPresent",
+    gateway_url="http://qwen3vl-gateway.serving/v1",
+)
+NOW = "2026-03-01T12:00:00Z"
+LMDEPLOY = {"source": {"volume": {"claimName": "weights", "path": "Qwen3-VL-32B-Instruct"}}}
+SIMULATOR = {"engine": {"name": "simulator"}}
+
+
+def body(
+    name: str = "m", spec: Object | None = None, *, created: str = "2026-03-01T10:00:00Z", **metadata: Any
+) -> Object:
+    """A VisionModel object."""
+    known = {
+        "name": name,
+        "namespace": "robots",
+        "uid": f"uid-of-{name}",
+        "generation": 1,
+        "creationTimestamp": created,
+    }
+    return {
+        "apiVersion": "qwen3vl.io/v1alpha1",
+        "kind": "VisionModel",
+        "metadata": known | metadata,
+        "spec": copy.deepcopy(SIMULATOR if spec is None else spec),
+    }
+
+
+def model(spec: Object | None = None, name: str = "m") -> VisionModel:
+    return parse(body(name, spec))
+
+
+def example(file: str) -> Object:
+    """A VisionModel of `examples/`, as if it were in the cluster."""
+    raw = yaml.safe_load((ROOT / "examples" / file).read_text())
+    return body(raw["metadata"]["name"], raw["spec"])
