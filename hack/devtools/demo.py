@@ -1,4 +1,4 @@
-"""The demo: every step a command that a user would type, shown as it runs, with elapsed times. Standard library only."""
+"""The demo: each step a command that a user would type, shown as it runs, with elapsed times. Standard library only."""
 
 import argparse
 import base64
