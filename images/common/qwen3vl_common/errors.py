@@ -2,10 +2,13 @@
 
 ApiError
 ├── InvalidRequest      400  the request itself is wrong
+├── RequestTimedOut     408  its body did not come in time
 ├── RequestTooLarge     413  it is too long
 ├── InvalidKey          401  no key, or an unknown one
 ├── ModelNotFound       404  no such model; the message names those there are
 ├── PathNotFound        404  no such path
+├── MethodNotAllowed    405  the path takes another method
+├── InternalError       500  a mistake of ours; the log has it
 ├── ModelUnavailable    503  known, but nothing serves it now; try again later
 ├── EngineFailed        502  the engine answered nonsense, an error of its own, or closed the connection
 └── EngineTimeout       504  the engine did not answer in time
@@ -47,6 +50,10 @@ class InvalidRequest(ApiError):
     status, type, code = 400, "invalid_request_error", "invalid_request"
 
 
+class RequestTimedOut(ApiError):
+    status, type, code = 408, "invalid_request_error", "request_timeout"
+
+
 class RequestTooLarge(ApiError):
     status, type, code = 413, "invalid_request_error", "request_too_large"
 
@@ -68,6 +75,10 @@ class PathNotFound(ApiError):
 
 class MethodNotAllowed(ApiError):
     status, type, code = 405, "invalid_request_error", "method_not_allowed"
+
+
+class InternalError(ApiError):
+    status, type, code = 500, "server_error", "internal_error"
 
 
 class ModelUnavailable(ApiError):

@@ -2,20 +2,19 @@
 
 import argparse
 import asyncio
-import contextlib
 import logging
-import signal
 import sys
-from collections.abc import Iterator
+from pathlib import Path
 
 import uvicorn
 import uvloop
 
-from qwen3vl_common.keys import KeyRing, derive
+from qwen3vl_common.drain import Drain, DrainingServer
+from qwen3vl_common.keys import INTERNAL_KEY_BYTES, KeyRing, derive
 from qwen3vl_common.logs import configure
 from qwen3vl_server.gateway import settings
-from qwen3vl_server.gateway.app import State, create_app
-from qwen3vl_server.gateway.discovery import Directory, SliceWatch, from_file
+from qwen3vl_server.gateway.app import create_app
+from qwen3vl_server.gateway.discovery import Directory, SliceWatch, api_configuration, from_file
 from qwen3vl_server.gateway.metrics import Metrics
 from qwen3vl_server.gateway.proxy import Gateway
 from qwen3vl_server.gateway.request import Limits
@@ -25,30 +24,6 @@ from qwen3vl_server.gateway.upstream import Timeouts, Upstream
 log = logging.getLogger("qwen3vl_server.gateway")
 
 KEY_LOOK_SECONDS = 2.0
-
-
-class DrainingServer(uvicorn.Server):
-    """Told to stop, it says so on /ready and serves on until nobody routes to it; then it finishes what is open."""
-
-    def __init__(self, config: uvicorn.Config, state: State, drain_seconds: float) -> None:
-        super().__init__(config)
-        self._state = state
-        self._drain_seconds = drain_seconds
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._told_to_stop)
-        yield
-
-    def _told_to_stop(self) -> None:
-        if self._state.draining:
-            self.should_exit = True
-            return
-        self._state.draining = True
-        log.info("told to stop: not ready any more, serving on for %.0f s", self._drain_seconds)
-        asyncio.get_running_loop().call_later(self._drain_seconds, setattr, self, "should_exit", True)
 
 
 async def _watch_keys(ring: KeyRing) -> None:
@@ -62,37 +37,50 @@ async def _watch_keys(ring: KeyRing) -> None:
         await asyncio.sleep(KEY_LOOK_SECONDS)
 
 
+def _secret(path: Path | None) -> bytes:
+    if path is None:
+        return b""
+    secret = path.read_bytes()
+    if len(secret) < INTERNAL_KEY_BYTES:
+        raise ValueError(f"{path} has {len(secret)} bytes; the internal key has {INTERNAL_KEY_BYTES}")
+    return secret
+
+
 async def serve(options: argparse.Namespace) -> None:
-    """Serve until told to stop."""
-    secret = options.internal_key_file.read_bytes() if options.internal_key_file else b""
+    """Serve until told to stop.
+
+    Raises:
+        ValueError, OSError: what was configured cannot be used.
+    """
+    secret = _secret(options.internal_key_file)
 
     def key_of(route: Route) -> str | None:
         return route.key or (derive(secret, "engine", route.namespace, route.model) if secret else None)
 
-    metrics, state = Metrics(), State()
+    metrics, drain = Metrics(), Drain()
     directory = from_file(options.routes) if options.routes else Directory()
+    api = await api_configuration() if options.namespaces else None
     timeouts = Timeouts(
         options.connect_timeout_seconds, options.first_byte_timeout_seconds, options.idle_timeout_seconds
     )
     upstream = Upstream(timeouts, key_of, metrics)
     keys = None if options.no_auth else KeyRing(options.keys_dir)
     limits = Limits(options.max_image_pixels, options.max_images)
-    gateway = Gateway(directory, keys, upstream, metrics, limits, options.max_body_bytes)
+    gateway = Gateway(directory, keys, upstream, metrics, limits, options.max_body_bytes, drain)
     config = uvicorn.Config(
-        create_app(gateway, state),
+        create_app(gateway),
         host=options.host,
         port=options.port,
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
-        timeout_graceful_shutdown=int(options.finish_seconds),
     )
-    server = DrainingServer(config, state, options.drain_seconds)
+    server = DrainingServer(config, drain, drain_seconds=options.drain_seconds, finish_seconds=options.finish_seconds)
     background = [] if keys is None else [asyncio.create_task(_watch_keys(keys))]
-    if options.namespaces:
+    if api is not None:
         namespaces = tuple(sorted({name.strip() for name in options.namespaces.split(",") if name.strip()}))
-        watch = SliceWatch(namespaces, directory, lambda: log.info("models: %s", ", ".join(directory.routes) or "none"))
+        watch = SliceWatch(api, namespaces, directory)
         background.append(asyncio.create_task(watch.run()))
     serving = asyncio.create_task(server.serve())
     try:
@@ -118,7 +106,8 @@ def main() -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve(options))
     except (ValueError, OSError) as error:
-        sys.exit(f"the gateway cannot start: {error}")
+        print(f"the gateway cannot start: {error}", file=sys.stderr)
+        sys.exit(2)
 
 
 if __name__ == "__main__":

@@ -2,24 +2,18 @@
 
 import orjson
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.routing import Route as PathRoute
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
+from qwen3vl_common.errors import ApiError, InternalError, MethodNotAllowed, PathNotFound
 from qwen3vl_server.gateway import request as requests
 from qwen3vl_server.gateway.proxy import Gateway, Proxy, check_key, find_route
 from qwen3vl_server.gateway.routes import Route
 
 PATHS = "/v1/chat/completions, /v1/completions, /v1/models, /health, /ready, /metrics"
-
-
-class State:
-    """What changes while the gateway runs: whether it is being told to stop."""
-
-    draining = False
 
 
 def _model(route: Route) -> dict[str, object]:
@@ -39,11 +33,28 @@ def _json(content: object, status: int = 200, headers: dict[str, str] | None = N
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
-def create_app(gateway: Gateway, state: State) -> FastAPI:
-    """The ASGI application."""
-    app = FastAPI(title="qwen3vl gateway", openapi_url=None, docs_url=None, redoc_url=None)
-    for path, parse in (("/v1/chat/completions", requests.chat), ("/v1/completions", requests.completion)):
-        app.router.routes.append(PathRoute(path, Proxy(gateway, path, parse), methods=["POST"]))
+def create_app(gateway: Gateway) -> ASGIApp:
+    """The ASGI application: requests for engines go straight to the proxy, everything else to FastAPI."""
+    proxies = {
+        path: Proxy(gateway, path, parse)
+        for path, parse in (("/v1/chat/completions", requests.chat), ("/v1/completions", requests.completion))
+    }
+    pages = _pages(gateway, proxies)
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST" and (proxy := proxies.get(scope["path"])):
+            await proxy(scope, receive, send)
+        else:
+            await pages(scope, receive, send)
+
+    return app
+
+
+def _pages(gateway: Gateway, proxies: dict[str, Proxy]) -> FastAPI:
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
+    for path, proxy in proxies.items():
+        # Only so that another method is answered by 405.
+        app.router.routes.append(PathRoute(path, proxy, methods=["POST"]))
 
     @app.exception_handler(ApiError)
     async def api_error(_: Request, error: ApiError) -> Response:
@@ -57,9 +68,11 @@ def create_app(gateway: Gateway, state: State) -> FastAPI:
             found = PathNotFound(f"there is no {request.url.path[:100]}; paths: {PATHS}")
         return _json(found.body(), found.status, found.headers())
 
-    @app.exception_handler(RequestValidationError)
-    async def validation_error(_: Request, error: RequestValidationError) -> Response:
-        return _json(InvalidRequest(str(error)).body(), 400)
+    @app.exception_handler(Exception)
+    async def mistake(_: Request, _error: Exception) -> Response:
+        # Starlette raises it again afterwards, and the server logs it.
+        failure = InternalError("the gateway failed; its log has the reason")
+        return _json(failure.body(), failure.status)
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
@@ -79,7 +92,7 @@ def create_app(gateway: Gateway, state: State) -> FastAPI:
     @app.get("/ready")
     async def ready() -> Response:
         waits = []
-        if state.draining:
+        if gateway.drain.told:
             waits.append("stopping")
         if not gateway.directory.complete:
             waits.append("the first list of EndpointSlices")

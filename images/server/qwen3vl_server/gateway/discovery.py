@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from qwen3vl_server.gateway.routes import SERVED_NAME_LABEL, Route, table, table
 
 log = logging.getLogger(__name__)
 
-WATCH_SECONDS = 290
-SILENCE_SECONDS = 330
+WATCH_SECONDS = 120
+"""After that the apiserver ends a watch; one that is silent for longer has lost its connection without a word."""
+SILENCE_SECONDS = WATCH_SECONDS + 15
 RETRY_SECONDS = (0.2, 0.5, 1, 2, 5, 10)
 API_PATH = "/apis/discovery.k8s.io/v1/namespaces"
 
@@ -50,46 +51,64 @@ def from_file(path: Path) -> Directory:
     return Directory(table_from_entries(entries, created=int(time.time())), complete=True)
 
 
+async def api_configuration() -> client.Configuration:
+    """How to reach the apiserver: as a pod, else by the kubeconfig.
+
+    Raises:
+        ValueError: neither is there.
+    """
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped library
+    except config.ConfigException:
+        try:
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
+        except config.ConfigException as error:
+            raise ValueError(f"no Kubernetes to ask for EndpointSlices: {error}") from None
+    return configuration
+
+
 class SliceWatch:
     """Keeps a directory equal to the EndpointSlices of some namespaces.
 
     A watch that breaks is taken up again; while the apiserver is away the last table stays in force.
     """
 
-    def __init__(self, namespaces: tuple[str, ...], directory: Directory, on_change: Callable[[], None]) -> None:
+    def __init__(self, api: client.Configuration, namespaces: tuple[str, ...], directory: Directory) -> None:
+        self._configuration = api
         self._namespaces = namespaces
         self._directory = directory
-        self._on_change = on_change
         self._slices: dict[str, dict[str, dict[str, Any]]] = {}
+        self._failures: Counter[str] = Counter()
 
     async def run(self) -> None:
         """Watch until cancelled."""
-        configuration = client.Configuration()
-        try:
-            config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped library
-        except config.ConfigException:
-            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
-        async with client.ApiClient(configuration) as api, asyncio.TaskGroup() as group:
+        async with client.ApiClient(self._configuration) as api, asyncio.TaskGroup() as group:
             for namespace in self._namespaces:
                 group.create_task(self._follow(api, namespace))
 
     async def _follow(self, api: client.ApiClient, namespace: str) -> None:
-        failures = 0
         while True:
             try:
                 version = await self._list(api, namespace)
-                failures = 0
                 while True:
                     version = await self._watch(api, namespace, version)
+                    self._failures[namespace] = 0
             except ExpiredError:
-                continue
+                log.info("EndpointSlices of %s: the watch is too old, listing again", namespace)
+                await asyncio.sleep(self._pause(namespace))
             except (aiohttp.ClientError, client.ApiException, OSError, TimeoutError, ValueError) as error:
-                delay = RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
-                failures += 1
+                delay = self._pause(namespace)
                 log.warning(
                     "EndpointSlices of %s: %s; again in %.1f s", namespace, error or type(error).__name__, delay
                 )
                 await asyncio.sleep(delay)
+
+    def _pause(self, namespace: str) -> float:
+        """Seconds to the next try: more with every failure since the last event."""
+        failures = self._failures[namespace]
+        self._failures[namespace] += 1
+        return RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)]
 
     async def _call(self, api: client.ApiClient, path: str, query: dict[str, str], seconds: float) -> Any:
         request = await api.param_serialize(
@@ -134,6 +153,7 @@ class SliceWatch:
                         raise ExpiredError
                     raise ValueError(f"watch: {thing.get('message')}")
                 version = thing["metadata"]["resourceVersion"]
+                self._failures[namespace] = 0
                 if event["type"] == "BOOKMARK":
                     continue
                 if event["type"] == "DELETED":
@@ -146,6 +166,9 @@ class SliceWatch:
         return version
 
     def _publish(self) -> None:
-        self._directory.routes = table(piece for pieces in self._slices.values() for piece in pieces.values())
+        routes = table(piece for pieces in self._slices.values() for piece in pieces.values())
+        if routes != self._directory.routes:
+            replicas = ", ".join(f"{name} ({len(routes[name].endpoints)} ready)" for name in sorted(routes))
+            log.info("models: %s", replicas or "none")
+        self._directory.routes = routes
         self._directory.complete = self._slices.keys() >= set(self._namespaces)
-        self._on_change()

@@ -6,13 +6,17 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import orjson
 from starlette.types import Message, Receive, Scope, Send
 
-from qwen3vl_common.errors import ApiError, InvalidKey, ModelNotFound, RequestTooLarge
+from qwen3vl_common.body import ClientGone, read_body
+from qwen3vl_common.drain import Drain
+from qwen3vl_common.errors import ApiError, InternalError, InvalidKey, ModelNotFound, ModelUnavailable
 from qwen3vl_common.keys import KeyRing
 from qwen3vl_server.gateway.discovery import Directory
+from qwen3vl_server.gateway.events import WholeEvents
 from qwen3vl_server.gateway.metrics import Metrics
 from qwen3vl_server.gateway.request import Limits, Summary
 from qwen3vl_server.gateway.routes import Route
@@ -22,8 +26,6 @@ log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """What the metrics say of a client that left before its answer was complete."""
-DRAIN_FACTOR = 4
-DRAIN_SECONDS = 30.0
 _UNKNOWN = "unknown"
 
 
@@ -37,6 +39,7 @@ class Gateway:
     metrics: Metrics
     limits: Limits
     max_body_bytes: int
+    drain: Drain
 
 
 def check_key(keys: KeyRing | None, headers: dict[bytes, bytes]) -> str:
@@ -69,47 +72,13 @@ def find_route(directory: Directory, model: str) -> Route:
     return route
 
 
-async def read_body(receive: Receive, headers: dict[bytes, bytes], limit: int) -> bytes:
-    """The whole body.
-
-    Raises:
-        RequestTooLarge: over `limit` bytes. A bounded part of the rest is read first: a client that is still sending
-            would see a reset connection instead of the answer.
-        ClientGone: the client left.
-    """
-    announced = headers.get(b"content-length", b"")
-    too_large = announced.isdigit() and int(announced) > limit
-    chunks: list[bytes] = []
-    size, deadline = 0, time.monotonic() + DRAIN_SECONDS
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        too_large = too_large or size > limit
-        if too_large:
-            chunks.clear()
-        else:
-            chunks.append(chunk)
-        over = too_large and (size > limit * DRAIN_FACTOR or time.monotonic() > deadline)
-        if not message.get("more_body") or over:
-            break
-    if too_large:
-        raise RequestTooLarge(f"the body has more than {limit} bytes: send fewer or smaller pictures")
-    return b"".join(chunks)
-
-
-class ClientGone(Exception):
-    """The client closed the connection."""
-
-
 class _Sender:
     """Sends an answer, and remembers how far it came."""
 
-    def __init__(self, send: Send, request_id: str) -> None:
+    def __init__(self, send: Send, request_id: str, drain: Drain) -> None:
         self._send = send
         self._request_id = request_id
+        self._drain = drain
         self.status: int | None = None
 
     async def start(self, status: int, content_type: str, headers: dict[str, str], length: int | None = None) -> None:
@@ -117,6 +86,9 @@ class _Sender:
         raw += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
         if length is not None:
             raw.append((b"content-length", str(length).encode()))
+        if self._drain.told:
+            # The client's next request must find another gateway.
+            raw.append((b"connection", b"close"))
         self.status = status
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
@@ -144,17 +116,18 @@ class Proxy:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         request_id = _request_id(headers)
-        sender = _Sender(send, request_id)
+        gateway = self._gateway
+        sender = _Sender(send, request_id, gateway.drain)
         try:
-            check_key(self._gateway.keys, headers)
-            body = await read_body(receive, headers, self._gateway.max_body_bytes)
-            summary = self._parse(body, self._gateway.limits)
-            route = find_route(self._gateway.directory, summary.model)
+            check_key(gateway.keys, headers)
+            body = await read_body(receive, announced=headers.get(b"content-length", b""), limit=gateway.max_body_bytes)
+            summary = self._parse(body, gateway.limits)
+            route = find_route(gateway.directory, summary.model)
         except ClientGone:
-            self._gateway.metrics.requests.labels(_UNKNOWN, CLIENT_CLOSED_REQUEST).inc()
+            gateway.metrics.requests.labels(_UNKNOWN, CLIENT_CLOSED_REQUEST).inc()
             return
         except ApiError as error:
-            self._gateway.metrics.requests.labels(_UNKNOWN, error.status).inc()
+            gateway.metrics.requests.labels(_UNKNOWN, error.status).inc()
             await sender.error(error)
             return
         await self._answer(sender, receive, route, summary, body, request_id)
@@ -163,6 +136,7 @@ class Proxy:
         self, sender: _Sender, receive: Receive, route: Route, summary: Summary, body: bytes, request_id: str
     ) -> None:
         metrics, model, started = self._gateway.metrics, route.served_name, time.monotonic()
+        overdue = self._gateway.drain.overdue
         if summary.image_tokens:
             metrics.image_tokens.labels(model).inc(summary.image_tokens)
         metrics.in_flight.labels(model).inc()
@@ -170,13 +144,17 @@ class Proxy:
         watcher = asyncio.ensure_future(_disconnected(receive))
         code = CLIENT_CLOSED_REQUEST
         try:
-            await asyncio.wait({relay, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            if relay.done():
-                code = relay.result()
+            ends: set[asyncio.Future[Any]] = {relay, watcher, overdue}
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (relay, watcher):
                 task.cancel()
             await asyncio.gather(relay, watcher, return_exceptions=True)
+            if not relay.cancelled():
+                code = relay.result()
+            elif overdue.done():
+                code = ModelUnavailable.status
+                await sender.error(ModelUnavailable("the gateway is being replaced; try again"))
             metrics.in_flight.labels(model).dec()
             metrics.seconds.labels(model).observe(time.monotonic() - started)
             metrics.requests.labels(model, code).inc()
@@ -187,20 +165,35 @@ class Proxy:
         try:
             async with self._gateway.upstream.ask(route, self._path, body, request_id) as answer:
                 first_byte.observe(time.monotonic() - started)
-                if not answer.content_type.startswith("text/event-stream"):
+                if answer.rest is None:
                     await sender.start(200, answer.content_type, {}, len(answer.first))
                     await sender.chunk(answer.first, more=False)
                     return 200
                 await sender.start(200, answer.content_type, {"cache-control": "no-cache"})
-                await sender.chunk(answer.first, more=True)
+                events = WholeEvents()
+                if ready := events.feed(answer.first):
+                    await sender.chunk(ready, more=True)
                 async for chunk in answer.rest:
-                    await sender.chunk(chunk, more=True)
-                await sender.chunk(b"", more=False)
+                    if ready := events.feed(chunk):
+                        await sender.chunk(ready, more=True)
+                await sender.chunk(events.rest(), more=False)
                 return 200
         except ApiError as error:
-            log.warning("request %s for %s: %s", request_id, route.served_name, error)
+            # A refusal may quote the client's words: its code is enough here.
+            log.log(
+                logging.WARNING if error.status >= 500 else logging.INFO,
+                "request %s for %s: %s",
+                request_id,
+                route.served_name,
+                error if error.status >= 500 else f"{error.status} {error.code}",
+            )
             await sender.error(error)
             return error.status
+        except Exception:  # any mistake of ours still gets an answer in the documented shape
+            log.exception("request %s for %s failed in the gateway", request_id, route.served_name)
+            failure = InternalError("the gateway failed; its log has the reason")
+            await sender.error(failure)
+            return failure.status
 
 
 async def _disconnected(receive: Receive) -> Message:

@@ -9,7 +9,10 @@ from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_common.image_tokens import image_tokens
 from qwen3vl_common.media import picture_from_url
 
-MEDIA_PARTS = {"image_url": "image_url", "video_url": "video_url", "audio_url": "audio_url"}
+PARTS = frozenset({"text", "refusal", "image_url"})
+"""Kinds of content parts that are handed on. Engines know more, and some of those make them read a file or a URL."""
+MEDIA_KEYS = frozenset({"image_url", "video_url", "audio_url", "image", "video", "audio", "input_audio", "file"})
+"""Engines also go by a part's keys: a picture must not hide in a part of another kind."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,7 @@ def _head(parsed: dict[str, Any]) -> tuple[str, bool]:
     model, stream = parsed.get("model"), parsed.get("stream")
     if not isinstance(model, str) or not model:
         raise InvalidRequest("model is required: the name of a model, see /v1/models", param="model")
-    if stream not in (None, True, False):
+    if not (stream is None or isinstance(stream, bool)):
         raise InvalidRequest("stream is true or false", param="stream")
     return model, bool(stream)
 
@@ -72,14 +75,13 @@ def chat(body: bytes, limits: Limits) -> Summary:
             raise InvalidRequest("content is a string or a list of parts", param=f"{where}.content")
         for part_number, part in enumerate(content):
             cost = _part(part, f"{where}.content[{part_number}]", limits)
-            if cost is not None:
-                images, tokens = images + 1, tokens + cost
-    if images > limits.max_images:
-        raise InvalidRequest(
-            f"the request has {images} pictures; {limits.max_images} are accepted",
-            param="messages",
-            code="too_many_images",
-        )
+            if cost is None:
+                continue
+            images, tokens = images + 1, tokens + cost
+            if images > limits.max_images:
+                raise InvalidRequest(
+                    f"the request has more than {limits.max_images} pictures", param="messages", code="too_many_images"
+                )
     return Summary(model, stream, images, tokens)
 
 
@@ -88,10 +90,16 @@ def _part(part: object, where: str, limits: Limits) -> int | None:
     if not isinstance(part, dict) or not isinstance(part.get("type"), str):
         raise InvalidRequest("a content part is an object with a type", param=where)
     kind = part["type"]
-    if kind not in MEDIA_PARTS:
-        return None
+    if kind not in PARTS or not MEDIA_KEYS.isdisjoint(part.keys() - {kind}):
+        raise InvalidRequest(
+            f"a part is one of {', '.join(sorted(PARTS))}, and nothing else beside it",
+            param=where,
+            code="unsupported_content",
+        )
     if kind != "image_url":
-        raise InvalidRequest(f"parts of type {kind} are not accepted", param=where, code="unsupported_content")
+        if not isinstance(part.get(kind), str):
+            raise InvalidRequest(f"a {kind} part has a string in its field {kind}", param=f"{where}.{kind}")
+        return None
     image_url = part.get("image_url")
     url = image_url.get("url") if isinstance(image_url, dict) else image_url
     picture = picture_from_url(url, param=f"{where}.image_url.url", max_pixels=limits.max_image_pixels)

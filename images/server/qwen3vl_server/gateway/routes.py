@@ -1,12 +1,9 @@
 """Which models there are and where: a table computed from EndpointSlices. Pure."""
 
-import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-log = logging.getLogger(__name__)
 
 MODEL_LABEL = "qwen3vl.io/model"
 SERVED_NAME_LABEL = "qwen3vl.io/served-name"
@@ -44,13 +41,21 @@ def _port(piece: dict[str, Any]) -> int | None:
     return named.get("port") if named else None
 
 
+def _is_ready(endpoint: dict[str, Any]) -> bool:
+    conditions = endpoint.get("conditions") or {}
+    return conditions.get("ready") is not False and not conditions.get("terminating")
+
+
 def ready_endpoints(piece: dict[str, Any]) -> list[str]:
-    """`host:port` of the slice's endpoints that are ready (an unknown readiness counts as ready, as the API says)."""
+    """`host:port` of the slice's endpoints that are ready (an unknown readiness counts as ready, as the API says).
+
+    Only the first address of an endpoint is used: the API gives the others no meaning.
+    """
     port = _port(piece)
     if port is None:
         return []
-    ready = [e for e in piece.get("endpoints") or [] if (e.get("conditions") or {}).get("ready") is not False]
-    return [_address(address, port) for endpoint in ready for address in endpoint.get("addresses") or []]
+    ready = filter(_is_ready, piece.get("endpoints") or [])
+    return [_address(endpoint["addresses"][0], port) for endpoint in ready if endpoint.get("addresses")]
 
 
 def _seconds(timestamp: str) -> int:
@@ -73,7 +78,8 @@ def table(slices: Iterable[dict[str, Any]]) -> dict[str, Route]:
             groups.setdefault((name, piece["metadata"]["namespace"], model), []).append(piece)
     routes: dict[str, Route] = {}
     for (name, namespace, model), pieces in groups.items():
-        labels = pieces[0]["metadata"]["labels"]
+        # All slices of one Service carry its labels; while a change spreads, the same slice decides for every gateway.
+        labels = min(pieces, key=lambda piece: str(piece["metadata"].get("name")))["metadata"]["labels"]
         context_length = labels.get(CONTEXT_LENGTH_LABEL, "")
         route = Route(
             served_name=name,
@@ -102,7 +108,7 @@ def table_from_entries(entries: object, *, created: int) -> dict[str, Route]:
     """
     if not isinstance(entries, list):
         raise ValueError("a routes file is a list of entries with model and endpoints")
-    routes = {}
+    routes: dict[str, Route] = {}
     for number, entry in enumerate(entries):
         if not isinstance(entry, dict) or not isinstance(entry.get("model"), str):
             raise ValueError(f"entry {number} has no model")
@@ -110,14 +116,22 @@ def table_from_entries(entries: object, *, created: int) -> dict[str, Route]:
         if not isinstance(endpoints, list) or not all(isinstance(item, str) and ":" in item for item in endpoints):
             raise ValueError(f"entry {number}: endpoints is a list of host:port")
         name = str(entry.get("servedName", entry["model"]))
+        context_length = entry.get("contextLength")
+        if context_length is not None and type(context_length) is not int:
+            raise ValueError(f"entry {number}: contextLength is a whole number")
+        key = entry.get("key")
+        if key is not None and not isinstance(key, str):
+            raise ValueError(f"entry {number}: key is a string")
+        if name in routes:
+            raise ValueError(f"entry {number}: the served name {name!r} is taken by an earlier entry")
         routes[name] = Route(
             served_name=name,
             namespace=str(entry.get("namespace", "default")),
             model=entry["model"],
             engine=str(entry.get("engine", "unknown")),
-            context_length=entry.get("contextLength"),
+            context_length=context_length,
             created=created,
             endpoints=tuple(endpoints),
-            key=entry.get("key"),
+            key=key,
         )
     return routes

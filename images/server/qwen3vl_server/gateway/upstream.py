@@ -6,18 +6,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import aiohttp
-import orjson
 
-from qwen3vl_common.errors import ApiError, EngineFailed, EngineTimeout, ModelUnavailable
+from qwen3vl_common.errors import EngineFailed, EngineTimeout, ModelUnavailable
 from qwen3vl_server.gateway.metrics import Metrics
+from qwen3vl_server.gateway.refusal import ERROR_BYTES, refusal
 from qwen3vl_server.gateway.routes import Route
 
-CHUNK_BYTES = 65_536
-CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.ServerDisconnectedError)
-"""The engine has not begun to answer and most likely never saw the request: another replica may take it."""
+CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
+"""The engine never saw the request: any other replica may take it."""
+KEEPALIVE_SECONDS = 4
+"""Below uvicorn's 5 s, which most engines keep: an engine that closes an idle connection must not meet a request."""
+BROKEN_TRIES = 2
+"""How many replicas may break down over one request: it may be the request that breaks them."""
 
 
 @dataclass(frozen=True)
@@ -29,24 +31,13 @@ class Timeouts:
     idle: float
 
 
-class EngineRefused(ApiError):
-    """The engine found the request wrong: its own status and words, in OpenAI's shape."""
-
-    def __init__(self, status: int, error: dict[str, Any]) -> None:
-        super().__init__(str(error.get("message") or "the engine refused the request"), param=error.get("param"))
-        self.status = status
-        self.type = str(error.get("type") or "invalid_request_error")
-        code = error.get("code")
-        self.code = code if isinstance(code, str) else "engine_refused"
-
-
 @dataclass
 class Answer:
-    """An engine's answer that has begun: content type, first bytes, and an iterator over the rest."""
+    """An engine's answer that has begun: content type, first bytes, and the rest of a stream."""
 
     content_type: str
     first: bytes
-    rest: AsyncIterator[bytes]
+    rest: AsyncIterator[bytes] | None
 
 
 class Upstream:
@@ -57,10 +48,13 @@ class Upstream:
         self._key_of = key_of
         self._metrics = metrics
         self._busy: Counter[str] = Counter()
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect)
-        connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=30)
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=timeout, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar()
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeouts.connect),
+            # Bytes are handed on as they come, so the engine must not compress them for us.
+            auto_decompress=False,
+            headers={"accept-encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
 
     async def close(self) -> None:
@@ -69,6 +63,8 @@ class Upstream:
 
     def candidates(self, route: Route) -> list[str]:
         """Endpoints in the order in which to try them: least requests in flight first, ties at random."""
+        if len(route.endpoints) < 2:
+            return list(route.endpoints)
         shuffled = random.sample(route.endpoints, len(route.endpoints))
         return sorted(shuffled, key=lambda endpoint: self._busy[endpoint])
 
@@ -77,7 +73,7 @@ class Upstream:
         """Send the request to the first replica that takes it.
 
         Raises:
-            ModelUnavailable: no replica is ready, or none accepts connections.
+            ModelUnavailable: no replica is ready, none accepts connections, or all say that they are not ready.
             EngineTimeout: no first byte in time, or a pause too long later (then from the answer's iterator).
             EngineFailed: an error of the engine's own, or a broken connection (likewise).
             EngineRefused: the engine found the request wrong.
@@ -85,6 +81,7 @@ class Upstream:
         headers = {"content-type": "application/json", "x-request-id": request_id}
         if key := self._key_of(route):
             headers["authorization"] = f"Bearer {key}"
+        broken = 0
         for endpoint in self.candidates(route):
             self._busy[endpoint] += 1
             self._metrics.upstream_connections.inc()
@@ -92,10 +89,15 @@ class Upstream:
             try:
                 try:
                     async with asyncio.timeout(self._timeouts.first_byte):
-                        response = await self._session.post(f"http://{endpoint}{path}", data=body, headers=headers)
+                        # An engine that redirects would get our key sent elsewhere.
+                        response = await self._session.post(
+                            f"http://{endpoint}{path}", data=body, headers=headers, allow_redirects=False
+                        )
                         answer = await self._begin(route, response)
                 except CONNECT_ERRORS:
                     self._count(route, "connect")
+                    continue
+                except ModelUnavailable:
                     continue
                 except TimeoutError:
                     self._count(route, "first_byte_timeout")
@@ -104,7 +106,10 @@ class Upstream:
                     ) from None
                 except aiohttp.ClientError:
                     self._count(route, "broken")
-                    raise EngineFailed("the engine closed the connection before it answered") from None
+                    broken += 1
+                    if broken >= BROKEN_TRIES:
+                        break
+                    continue
                 yield answer
                 return
             finally:
@@ -114,27 +119,32 @@ class Upstream:
                 self._busy[endpoint] -= 1
                 if not self._busy[endpoint]:
                     del self._busy[endpoint]
+        if broken:
+            raise EngineFailed("the engine closed the connection before it answered")
         raise ModelUnavailable(f"no replica of {route.served_name!r} is ready; try again in a few seconds")
 
     async def _begin(self, route: Route, response: aiohttp.ClientResponse) -> Answer:
-        if response.status >= 400:
+        if response.status != 200:
             await self._refuse(route, response)
         content_type = response.headers.get("content-type", "application/json")
         if not content_type.startswith("text/event-stream"):
             # Whole before anything is sent: a broken answer can still become an error.
-            return Answer(content_type, await response.read(), _nothing())
+            return Answer(content_type, await response.read(), None)
         first = await response.content.readany()
         return Answer(content_type, first, self._rest(route, response))
 
     async def _refuse(self, route: Route, response: aiohttp.ClientResponse) -> None:
-        if response.status == 503:
+        status = response.status
+        if status == 503:
             self._count(route, "unavailable")
             raise ModelUnavailable(f"the engine of {route.served_name!r} is not ready; try again in a few seconds")
-        if response.status >= 500 or response.status in (401, 403):
-            self._count(route, f"status_{response.status}")
-            raise EngineFailed(f"the engine failed with status {response.status}")
-        content = await response.content.read(CHUNK_BYTES)
-        raise EngineRefused(response.status, _error_of(content))
+        if not 400 <= status < 500 or status in (401, 403):
+            self._count(route, f"status_{status}")
+            raise EngineFailed(f"the engine failed with status {status}")
+        content = b""
+        while len(content) < ERROR_BYTES and (chunk := await response.content.readany()):
+            content += chunk
+        raise refusal(status, content)
 
     async def _rest(self, route: Route, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
         while True:
@@ -153,27 +163,3 @@ class Upstream:
 
     def _count(self, route: Route, reason: str) -> None:
         self._metrics.upstream_errors.labels(route.served_name, reason).inc()
-
-
-async def _nothing() -> AsyncIterator[bytes]:
-    empty: tuple[bytes, ...] = ()
-    for chunk in empty:
-        yield chunk
-
-
-def _error_of(content: bytes) -> dict[str, Any]:
-    """The error object in an engine's refusal, whichever shape it has: {"error": {…}}, {"message"}, {"detail"}."""
-    try:
-        parsed = orjson.loads(content)
-    except orjson.JSONDecodeError:
-        return {}
-    if not isinstance(parsed, dict):
-        return {}
-    error = parsed.get("error", parsed)
-    if isinstance(error, str):
-        return {"message": error}
-    if not isinstance(error, dict):
-        return {}
-    if "message" not in error and isinstance(error.get("detail"), str):
-        return {"message": error["detail"]}
-    return error

@@ -1,0 +1,126 @@
+"""A running gateway on loopback before engines that a test commands."""
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import aiohttp
+import openai
+import pytest
+import uvicorn
+from aiohttp import web
+from tests.unit.gateway.engine import StubEngine
+
+from qwen3vl_common.drain import Drain
+from qwen3vl_common.keys import KeyRing, derive
+from qwen3vl_server.gateway.app import create_app
+from qwen3vl_server.gateway.discovery import Directory
+from qwen3vl_server.gateway.metrics import Metrics
+from qwen3vl_server.gateway.proxy import Gateway
+from qwen3vl_server.gateway.request import Limits
+from qwen3vl_server.gateway.routes import Route
+from qwen3vl_server.gateway.upstream import Timeouts, Upstream
+
+KEY = "robot-key"
+SECRET = bytes(range(32))
+LIMIT = 33_554_432
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    """Wait until it holds; fails after `seconds`."""
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - counters offer no event
+            await asyncio.sleep(0.005)
+
+
+@dataclass
+class Running:
+    """The gateway's parts beside its address, and the engines behind it."""
+
+    url: str
+    gateway: Gateway
+    engines: list[StubEngine]
+    http: aiohttp.ClientSession
+    clients: list[openai.AsyncOpenAI] = field(default_factory=list)
+
+    def openai(self, key: str = KEY) -> openai.AsyncOpenAI:
+        self.clients.append(openai.AsyncOpenAI(base_url=f"{self.url}/v1", api_key=key, max_retries=0, timeout=20))
+        return self.clients[-1]
+
+    @property
+    def engine(self) -> StubEngine:
+        return self.engines[0]
+
+    def route(self, **changes: object) -> None:
+        """Change the route of model `m`."""
+        routes = self.gateway.directory.routes
+        self.gateway.directory.routes = {**routes, "m": replace(routes["m"], **changes)}
+
+    def metric(self, name: str, **labels: str) -> float:
+        return self.gateway.metrics.registry.get_sample_value(f"qwen3vl_gateway_{name}", labels) or 0.0
+
+    async def quiet(self) -> None:
+        """Nothing of any request is left: no in-flight request, no connection in use, no task."""
+        await eventually(lambda: self.metric("open_upstream_connections") == 0)
+        await eventually(lambda: self.metric("in_flight", model="m") == 0)
+        await eventually(lambda: not request_tasks())
+
+
+def request_tasks() -> list[str]:
+    """Names of the coroutines that belong to requests in the gateway."""
+    names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
+    return [name for name in names if re.search(r"_relay|_disconnected|run_asgi", name)]
+
+
+@contextlib.asynccontextmanager
+async def serving(app: object, **options: object) -> AsyncIterator[str]:
+    """An ASGI application on a free port."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server._serve())  # the public serve() would take over the test runner's signals
+    await eventually(lambda: server.started, 20)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+
+
+@contextlib.asynccontextmanager
+async def engine_running(engine: StubEngine) -> AsyncIterator[StubEngine]:
+    runner = web.AppRunner(engine.app(), handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    engine.address = f"127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield engine
+    finally:
+        await runner.cleanup()
+
+
+@pytest.fixture
+async def running(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Running]:
+    """A gateway with model `m` served by two engines of which one is in use; time-outs of well under a second."""
+    (tmp_path / "lab").write_text(KEY)
+    keys = KeyRing(tmp_path)
+    keys.reload()
+    metrics = Metrics()
+    upstream = Upstream(
+        Timeouts(connect=1, first_byte=0.7, idle=0.7), lambda r: derive(SECRET, "engine", r.namespace, r.model), metrics
+    )
+    async with contextlib.AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(engine_running(StubEngine())) for _ in range(2)]
+        route = Route("m", "models", "model-m", "stub", 4096, 1_700_000_000, (engines[0].address,))
+        directory = Directory({"m": route}, complete=True)
+        gateway = Gateway(directory, keys, upstream, metrics, Limits(33_554_432, 4), LIMIT, Drain())
+        stack.push_async_callback(upstream.close)
+        url = await stack.enter_async_context(serving(create_app(gateway)))
+        http = await stack.enter_async_context(aiohttp.ClientSession(url, headers={"authorization": f"Bearer {KEY}"}))
+        found = Running(url, gateway, engines, http)
+        yield found
+        for client in found.clients:
+            await client.close()
