@@ -1,10 +1,12 @@
 """The local backend: bring a whole Kubernetes up on this machine, say how it is, take it away."""
 
+import fcntl
 import os
 import platform
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +47,28 @@ def kubeconfig() -> Path:
     return layout.state_dir() / "kubeconfig" / "admin"
 
 
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one `up` or `down` work at a time; the second waits. The kernel frees the lock of a killed one."""
+    path = layout.cache_dir() / "cluster.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another up or down is at work: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def up() -> None:
     """Bring the cluster up. Healthy already: nothing happens. Anything in between is taken down first."""
     _require_root()
+    with _alone():
+        _up()
+
+
+def _up() -> None:
     packages.ensure(packages.NODE_PACKAGES)
     binaries.ensure()
     if healthy():
@@ -55,7 +76,7 @@ def up() -> None:
         return
     if any(layout.state_dir().glob("pid/*")) or network.exists():
         with step("clearing what an earlier try left"):
-            down()
+            _down(purge=False)
     state = layout.state_dir()
     state.mkdir(parents=True, exist_ok=True)
     sysctl.save()
@@ -191,6 +212,11 @@ def down(*, purge: bool = False) -> None:
 
     Images stay in the state folder for the next `up`, unless `purge` removes it whole.
     """
+    with _alone():
+        _down(purge=purge)
+
+
+def _down(*, purge: bool) -> None:
     for name in ("kubelet", "kube-proxy", "kube-scheduler", "kube-controller-manager"):
         processes.stop(name)
     node.stop_containers()
