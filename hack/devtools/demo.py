@@ -11,6 +11,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from localkube.__main__ import backend
 from localkube.report import Failure, say, step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -199,7 +200,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     if options.cluster:
         os.environ["QWEN3VL_CLUSTER"] = options.cluster
-    local = os.environ.get("QWEN3VL_CLUSTER", "local") == "local"
+    local = backend() == "local"
     if options.down:
         take_down(local=local)
         return 0
