@@ -54,10 +54,9 @@ def main() -> None:
                 liveness_endpoint=os.environ.get("QWEN3VL_HEALTH_ENDPOINT") or HEALTH_ENDPOINT,
             )
         )
-    except Exception:
-        if operator.fatal is None:
-            raise
-        sys.exit(f"the operator cannot start: {operator.fatal}")
+    except Exception as error:  # noqa: BLE001 - the process ends
+        # kopf has logged it already, with its traceback where that helps.
+        sys.exit(f"the operator cannot start: {operator.fatal}" if operator.fatal else f"the operator ends: {error}")
 
 
 if __name__ == "__main__":

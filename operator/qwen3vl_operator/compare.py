@@ -8,7 +8,7 @@ from qwen3vl_operator import names
 _QUANTITY_KEYS = frozenset({"requests", "limits", "sizeLimit"})
 _SUFFIXES = {"m": Decimal("0.001")} | {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTP", start=1)}
 _SUFFIXES |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTP", start=1)}
-_IDENTITY = ("name", "mountPath", "uid", "containerPort", "port")
+_IDENTITY = ("mountPath", "port", "containerPort", "uid", "name")
 
 
 def quantity(text: str) -> Decimal:
@@ -52,8 +52,36 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
     return bool(live == desired) or (desired == "" and live is None)
 
 
+def foreign_entries(desired: Any, live: Any, at: str = "") -> list[str]:
+    """JSON pointers of what stands in a live list beside the entries of the desired one, last first."""
+    if isinstance(desired, dict) and isinstance(live, dict):
+        return [
+            found for key in desired for found in foreign_entries(desired[key], live.get(key), f"{at}/{_escaped(key)}")
+        ]
+    key = _identity(desired) if isinstance(desired, list) else None
+    if key is None or not isinstance(live, list):
+        return []
+    wanted = {item[key]: item for item in desired}
+    result = []
+    for number, item in reversed(list(enumerate(live))):
+        if item.get(key) in wanted:
+            result += foreign_entries(wanted[item[key]], item, f"{at}/{number}")
+        else:
+            result.append(f"{at}/{number}")
+    return result
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")
+
+
+def _identity(desired: list[Any]) -> str | None:
+    """The field by which Kubernetes tells the entries of such a list apart; None where it takes the list as a whole."""
+    return next((key for key in _IDENTITY if desired and all(isinstance(x, dict) and key in x for x in desired)), None)
+
+
 def _list_contains(live: list[Any], desired: list[Any], *, quantities: bool) -> bool:
-    key = next((key for key in _IDENTITY if desired and all(isinstance(x, dict) and key in x for x in desired)), None)
+    key = _identity(desired)
     if key is None:
         return len(live) == len(desired) and all(
             contains(a, b, quantities=quantities) for a, b in zip(live, desired, strict=True)

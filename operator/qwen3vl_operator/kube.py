@@ -1,7 +1,7 @@
 """The Kubernetes API with plain objects: get, list, apply, delete. The only module that knows the API client."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -66,6 +66,9 @@ class Kube(Protocol):
     async def apply_status(self, resource: Resource, body: Object) -> None:
         """Server-side apply of the status subresource."""
 
+    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
+        """Remove the parts at these JSON pointers, in this order."""
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this object; nothing happens when it is gone or another has its name."""
 
@@ -114,6 +117,11 @@ class HttpKube:
         )
         return applied
 
+    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
+        operations: list[Object] = [{"op": "remove", "path": pointer} for pointer in pointers]
+        path = resource.path(namespace, name)
+        await self._call("PATCH", path, body=operations, content_type="application/json-patch+json")
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         options["propagationPolicy"] = "Background"
@@ -129,7 +137,7 @@ class HttpKube:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Object | None = None,
+        body: Object | list[Object] | None = None,
         content_type: str = "application/json",
     ) -> Any:
         parameters = [(name, value) for name, value in (query or {}).items() if value]

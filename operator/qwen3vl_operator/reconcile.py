@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from qwen3vl_operator import kube as api
 from qwen3vl_operator import names
-from qwen3vl_operator.compare import is_up_to_date
+from qwen3vl_operator.compare import foreign_entries, is_up_to_date
 from qwen3vl_operator.desired import Settings, desired
 from qwen3vl_operator.kube import ApiError, Kube, Object, Resource
 from qwen3vl_operator.model import VisionModel, parse
@@ -23,6 +23,9 @@ LOOK_SOON_SECONDS = 20.0
 """While something is wrong that no watched object tells: events of a rejected pod, a foreign object in the way."""
 REFUSED = (400, 403, 422)
 """What trying again alone will not mend: the status says it."""
+BAD_OBJECT = "failed to create typed patch object"
+"""The apiserver's words, with status 500, for a field that its schema does not have."""
+INVALID = 422
 
 _RESOURCES = {resource.kind: resource for resource in api.CHILDREN}
 
@@ -105,9 +108,9 @@ class Reconciler:
             if old is not None and is_up_to_date(thing, old):
                 continue
             try:
-                await self.kube.apply(_resource(thing), thing)
+                await self._apply(thing, old)
             except ApiError as error:
-                if error.status not in REFUSED:
+                if error.status not in REFUSED and BAD_OBJECT not in str(error):
                     raise
                 refused.append(Refusal(_title(thing), error.status, str(error)))
             else:
@@ -115,13 +118,25 @@ class Reconciler:
         await self._prune(model, {(thing["kind"], thing["metadata"]["name"]) for thing in wanted})
         return [], refused
 
+    async def _apply(self, thing: Object, old: Object | None) -> None:
+        """Apply, and once more without what somebody put into our lists when that is in the way."""
+        resource = _resource(thing)
+        try:
+            await self.kube.apply(resource, thing)
+        except ApiError as error:
+            added = foreign_entries(thing, old) if old is not None and error.status == INVALID else []
+            if not added:
+                raise
+            await self.kube.remove(resource, thing["metadata"]["namespace"], thing["metadata"]["name"], added)
+            await self.kube.apply(resource, thing)
+
     async def _prune(self, model: VisionModel, keep: set[tuple[str, str]]) -> None:
         for resource in api.CHILDREN:
             if resource is api.CLAIMS:
                 continue  # data is never pruned
             for thing in await self.kube.list(resource, model.namespace, labels=f"{names.MODEL_UID}={model.uid}"):
                 metadata = thing["metadata"]
-                if (resource.kind, metadata["name"]) not in keep and is_ours(model, thing):
+                if (resource.kind, metadata["name"]) not in keep and is_owned(model, thing):
                     await self.kube.delete(resource, model.namespace, metadata["name"], metadata["uid"])
                     log.info("deleted %s in %s", _title(thing), model.namespace)
 
@@ -157,16 +172,22 @@ class Reconciler:
                 raise
 
 
+def is_owned(model: VisionModel, thing: Object) -> bool:
+    """Whether the object names this model as an owner."""
+    return any(owner["uid"] == model.uid for owner in thing["metadata"].get("ownerReferences") or [])
+
+
 def is_ours(model: VisionModel, thing: Object) -> bool:
-    """Whether this model owns the object. A retained cache has no owner: its labels say whose it is, so that a model
-    made again under the same name finds its cache again."""
-    metadata = thing["metadata"]
-    owners = metadata.get("ownerReferences") or []
-    if any(owner["uid"] == model.uid for owner in owners):
-        return True
-    labels: dict[str, Any] = metadata.get("labels") or {}
-    retained = thing.get("kind") == api.CLAIMS.kind and not owners
-    return retained and labels.get(names.MODEL) == model.name and labels.get(names.MANAGED_BY) == names.FIELD_MANAGER
+    """Whether an object of a name that we need may be applied to.
+
+    One without an owner is known by its labels: somebody took the owner away, or it is a retained cache. That one is of
+    any model of this name, so that a model made again finds its cache again.
+    """
+    if thing["metadata"].get("ownerReferences"):
+        return is_owned(model, thing)
+    labels: dict[str, Any] = thing["metadata"].get("labels") or {}
+    retained = thing.get("kind") == api.CLAIMS.kind and labels.get(names.MANAGED_BY) == names.FIELD_MANAGER
+    return labels.get(names.MODEL_UID) == model.uid or (retained and labels.get(names.MODEL) == model.name)
 
 
 def _resource(thing: Object) -> Resource:

@@ -83,7 +83,7 @@ class Operator:
             secret = await internal_secret.ensure(kube, self.release_namespace, self.owner_deployment)
         except (StartupError, internal_secret.InternalSecretError, ApiError) as error:
             self.fatal = str(error)
-            raise
+            raise kopf.PermanentError(self.fatal) from None  # kopf logs this kind without a traceback
         installation = Settings(secret, self.server_image, self.server_image_pull_policy, self.gateway_url)
         reconciler = Reconciler(kube, installation, self.namespaces, self.now)
         self._workers = [asyncio.create_task(self.queue.work(reconciler.reconcile)) for _ in range(WORKERS)]
@@ -113,7 +113,9 @@ class Operator:
         """Liveness: raises when a worker has ended or a key has waited too long."""
         dead = sum(worker.done() for worker in self._workers)
         if dead or self.queue.oldest_seconds > STUCK_SECONDS:
-            raise RuntimeError(f"{dead} workers ended; the oldest key waits for {self.queue.oldest_seconds:.0f} s")
+            raise kopf.PermanentError(
+                f"{dead} workers ended; the oldest key waits for {self.queue.oldest_seconds:.0f} s"
+            )
         return {"depth": self.queue.depth, "oldest_seconds": self.queue.oldest_seconds, "failing": self.queue.failing}
 
     async def _model_changed(self, event: Any, body: kopf.Body, **_: Any) -> None:

@@ -4,6 +4,7 @@ It stands in for the apiserver only where thousands of passes are wanted; `tests
 
 import copy
 import itertools
+from collections.abc import Sequence
 from typing import Any
 
 from qwen3vl_operator import names
@@ -36,7 +37,8 @@ class FakeKube:
         self.objects[resource.plural, stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
         return stored
 
-    def remove(self, resource: Resource, namespace: str, name: str) -> None:
+    def lose(self, resource: Resource, namespace: str, name: str) -> None:
+        """Have the object gone as if somebody else had deleted it."""
         del self.objects[resource.plural, namespace, name]
         for place, manager in [key for key in self._applied if key[0] == (resource.plural, namespace, name)]:
             del self._applied[place, manager]
@@ -90,12 +92,15 @@ class FakeKube:
         self._apply(resource, place, body, names.STATUS_FIELD_MANAGER)
         self._call(before=False)
 
+    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
+        raise AssertionError(f"nothing here adds entries to lists: {pointers}")
+
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         self._call(before=True)
         self.writes.append(f"delete {resource.kind} {name}")
         found = self.objects.get((resource.plural, namespace, name))
         if found is not None and found["metadata"]["uid"] == uid:
-            self.remove(resource, namespace, name)
+            self.lose(resource, namespace, name)
         self._call(before=False)
 
     def _call(self, *, before: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qwen3vl_operator.compare import contains, quantity
+from qwen3vl_operator.compare import contains, foreign_entries, quantity
 
 SAME: list[tuple[Any, Any]] = [
     ({"a": 1}, {"a": 1, "added": 2}),
@@ -52,6 +52,22 @@ def test_a_difference(desired: Any, live: Any) -> None:
 )
 def test_quantities(text: str, number: float) -> None:
     assert float(quantity(text)) == pytest.approx(number)
+
+
+def test_entries_of_others_are_pointed_at_from_the_last() -> None:
+    desired = {
+        "spec": {"ports": [{"name": "http", "port": 80}], "args": ["a"], "c": [{"name": "x", "e": [{"name": "A"}]}]}
+    }
+    live = {
+        "spec": {
+            "ports": [{"name": "http", "port": 81}, {"port": 80}, {"port": 82}],
+            "args": ["b", "c"],
+            "c": [{"name": "x", "e": [{"name": "B"}, {"name": "A"}]}],
+            "more": [{"name": "z"}],
+        }
+    }
+    assert foreign_entries(desired, live) == ["/spec/ports/2", "/spec/ports/0", "/spec/c/0/e/0"]
+    assert foreign_entries(desired, desired) == []
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "1X", "one"])

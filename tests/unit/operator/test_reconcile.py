@@ -103,7 +103,7 @@ CHILDREN = (
 
 def _damage(kube: FakeKube, resource: Resource, name: str, kind: str) -> None:
     if kind == "missing":
-        kube.remove(resource, "robots", name)
+        kube.lose(resource, "robots", name)
         return
     thing = live(kube, resource, name)
     if kind == "label":
@@ -191,7 +191,7 @@ def test_an_object_of_somebody_else_is_left_alone(resource: Resource) -> None:
     assert (accepted["status"], accepted["reason"]) == ("False", "NameTaken")
     assert f"{resource.kind} {name}" in accepted["message"]
     assert condition(kube, "Ready")["reason"] == "NameTaken"
-    kube.remove(resource, "robots", name)
+    kube.lose(resource, "robots", name)
     look(reconciler)
     assert condition(kube, "Accepted")["status"] == "True"
 
@@ -202,7 +202,7 @@ def test_a_retained_cache_is_used_again_by_a_model_of_the_same_name() -> None:
     old = live(kube, api.CLAIMS, "m-cache")
     for resource, name in CHILDREN:
         if resource is not api.CLAIMS:
-            kube.remove(resource, "robots", name)
+            kube.lose(resource, "robots", name)
     kube.put(api.VISION_MODELS, samples.body("m", SPECS["lmdeploy"], uid="another-uid"))
     look(reconciler)
     found = live(kube, api.CLAIMS, "m-cache")
@@ -230,7 +230,7 @@ def test_of_two_models_with_one_name_the_oldest_is_routed() -> None:
     exposed = condition(kube, "Exposed")
     assert (exposed["status"], exposed["reason"]) == ("False", "NameCollision")
     assert "older" in exposed["message"]
-    kube.remove(api.VISION_MODELS, "robots", "older")
+    kube.lose(api.VISION_MODELS, "robots", "older")
     look(reconciler)
     assert live(kube, api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
 

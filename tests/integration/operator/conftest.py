@@ -1,0 +1,236 @@
+"""A real etcd and kube-apiserver with the CRD, a namespace per test, the operator as the process it is in a pod."""
+
+import contextlib
+import http.client
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from tests.integration.operator.api import Api, Namespace, Refused, eventually
+
+from localkube.testing import ApiServer, api_server
+
+ROOT = Path(__file__).resolve().parents[3]
+CRD = yaml.safe_load((ROOT / "crds/visionmodels.yaml").read_text())
+CRDS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
+    with api_server(tmp_path_factory.mktemp("apiserver")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def api(server: ApiServer) -> Api:
+    """The apiserver with the CRD established."""
+    admin = Api(server.url, server.pki)
+    install_crd(admin)
+    return admin
+
+
+def install_crd(api: Api) -> None:
+    api.call("POST", CRDS, CRD)
+
+    def established() -> bool:
+        conditions = api.call("GET", f"{CRDS}/{CRD['metadata']['name']}").get("status", {}).get("conditions")
+        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions or [])
+
+    eventually(established)
+    eventually(lambda: _served(api))
+
+
+def _served(api: Api) -> bool:
+    try:
+        api.call("GET", "apis/qwen3vl.io/v1alpha1/visionmodels")
+    except Refused:
+        return False
+    return True
+
+
+def make_namespace(api: Api) -> Namespace:
+    """A namespace with the service accounts that the controller-manager and the chart would make."""
+    name = f"robots-{next(_numbers)}"
+    api.call("POST", "api/v1/namespaces", {"metadata": {"name": name}})
+    namespace = Namespace(api, name)
+    for account in ("default", "qwen3vl-operator"):
+        namespace.create("serviceaccounts", {"metadata": {"name": account}})
+    return namespace
+
+
+@pytest.fixture
+def namespace(api: Api) -> Namespace:
+    return make_namespace(api)
+
+
+def model(name: str = "m", spec: dict[str, Any] | None = None) -> dict[str, Any]:
+    kind = {"apiVersion": "qwen3vl.io/v1alpha1", "kind": "VisionModel"}
+    return {**kind, "metadata": {"name": name}, "spec": {"engine": {"name": "simulator"}} if spec is None else spec}
+
+
+def chart_rules() -> list[list[dict[str, Any]]]:
+    """The rules of the chart's Roles for the operator, as they stand in its template."""
+    text = (ROOT / "charts/qwen3vl/templates/operator/rbac.yaml").read_text()
+    blocks = re.findall(r"^rules:\n((?:  .*\n)+)", text, flags=re.MULTILINE)
+    return [yaml.safe_load(block) for block in blocks]
+
+
+def operator_kubeconfig(server: ApiServer, namespace: Namespace, path: Path, url: str | None = None) -> Path:
+    """A kubeconfig with nothing but the rights that the chart gives the operator."""
+    rules = [rule for rules in chart_rules() for rule in rules]
+    group = "rbac.authorization.k8s.io"
+    namespace.create("roles", {"metadata": {"name": "operator"}, "rules": rules})
+    binding = {
+        "metadata": {"name": "operator"},
+        "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
+        "subjects": [{"kind": "ServiceAccount", "name": "qwen3vl-operator", "namespace": namespace.name}],
+    }
+    namespace.create("rolebindings", binding)
+    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
+    account = f"api/v1/namespaces/{namespace.name}/serviceaccounts/qwen3vl-operator/token"
+    token = namespace.api.call("POST", account, request)["status"]["token"]
+    authority = {"server": url or server.url, "certificate-authority": str(server.pki / "ca.crt")}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "c", "cluster": authority}],
+        "users": [{"name": "u", "user": {"token": token}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    path.write_text(json.dumps(config))
+    return path
+
+
+@dataclass
+class Operator:
+    """The operator as a process."""
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    health_port: int
+
+    def health(self) -> int:
+        """Status of /healthz; 0 when nobody answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait(10)
+
+
+def spawn(kubeconfig: Path, namespace: str, log: Path) -> Operator:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/common'}",
+        "KUBECONFIG": str(kubeconfig),
+        "QWEN3VL_RELEASE_NAMESPACE": namespace,
+        "QWEN3VL_SERVER_IMAGE": "registry.example/qwen3vl/server:1",
+        "QWEN3VL_GATEWAY_URL": f"http://qwen3vl-gateway.{namespace}/v1",
+        "QWEN3VL_HEALTH_ENDPOINT": f"http://127.0.0.1:{port}/healthz",
+    }
+    command = [sys.executable, "-m", "qwen3vl_operator"]
+    with log.open("ab") as sink:
+        process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+    return Operator(process, log, port)
+
+
+@contextlib.contextmanager
+def operating(kubeconfig: Path, namespace: str, log: Path) -> Iterator[Operator]:
+    """The operator, ready; it ends with the block, and nothing in its log may be a traceback."""
+    operator = spawn(kubeconfig, namespace, log)
+    try:
+        eventually(lambda: operator.health() == 200, seconds=60)
+        yield operator
+    finally:
+        operator.process.terminate()
+        try:
+            operator.process.wait(20)
+        except subprocess.TimeoutExpired:
+            operator.process.kill()
+            operator.process.wait()
+            raise
+    assert "Traceback" not in log.read_text()
+
+
+Start = Callable[[], contextlib.AbstractContextManager[Operator]]
+
+
+@pytest.fixture
+def start(server: ApiServer, namespace: Namespace, tmp_path: Path) -> Start:
+    """Starts the operator of the test's namespace with the chart's rights; again, and it is a restart."""
+    kubeconfig = operator_kubeconfig(server, namespace, tmp_path / "kubeconfig")
+    return lambda: operating(kubeconfig, namespace.name, tmp_path / "operator.log")
+
+
+@pytest.fixture
+def operator(start: Start) -> Iterator[Operator]:
+    with start() as running:
+        yield running
+
+
+CHILDREN = {
+    "statefulsets": "m-engine",
+    "services": "m-engine",
+    "persistentvolumeclaims": "m-cache",
+    "secrets": "m-keys",
+}
+
+
+def condition(namespace: Namespace, kind: str, name: str = "m") -> dict[str, Any] | None:
+    conditions = namespace.get("visionmodels", name).get("status", {}).get("conditions", [])
+    return next((one for one in conditions if one["type"] == kind), None)
+
+
+def has_reason(namespace: Namespace, kind: str, reason: str, name: str = "m") -> Callable[[], dict[str, Any] | None]:
+    """For `eventually`: the condition once it has that reason."""
+
+    def look() -> dict[str, Any] | None:
+        found = condition(namespace, kind, name)
+        return found if found is not None and found["reason"] == reason else None
+
+    return look
+
+
+def versions(namespace: Namespace) -> dict[tuple[str, str], str]:
+    """resourceVersion of every model and child."""
+    found = {}
+    for plural in ("visionmodels", *CHILDREN):
+        for thing in namespace.list(plural):
+            found[plural, thing["metadata"]["name"]] = thing["metadata"]["resourceVersion"]
+    return found
+
+
+def settle(namespace: Namespace, quiet_seconds: float = 1.0) -> dict[tuple[str, str], str]:
+    """Versions once nothing has changed for a while."""
+    deadline = time.monotonic() + 30
+    before, since = versions(namespace), time.monotonic()
+    while time.monotonic() - since < quiet_seconds:
+        assert time.monotonic() < deadline, "objects do not come to rest"
+        now = versions(namespace)
+        if now != before:
+            before, since = now, time.monotonic()
+        time.sleep(0.1)
+    return before
