@@ -137,7 +137,7 @@ class HttpKube:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        body: Object | list[Object] | None = None,
+        body: Object | Sequence[Object] | None = None,
         content_type: str = "application/json",
     ) -> Any:
         parameters = [(name, value) for name, value in (query or {}).items() if value]
