@@ -1,6 +1,7 @@
 """A small engine over real HTTP whose behaviour a test chooses, and which remembers what it saw."""
 
 import asyncio
+import contextlib
 import json
 from dataclasses import dataclass, field
 
@@ -29,6 +30,7 @@ class StubEngine:
     cancelled: int = 0
     began: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    release: asyncio.Event = field(default_factory=asyncio.Event)
     address: str = ""
 
     def app(self) -> web.Application:
@@ -73,6 +75,15 @@ class StubEngine:
                 response = await self.stream(request, FIRST, end=False)
                 await asyncio.sleep(float(seconds))
                 await response.write(STREAM[len(FIRST) :])
+                await response.write_eof()
+                return response
+            case ["hold"]:
+                response = await self.stream(request, FIRST, end=False)
+                while not self.release.is_set():
+                    await response.write(b": still here\n\n")
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self.release.wait(), 0.05)
+                await response.write(STREAM)
                 await response.write_eof()
                 return response
             case ["half-json"]:

@@ -133,7 +133,8 @@ async def test_another_replica_takes_over_while_nothing_was_sent(running: Runnin
     broken.mode = mode
     running.route(endpoints=("127.0.0.1:9" if mode == "refused" else broken.address, healthy.address))
     for _ in range(12):  # the order is random: some begin at the broken one
-        await running.openai().chat.completions.create(**ASK)
+        async with running.http.post("/v1/chat/completions", json=ASK) as response:
+            assert response.status == 200
     assert len(healthy.requests) == 12
     errors = {"refused": "connect", "close": "broken"}.get(mode, "unavailable")
     assert running.metric("upstream_errors_total", model="m", reason=errors) > 0
@@ -152,14 +153,15 @@ async def test_an_error_of_the_engine_itself_is_not_tried_elsewhere(running: Run
 async def test_the_least_busy_replica_gets_the_request(running: Running) -> None:
     busy, idle = running.engines
     running.route(endpoints=(busy.address,))
-    busy.mode = "slow:0.4"
-    held = asyncio.create_task(running.openai().chat.completions.create(**ASK, stream=True))
-    await busy.began.wait()
-    running.route(endpoints=(busy.address, idle.address))
-    for _ in range(8):
-        await running.openai().chat.completions.create(**ASK)
-    assert (len(busy.requests), len(idle.requests)) == (1, 8)
-    assert [chunk async for chunk in await held]
+    busy.mode = "hold"
+    async with running.http.post("/v1/chat/completions", json={**ASK, "stream": True}) as held:
+        running.route(endpoints=(busy.address, idle.address))
+        for _ in range(8):
+            async with running.http.post("/v1/chat/completions", json=ASK) as response:
+                assert response.status == 200
+        assert (len(busy.requests), len(idle.requests)) == (1, 8)
+        busy.release.set()
+        assert (await held.read()).endswith(STREAM)
 
 
 async def test_a_stream_cut_by_the_engine_ends_in_an_error_event(running: Running) -> None:

@@ -1,6 +1,7 @@
 """Speaking to engines: pick a replica, send, and give the answer's first bytes before anything went to the client."""
 
 import asyncio
+import io
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ CONNECT_ERRORS = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError)
 """The engine never saw the request: any other replica may take it."""
 KEEPALIVE_SECONDS = 4
 """Below uvicorn's 5 s, which most engines keep: an engine that closes an idle connection must not meet a request."""
+LARGE_BYTES = 1 << 20
 BROKEN_TRIES = 2
 """How many replicas may break down over one request: it may be the request that breaks them."""
 
@@ -91,7 +93,7 @@ class Upstream:
                     async with asyncio.timeout(self._timeouts.first_byte):
                         # An engine that redirects would get our key sent elsewhere.
                         response = await self._session.post(
-                            f"http://{endpoint}{path}", data=body, headers=headers, allow_redirects=False
+                            f"http://{endpoint}{path}", data=_payload(body), headers=headers, allow_redirects=False
                         )
                         answer = await self._begin(route, response)
                 except CONNECT_ERRORS:
@@ -163,3 +165,8 @@ class Upstream:
 
     def _count(self, route: Route, reason: str) -> None:
         self._metrics.upstream_errors.labels(route.served_name, reason).inc()
+
+
+def _payload(body: bytes) -> bytes | io.BytesIO:
+    """aiohttp sends bytes in one go, and a stream piece by piece, so that other requests get their turn."""
+    return body if len(body) < LARGE_BYTES else io.BytesIO(body)
