@@ -67,6 +67,9 @@ def test_objects_are_made_and_a_restart_changes_no_resource_version(
     namespace: Namespace, start: Start, figure: Figures
 ) -> None:
     with start():
+        # The first object of a new definition waits for the apiserver's own cache.
+        namespace.create("visionmodels", model("first"))
+        eventually(lambda: namespace.find("statefulsets", "first-engine"))
         began = time.monotonic()
         namespace.create("visionmodels", model(spec=FULL))
         eventually(lambda: namespace.find("statefulsets", "m-engine"))
