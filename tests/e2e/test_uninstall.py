@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.serve.cluster import Api, Namespace, kubectl, namespace, until
-from tests.e2e.serve.release import Release, simulator_model, values
+from tests.e2e.cluster import Api, Namespace, kubectl, namespace, until
+from tests.e2e.release import Release, simulator_model, values
 
 KUBERNETES_OWN = {"configmaps/kube-root-ca.crt", "serviceaccounts/default"}
 """What every namespace has."""

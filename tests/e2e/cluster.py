@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = ROOT / "hack/cluster/kubectl"
 HELM = ROOT / "hack/cluster/helm"
 POLL_SECONDS = 0.1

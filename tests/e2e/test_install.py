@@ -2,8 +2,8 @@
 
 import time
 
-from tests.e2e.serve.cluster import Namespace, Object, until
-from tests.e2e.serve.release import Release, values
+from tests.e2e.cluster import Namespace, Object, until
+from tests.e2e.release import Release, values
 from tests.figures import Figures
 
 

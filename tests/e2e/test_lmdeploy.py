@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests.e2e.serve.cluster import ROOT, Namespace, Object, kubectl, until
-from tests.e2e.serve.release import Release
+from tests.e2e.cluster import ROOT, Namespace, Object, kubectl, until
+from tests.e2e.release import Release
 from tests.figures import Figures
 
 NAME = "qwen3-vl-32b"

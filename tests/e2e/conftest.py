@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.serve.cluster import ROOT, Api, Namespace, namespace, proxy
-from tests.e2e.serve.release import Client, Release, Simulator, simulator_model, values
+from tests.e2e.cluster import ROOT, Api, Namespace, namespace, proxy
+from tests.e2e.release import Client, Release, Simulator, simulator_model, values
 from tests.figures import Figures
 
 EXAMPLE = "simulator"

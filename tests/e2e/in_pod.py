@@ -94,16 +94,22 @@ def models() -> Any:
     return [model.id for model in _client().models.list().data]
 
 
-def abandon(model: str) -> Any:
-    """Begin to read a stream and leave."""
+def abandon(model: str, stats_url: str, stats_key: str) -> Any:
+    """Begin to read a stream and leave; the seconds until the engine counts a cancelled request, at most 10."""
+
+    def cancelled() -> int:
+        return int(json.loads(http("GET", stats_url, stats_key)["body"])["cancelled"])
+
+    before = cancelled()
     stream = _client().chat.completions.create(model=model, messages=_messages(QUESTION, False), stream=True)
-    seen = 0
-    for _ in stream:
-        seen += 1
+    for seen, _ in enumerate(stream, start=1):
         if seen == 3:
             break
     stream.close()
-    return seen
+    left = time.monotonic()
+    while cancelled() == before and time.monotonic() < left + 10:
+        time.sleep(0.02)
+    return time.monotonic() - left
 
 
 def repeat(model: str, seconds: float, until_answered_again: bool = False) -> Any:

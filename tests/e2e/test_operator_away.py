@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.e2e.serve.cluster import Namespace, until
-from tests.e2e.serve.release import simulator_model
+from tests.e2e.cluster import Namespace, until
+from tests.e2e.release import simulator_model
 from tests.figures import Figures
 
 KINDS = ("visionmodels", "statefulsets", "services", "secrets", "persistentvolumeclaims")

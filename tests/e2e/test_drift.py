@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from tests.e2e.serve.cluster import Namespace, Object, until
+from tests.e2e.cluster import Namespace, Object, until
 from tests.figures import Figures
 
 GOAL_SECONDS = 2

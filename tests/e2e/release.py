@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.serve.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run, until
+from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run, until
 
 CHART = ROOT / "charts/qwen3vl"
 RELEASE = "qwen3vl"
@@ -167,10 +167,14 @@ class Simulator:
     client: Client
     model: str
 
-    def _ask(self, method: str, path: str, body: Object | None = None) -> Any:
+    def address(self, path: str) -> tuple[str, str]:
+        """URL of a path of the engine's own, as the client pod reaches it, and the key."""
         secret = self.client.namespace.get("secrets", f"{self.model}-keys")
         key = base64.b64decode(secret["data"]["engine-key"]).decode()
-        url = f"http://{self.model}-engine:8000{path}"
+        return f"http://{self.model}-engine:8000{path}", key
+
+    def _ask(self, method: str, path: str, body: Object | None = None) -> Any:
+        url, key = self.address(path)
         answer = self.client("http", method=method, url=url, key=key, body=body)
         assert answer["status"] == 200, answer
         return json.loads(answer["body"])
