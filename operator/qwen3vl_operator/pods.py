@@ -12,6 +12,8 @@ IMAGE_REASONS = frozenset(
     {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError"}
 )
 CONFIG_REASONS = frozenset({"CreateContainerConfigError", "CreateContainerError", "RunContainerError"})
+START_REASONS = frozenset({"StartError", "ContainerCannotRun"})
+"""How a container ended whose program could not even be started: the message says more than an exit code."""
 MAX_MESSAGE = 600
 
 
@@ -138,6 +140,8 @@ def _container(container: dict[str, Any], who: str, patience_seconds: int) -> Tr
         return Trouble(
             "StartupTimeout", f"{who}: the engine did not answer /health within {patience_seconds} s; see its log"
         )
+    if last.get("reason") in START_REASONS and "running" not in state:
+        return Trouble("ConfigError", f"{who}: {last.get('message') or last['reason']}"[:MAX_MESSAGE])
     if waiting.get("reason") == "CrashLoopBackOff" or ended:
         restarts, code = container.get("restartCount", 0), last.get("exitCode", "?")
         return Trouble("CrashLoop", f"{who}: the engine ended with exit code {code}, {restarts} restarts; see its log")

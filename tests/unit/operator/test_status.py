@@ -81,6 +81,7 @@ CLAIM = 'persistentvolumeclaim "weights" not found'
 BACK_OFF = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off"}}
 PULL = {"waiting": {"reason": "ImagePullBackOff", "message": 'Back-off pulling image "registry.example/engine:1"'}}
 CONFIG = {"waiting": {"reason": "CreateContainerConfigError", "message": 'secret "hub" not found'}}
+START_ERROR = {"terminated": {"reason": "StartError", "exitCode": 128, "message": "executable file not found in $PATH"}}
 TIMED_OUT = terminated("Error", 137, started="2026-03-01T10:30:00Z", finished="2026-03-01T11:00:30Z")
 LOST = pod(conditions=conditions(Ready="False"), containerStatuses=container({"running": {}}, ready=True))
 TAINTED_AWAY = deleted(LOST)
@@ -108,6 +109,10 @@ TABLE: dict[str, tuple[Object, str, str, tuple[str, ...]]] = {
     "crash": (
         {"pods": [pod(containerStatuses=container(BACK_OFF, last=terminated("Error", 3), restartCount=4))]},
         "EngineReady", "CrashLoop", ("exit code 3", "4 restarts"),
+    ),
+    "no such program": (
+        {"pods": [pod(containerStatuses=container(BACK_OFF, last=START_ERROR))]},
+        "EngineReady", "ConfigError", ("executable file not found",),
     ),
     "memory": (
         {"pods": [pod(containerStatuses=container(BACK_OFF, last=terminated("OOMKilled", 137)))]},
