@@ -1,8 +1,7 @@
-"""The gateway's table follows a real apiserver: slices made, changed and deleted, and the apiserver away for a while."""
+"""The gateway's table follows a real apiserver: slices made, changed, deleted, and the apiserver away for a while."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 
 import pytest
 from kubernetes.aio import client, config
@@ -62,7 +61,9 @@ def _endpoints(directory: Directory, name: str) -> tuple[str, ...] | None:
     return None if route is None else route.endpoints
 
 
-async def test_slices_are_followed_through_their_life_and_an_outage(server: ApiServer, directory: Directory) -> None:
+async def test_slices_are_followed_through_their_life_and_an_outage(
+    server: ApiServer, directory: Directory, caplog: pytest.LogCaptureFixture
+) -> None:
     admin = Api(server.url, server.pki)
     path = SLICES.format("one")
     admin.call("POST", SLICES.format("two"), _slice("unserved", "10.9.9.9"))
@@ -75,7 +76,7 @@ async def test_slices_are_followed_through_their_life_and_an_outage(server: ApiS
     assert set(directory.routes) == {"nice"}, "a slice without the label of the served name is no route"
 
     await asyncio.to_thread(server.stop)
-    await asyncio.sleep(0.5)  # let the watch fail at least once
+    await _becomes(lambda: any("EndpointSlices of one" in line and "again in" in line for line in caplog.messages))
     assert _endpoints(directory, "nice") == ("10.0.0.1:8000", "10.0.0.2:8000"), "the last table stays in force"
     await asyncio.to_thread(server.start)
     admin.call("POST", SLICES.format("two"), _slice("other", "10.0.1.1", served="other"))
