@@ -157,16 +157,21 @@ def ask(name: str, script: str, image: str) -> None:
     say(f"answered; the pod took {time.monotonic() - started:.1f} s from creation to end")
 
 
-def take_down(*, local: bool) -> None:
-    """Remove the demo: models first, then the release, then the namespace; locally the cluster too."""
+def is_up() -> bool:
+    """Whether the local cluster runs."""
+    return subprocess.run([ROOT / "hack/cluster/status"], capture_output=True).returncode == 0
+
+
+def take_down(*, local: bool, cluster_too: bool) -> None:
+    """Remove the demo: models first, then the release, then the namespace; the local cluster where it came with it."""
     with step("removing the demo"):
-        if not local or subprocess.run([ROOT / "hack/cluster/status"], capture_output=True).returncode == 0:
+        if not local or is_up():
             kubectl("delete", "visionmodels", "--all", "--wait=true", "--ignore-not-found", show=False)
             subprocess.run(
                 ["hack/cluster/helm", "uninstall", RELEASE, "--namespace", NAMESPACE], cwd=ROOT, capture_output=True
             )
             run("hack/cluster/kubectl", "delete", "namespace", NAMESPACE, "--ignore-not-found", show=False)
-        if local:
+        if cluster_too:
             stream("hack/cluster/down", advice="see hack/cluster/status")
 
 
@@ -180,7 +185,7 @@ The cluster runs on. Some things to try:
   hack/cluster/kubectl --namespace {NAMESPACE} get visionmodels --output wide
   hack/cluster/kubectl --namespace {NAMESPACE} scale visionmodel {MODEL} --replicas 2
   hack/cluster/kubectl --namespace {NAMESPACE} delete statefulset {MODEL}-engine     # and see it come back
-  hack/cluster/helm test {RELEASE} --namespace {NAMESPACE} --logs
+  hack/cluster/helm test {RELEASE} --namespace {NAMESPACE}
   ./hack/demo --down{"" if local else " --cluster current"}
 """)
 
@@ -202,9 +207,10 @@ def main(arguments: Sequence[str]) -> int:
         os.environ["QWEN3VL_CLUSTER"] = options.cluster
     local = backend() == "local"
     if options.down:
-        take_down(local=local)
+        take_down(local=local, cluster_too=local)
         return 0
     started = time.monotonic()
+    brings_the_cluster = local and not is_up()
     stream("hack/cluster/up", advice="read the message above; hack/cluster/down clears a half-finished cluster")
     if local:
         stream("hack/images", advice="read the message above; the script can simply be run again")
@@ -216,7 +222,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.keep:
         how_to_go_on(local=local)
     else:
-        take_down(local=local)
+        take_down(local=local, cluster_too=brings_the_cluster)
     return 0
 
 
