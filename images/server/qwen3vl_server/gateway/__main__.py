@@ -75,6 +75,7 @@ async def serve(options: argparse.Namespace) -> None:
         access_log=False,
         lifespan="off",
         server_header=False,
+        proxy_headers=False,  # no client header is trusted
     )
     server = DrainingServer(config, drain, drain_seconds=options.drain_seconds, finish_seconds=options.finish_seconds)
     background = [] if keys is None else [asyncio.create_task(_watch_keys(keys))]
