@@ -3,9 +3,10 @@
 import base64
 import json
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run, until
 
@@ -134,11 +135,13 @@ class Client:
 
     def begin(self, call: str, **arguments: Any) -> "Begun":
         """The same in the background."""
-        process = subprocess.Popen(self._command(call), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        # A file, not a pipe: nobody reads while the call runs, and a full pipe would stop it.
+        said = tempfile.TemporaryFile("w+")  # noqa: SIM115 - `result` closes it
+        process = subprocess.Popen(self._command(call), stdin=subprocess.PIPE, stdout=said, text=True)
         assert process.stdin is not None
         process.stdin.write(json.dumps(arguments))
         process.stdin.close()
-        return Begun(process)
+        return Begun(process, said)
 
 
 @dataclass(frozen=True)
@@ -146,18 +149,18 @@ class Begun:
     """A call that runs in the pod."""
 
     process: subprocess.Popen[str]
+    said: IO[str]
 
     def result(self, seconds: float) -> Any:
         """Its result; AssertionError when it fails or takes longer."""
         try:
-            assert self.process.stdout is not None
             assert self.process.wait(seconds) == 0, "the call in the pod failed; its error stands above"
-            return json.loads(self.process.stdout.read())
+            self.said.seek(0)
+            return json.load(self.said)
         finally:
             self.process.kill()
             self.process.wait()
-            if self.process.stdout is not None:
-                self.process.stdout.close()
+            self.said.close()
 
 
 @dataclass(frozen=True)

@@ -57,14 +57,15 @@ def test_an_unknown_model_is_answered_with_the_known_ones(client: Client) -> Non
     assert MODEL in error["message"]
 
 
-@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("abruptly", [False, True], ids=["deleted", "killed"])
 def test_a_dead_engine_is_unavailable_until_its_next_pod_is_ready(
-    client: Client, release: Release, figure: Figures, stream: bool
+    client: Client, release: Release, figure: Figures, abruptly: bool
 ) -> None:
     release.namespace.wait_ready(MODEL)
+    answered = release.gauge("qwen3vl_gateway_requests_total")
     asking = client.begin("repeat", model=MODEL, seconds=60, until_answered_again=True)
-    until(lambda: release.gauge("qwen3vl_gateway_requests_total") > 0, 20, "requests arrive")
-    if stream:
+    until(lambda: release.gauge("qwen3vl_gateway_requests_total") > answered, 20, "requests arrive")
+    if abruptly:
         # Killed like this the pod's address is still routed to for a moment.
         release.namespace.delete("pods", f"{MODEL}-engine-0", gracePeriodSeconds=0)
     else:
