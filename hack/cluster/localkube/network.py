@@ -4,6 +4,7 @@ kube-proxy's rules, the pods' bridge and every port stay inside; the host gets r
 link, so that tests reach them directly."""
 
 import subprocess
+from pathlib import Path
 
 from localkube.layout import (
     HOST_ADDRESS,
@@ -72,5 +73,6 @@ def remove() -> None:
         run("ip", "netns", "del", NETNS, check=False)
     folder = netns_path().parent
     # `ip netns add` mounts the folder onto itself once; with no namespace left in it nobody needs that.
-    if folder.is_dir() and not any(folder.iterdir()) and folder.is_mount():
+    mounted = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}  # is_mount() misses bind mounts
+    if str(folder) in mounted and not any(folder.iterdir()):
         run("umount", str(folder), check=False)
