@@ -73,6 +73,7 @@ def remove() -> None:
         run("ip", "netns", "del", NETNS, check=False)
     folder = netns_path().parent
     # `ip netns add` mounts the folder onto itself once; with no namespace left in it nobody needs that.
-    mounted = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}  # is_mount() misses bind mounts
+    # Path.is_mount() does not see a bind mount on the same file system.
+    mounted = {line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()}
     if str(folder) in mounted and not any(folder.iterdir()):
         run("umount", str(folder), check=False)
