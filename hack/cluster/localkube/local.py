@@ -50,7 +50,8 @@ def kubeconfig() -> Path:
 @contextmanager
 def _alone() -> Iterator[None]:
     """Let one `up` or `down` work at a time; the second waits. The kernel frees the lock of a killed one."""
-    path = layout.cache_dir() / "cluster.lock"
+    # Of the machine, not of a cache or state folder: the network namespace is one for all of them.
+    path = Path("/run/lock/qwen3vl-cluster")
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         try:
@@ -74,6 +75,11 @@ def _up() -> None:
     if healthy():
         say(f"the cluster is up: {control_plane.LOCAL.api_url}")
         return
+    if network.exists() and not sysctl.is_saved():
+        raise Failure(
+            f"the network namespace {layout.NETNS} is in use by a cluster with another state folder",
+            f"take that one down with its QWEN3VL_STATE; if there is none: ip netns del {layout.NETNS}",
+        )
     if any(layout.state_dir().glob("pid/*")) or network.exists():
         with step("clearing what an earlier try left"):
             _down(purge=False)
@@ -225,10 +231,11 @@ def _down(*, purge: bool) -> None:
     processes.stop("kube-apiserver", patience_seconds=3)
     processes.stop("etcd")
     node.remove_mounts()
-    node.remove_pod_networks()
-    network.remove()
-    node.remove_cgroups()
-    sysctl.restore()
+    if sysctl.is_saved():  # else the namespace, if there is one, is of another state folder's cluster
+        node.remove_pod_networks()
+        network.remove()
+        node.remove_cgroups()
+        sysctl.restore()
     node.remove_runtime_state()
     if purge:
         shutil.rmtree(layout.state_dir(), ignore_errors=True)

@@ -3,14 +3,14 @@
 import json
 from pathlib import Path
 
-from localkube.layout import state_dir
+from localkube import layout
 
 CHANGED_BY_KUBELET = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops")
 
 
 def save(root: Path = Path("/proc/sys"), record: Path | None = None) -> None:
     """Write the present values down, unless that was done before: a second `up` must not record the changed ones."""
-    record = record or state_dir() / "sysctl.json"
+    record = record or layout.state_dir() / "sysctl.json"
     if record.exists():
         return
     record.parent.mkdir(parents=True, exist_ok=True)
@@ -18,9 +18,14 @@ def save(root: Path = Path("/proc/sys"), record: Path | None = None) -> None:
     record.write_text(json.dumps(values))
 
 
+def is_saved() -> bool:
+    """Whether `save` was called and not yet undone: so a cluster of this state folder is there, whole or in part."""
+    return (layout.state_dir() / "sysctl.json").exists()
+
+
 def restore(root: Path = Path("/proc/sys"), record: Path | None = None) -> None:
     """Put back the values that `save` wrote down, and forget them."""
-    record = record or state_dir() / "sysctl.json"
+    record = record or layout.state_dir() / "sysctl.json"
     if not record.exists():
         return
     for name, value in json.loads(record.read_text()).items():
