@@ -1,7 +1,6 @@
 """The demo: each step a command that a user would type, shown as it runs, with elapsed times. Standard library only."""
 
 import argparse
-import base64
 import json
 import os
 import subprocess
@@ -177,8 +176,6 @@ def take_down(*, local: bool, cluster_too: bool) -> None:
 
 def how_to_go_on(*, local: bool) -> None:
     """What to type next."""
-    encoded = kubectl("get", "secret", "qwen3vl-keys", "--output", "jsonpath={.data.default}", show=False)
-    base64.b64decode(encoded)  # the key is there; it is not printed
     print(f"""
 The cluster runs on. Some things to try:
 
