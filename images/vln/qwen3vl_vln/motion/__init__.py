@@ -1,0 +1,1 @@
+"""How a plan becomes velocities: pure arithmetic on poses. No clock, no network; time is an argument everywhere."""

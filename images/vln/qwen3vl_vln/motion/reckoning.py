@@ -1,0 +1,120 @@
+"""Where the robot is, as far as anyone knows: by its odometry, else by what it was told.
+
+A command counts until the next one and at most as long as the robot may follow it; a robot that was told 0 has not moved.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from qwen3vl_vln.motion.geometry import Pose, unwrapped
+
+HOLD_SECONDS = 0.25
+"""How long a robot with a watchdog follows one answer."""
+DEAD_TIME_SECONDS = 0.35
+"""A command this recent may not show in the odometry yet: camera, network and actuator delay, and the drive's lag."""
+STEP_METRES = 0.01
+"""Odometry trembles while a robot stands; shorter displacements are not summed up as distance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Odometry:
+    """What the robot says about itself: pose in its own frame, velocities (m/s, rad/s) where it has them, and the
+    number of that frame's origin."""
+
+    pose: Pose
+    origin: int
+    v: float | None = None
+    w: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """Where the robot was at one moment, by both ways of reckoning, so that motion since then can be told."""
+
+    told: Pose
+    told_metres: float
+    odometry: Pose | None
+    origin: int
+    odometry_metres: float
+
+
+@dataclass(slots=True)
+class Reckoning:
+    """Keeps both ways of reckoning up to date.
+
+    Attributes:
+        hold_seconds: how long the robot follows one answer at most.
+    """
+
+    hold_seconds: float = HOLD_SECONDS
+    told: Pose = field(default_factory=Pose)
+    told_metres: float = 0.0
+    odometry: Pose | None = None
+    origin: int = 0
+    odometry_metres: float = 0.0
+    v: float | None = None
+    w: float | None = None
+    _summed: Pose | None = None
+    _now: float = 0.0
+    _until: float = 0.0
+    told_v: float = 0.0
+    told_w: float = 0.0
+    _recent: deque[tuple[float, float, float, float]] = field(default_factory=deque)
+
+    def command(self, v: float, w: float, now: float) -> None:
+        """The robot was told these velocities at `now`, which ends the command before."""
+        self.advance(now)
+        self.told_v, self.told_w, self._until = v, w, now + self.hold_seconds
+
+    def advance(self, now: float) -> None:
+        """Bring what was told up to `now`."""
+        start, self._now = self._now, max(now, self._now)
+        while self._recent and self._recent[0][1] < self._now - DEAD_TIME_SECONDS:
+            self._recent.popleft()
+        seconds = min(now, self._until) - start
+        v, w = self.told_v, self.told_w
+        if seconds <= 0 or not (v or w):
+            return
+        self.told = self.told.driven(v, w, seconds)
+        self.told_metres += abs(v) * seconds
+        self._recent.append((start, start + seconds, v, w))
+
+    def observe(self, odometry: Odometry | None) -> None:
+        """Take the odometry that came with a frame, or its absence."""
+        if odometry is None:
+            self.odometry = None
+            self.v = self.w = None
+            return
+        near = self.odometry.yaw if self.odometry is not None else odometry.pose.yaw
+        if odometry.origin != self.origin or self.odometry is None:
+            self._summed = None
+            self.origin = odometry.origin
+        pose = Pose(odometry.pose.x, odometry.pose.y, unwrapped(odometry.pose.yaw, near))
+        if self._summed is None:
+            self._summed = pose
+        elif (metres := pose.distance(self._summed)) >= STEP_METRES:
+            self.odometry_metres += metres
+            self._summed = pose
+        self.odometry, self.v, self.w = pose, odometry.v, odometry.w
+
+    def fix(self) -> Fix:
+        """Where the robot is now."""
+        return Fix(self.told, self.told_metres, self.odometry, self.origin, self.odometry_metres)
+
+    def since(self, fix: Fix) -> tuple[Pose, Pose, float]:
+        """Motion since a moment: pose now in the frame of then, the pose it will come to stand at, and metres driven.
+
+        By odometry when both moments have it with one origin. Commands that it cannot show yet are added for the second.
+        """
+        if self.odometry is None or fix.odometry is None or fix.origin != self.origin:
+            pose = self.told.seen_from(fix.told)
+            return pose, pose, self.told_metres - fix.told_metres
+        pose = coming = self.odometry.seen_from(fix.odometry)
+        # Whichever way of reckoning says more: a plan is never driven further than it is long.
+        metres = max(self.odometry_metres - fix.odometry_metres, self.told_metres - fix.told_metres)
+        horizon = self._now - DEAD_TIME_SECONDS
+        for start, end, v, w in self._recent:
+            seconds = end - max(start, horizon)
+            if seconds > 0:
+                coming = coming.driven(v, w, seconds)
+        return pose, coming, metres
