@@ -23,7 +23,7 @@ class Drive:
         started_at: receipt of the key frame, seconds on the server's monotonic clock.
         captured: the client's own time stamp of that frame.
         latency_seconds: from that receipt to the result.
-        expires_at: when it is out of date.
+        validity_seconds: for how long after `started_at` it may be driven.
         begun: some of it was driven.
     """
 
@@ -34,7 +34,7 @@ class Drive:
     captured: float | None
     latency_seconds: float
     model_seconds: float
-    expires_at: float
+    validity_seconds: float
     begun: bool = False
     blind: bool = False
 

@@ -175,12 +175,9 @@ class Plan:
     def _until_stop(self, leg: _Drive, along: float) -> float:
         metres = leg.metres - along
         for following in self.legs[self._leg + 1 :]:
-            sharp = (
-                isinstance(following, _Turn)
-                or following.sign != leg.sign
-                or abs(wrapped(following.heading - leg.heading)) > CORNER_RADIANS
-            )
-            if sharp:
+            if isinstance(following, _Turn) or following.sign != leg.sign:
+                break
+            if abs(wrapped(following.heading - leg.heading)) > CORNER_RADIANS:
                 break
             metres, leg = metres + following.metres, following
         return max(0.0, metres)

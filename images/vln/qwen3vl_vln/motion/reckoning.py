@@ -1,6 +1,7 @@
 """Where the robot is, as far as anyone knows: by its odometry, else by what it was told.
 
-A command counts until the next one and at most as long as the robot may follow it; a robot that was told 0 has not moved.
+A command counts until the next one and at most as long as the robot may follow it. A robot that was told 0 has not
+moved.
 """
 
 from collections import deque
@@ -104,7 +105,7 @@ class Reckoning:
     def since(self, fix: Fix) -> tuple[Pose, Pose, float]:
         """Motion since a moment: pose now in the frame of then, the pose it will come to stand at, and metres driven.
 
-        By odometry when both moments have it with one origin. Commands that it cannot show yet are added for the second.
+        By odometry when both moments have it with one origin. Commands it cannot show yet are added for the second.
         """
         if self.odometry is None or fix.odometry is None or fix.origin != self.origin:
             pose = self.told.seen_from(fix.told)

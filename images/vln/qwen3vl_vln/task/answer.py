@@ -1,0 +1,61 @@
+"""The answer to a frame: what older clients read, and beside it how old and how sure the plan is."""
+
+from typing import Any
+
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.task.task import Task
+from qwen3vl_vln.task.words import State
+from qwen3vl_vln.waypoint import Waypoint
+
+Answer = dict[str, Any]
+
+
+def answer(task: Task, now: float, wall: float, *, sequence: int | None = None) -> Answer:
+    """The answer that goes out now, with velocities counted as told.
+
+    Args:
+        now, wall: seconds on the monotonic clock, and Unix time.
+        sequence: the number of the frame that it belongs to.
+    """
+    state, reason, v, w = task.velocities(now, wall)
+    drive = task.drive
+    body: Answer = {
+        "task_id": task.task_id,
+        "frame_id": task.counts.frames,
+        "waypoints": [],
+        "environment": task.environment,
+        "action": "stop",
+        "linear_vel": v,
+        "angular_vel": w,
+        "progress": task.progress,
+        "reached_goal": state is State.GOAL,
+        "visualized_frame": None,
+        "inference_time": 0.0,
+        "seq": sequence,
+        "plan_id": None,
+        "captured_at": None,
+        "age_ms": None,
+        "valid_ms": 0,
+        "valid_until": None,
+        "state": state.value,
+        "reason": reason.value,
+        "lease_epoch": task.lease_epoch,
+    }
+    if drive is None:
+        return body
+    age = now - drive.started_at
+    body["waypoints"] = [_waypoint(point) for point in drive.rest(task.reckoning)]
+    body["action"] = task.action if state is State.MOVING else "stop"
+    body["inference_time"] = drive.model_seconds
+    body["plan_id"] = drive.plan_id
+    body["age_ms"] = round(age * 1000)
+    body["valid_ms"] = max(0, int(1000 * min(HOLD_SECONDS, drive.validity_seconds - age)))
+    if drive.captured is not None:
+        body["captured_at"] = drive.captured
+        body["valid_until"] = drive.captured + drive.validity_seconds
+    return body
+
+
+def _waypoint(point: Waypoint) -> dict[str, float]:
+    # The older protocol has a confidence; a plan here is either sure enough to drive or not sent at all.
+    return {"dx": round(point.dx, 4), "dy": round(point.dy, 4), "dtheta": round(point.dtheta, 4), "confidence": 1.0}

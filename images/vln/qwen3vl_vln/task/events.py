@@ -1,0 +1,73 @@
+"""What happens to a task: frames from its robot, results from its model."""
+
+from dataclasses import dataclass
+
+from qwen3vl_vln.motion.reckoning import Odometry
+from qwen3vl_vln.task.words import Reason
+from qwen3vl_vln.waypoint import Waypoint
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One message of a robot: a picture, or a tick that only asks for the next answer.
+
+    Attributes:
+        received_at: seconds on the server's monotonic clock.
+        sequence: the client's number, None for clients without.
+        captured: the client's own time stamp in seconds, only echoed.
+        image: JPEG bytes, None for a tick.
+        odometry: None without; `odometry_bad` when it was sent and is not finite.
+        blocked: the robot's own sensors forbid going on.
+        emergency_stop: its button is pressed.
+        force_key: the model shall see this picture.
+        delayed: it was long under way.
+        fault: why the picture cannot be used.
+        watchdog: the client stands by itself when an answer is too old.
+    """
+
+    received_at: float
+    sequence: int | None = None
+    captured: float | None = None
+    image: bytes | None = None
+    odometry: Odometry | None = None
+    odometry_bad: bool = False
+    blocked: bool = False
+    emergency_stop: bool = False
+    force_key: bool = False
+    delayed: bool = False
+    fault: Reason | None = None
+    watchdog: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What the model said about one key frame, parsed.
+
+    Attributes:
+        epoch: of the task when the call was made; a result of an older one is discarded.
+        frame: number of the key frame within the task.
+        outcome: plan, pixel_goal, goal, stop, hold or invalid.
+        detail: the parser's reason.
+        model_seconds: duration of the call.
+    """
+
+    epoch: int
+    frame: int
+    outcome: str
+    detail: str = ""
+    waypoints: tuple[Waypoint, ...] = ()
+    action: str = ""
+    environment: str = ""
+    progress: float | None = None
+    clamped: bool = False
+    model_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The Kubernetes object that a task belongs to."""
+
+    uid: str
+    namespace: str
+    name: str
+    generation: int

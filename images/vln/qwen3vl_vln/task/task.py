@@ -1,0 +1,437 @@
+"""One task from its first frame to its verdict: the only place that decides whether a robot moves."""
+
+from collections import deque
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from qwen3vl_vln.motion.drive import Drive, validity_seconds
+from qwen3vl_vln.motion.limits import History, Keyframes, Limits
+from qwen3vl_vln.motion.plan import Plan
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Fix, Reckoning
+from qwen3vl_vln.task.events import Frame, Owner, Result
+from qwen3vl_vln.task.goal import GoalJudge
+from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
+
+NO_IMAGE_SECONDS = 1.0
+MODEL_SLOW_SECONDS = 2.0
+"""From here on a waiting robot is told that it is the model it waits for."""
+FAILURES_FOR_ERROR = 3
+FAILURES_REMEMBERED = 8
+UNMEASURED_INTERVAL_SECONDS = 1.0
+FROZEN_IMAGES = 2
+KEY_FRAMES_REMEMBERED = 16
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a client may set about a task; an edit makes new ones."""
+
+    robot: str
+    instruction: str
+    limits: Limits = field(default_factory=Limits)
+    keyframes: Keyframes = field(default_factory=Keyframes)
+    history: History = field(default_factory=History)
+    profile: str = "waypoints"
+    language: str = "en"
+    visualize: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    fix: Fix
+    received_at: float
+    captured: float | None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a task has counted."""
+
+    frames: int = 0
+    images: int = 0
+    analysed: int = 0
+    dropped: int = 0
+    deadline_misses: int = 0
+    model_errors: int = 0
+    old_sequences: int = 0
+    late_results: int = 0
+
+
+@dataclass
+class Task:
+    """See the module. Times are seconds on a monotonic clock; `created_at` and `finished_at` are Unix times."""
+
+    task_id: str
+    boot_id: str
+    settings: Settings
+    created_at: float
+    owner: Owner | None = None
+    epoch: int = 1
+    lease_epoch: int = 0
+    paused: bool = False
+    verdict: Verdict | None = None
+    message: str = ""
+    finished_at: float | None = None
+    started: float | None = None
+    ended: float | None = None
+    restarted: bool = False
+    steps: int = 0
+    worker_silent: bool = False
+    counts: Counts = field(default_factory=Counts)
+    action: str = ""
+    environment: str = ""
+    progress: float = 0.0
+    last_error: str | None = None
+    last_step: dict[str, Any] | None = None
+    model_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    drive: Drive | None = None
+    reckoning: Reckoning = field(default_factory=Reckoning)
+    goal: GoalJudge = field(default_factory=GoalJudge)
+    last_frame_at: float | None = None
+    call_since: float | None = None
+    failures: int = 0
+    failing_since: float | None = None
+    _left: tuple[State, Reason] | None = None
+    _fault: Reason | None = None
+    _last_image_at: float | None = None
+    _last_image: bytes = b""
+    _same_images: int = 0
+    _last_sequence: int = -1
+    _flag: Reason | None = None
+    _seen: dict[int, _Seen] = field(default_factory=dict)
+    _intervals: deque[float] = field(default_factory=lambda: deque(maxlen=5))
+    _watchdog: bool = False
+    _warm: bool = False
+    _answered_at: float | None = None
+    _plans: int = 0
+
+    def __post_init__(self) -> None:
+        if self.restarted:
+            self._left = (State.HOLD, Reason.RESTARTED)
+
+    @property
+    def phase(self) -> Phase:
+        if self.verdict is not None:
+            return Phase.FINISHED
+        if self.paused:
+            return Phase.PAUSED
+        return Phase.RUNNING if self.started is not None else Phase.WAITING_FOR_ROBOT
+
+    # What clients want ------------------------------------------------------------------------------------------
+
+    def edit(self, settings: Settings) -> None:
+        """Take other settings. Another instruction drops the plan and everything that belongs to the old text."""
+        changed = settings.instruction != self.settings.instruction
+        self.settings = settings
+        if changed:
+            self.environment, self.progress, self.action = "", 0.0, ""
+            self._begin_anew()
+
+    def pause(self) -> None:
+        """Stand until `resume`."""
+        if not self.paused and self.verdict is None:
+            self.paused = True
+            self._begin_anew()
+
+    def resume(self) -> None:
+        """Go on, by what the model says about a new picture."""
+        if self.paused and self.verdict is None:
+            self.paused = False
+            self._begin_anew()
+
+    def stop(self, now: float, wall: float, message: str = "stopped by a request") -> None:
+        """Stop for good; once more is no error."""
+        self._finish(Verdict.CANCELLED, message, now, wall)
+
+    def granted(self, lease_epoch: int) -> None:
+        """Another writer has the robot, or the same one anew: its plan was made for what was before."""
+        self.lease_epoch = lease_epoch
+        self._last_sequence = -1
+        self._intervals.clear()
+        had = self.drive is not None
+        self._drop()
+        if had:
+            self._left = (State.HOLD, Reason.LEASE_CHANGED)
+
+    # What happens -----------------------------------------------------------------------------------------------
+
+    def frame(self, frame: Frame) -> bool:
+        """Take a message of the robot; whether its picture may be shown to the model."""
+        now = frame.received_at
+        self.counts.frames += 1
+        if self.verdict is not None:
+            return False
+        self._measure_interval(now, frame.watchdog)
+        if self.started is None:
+            self.started = now
+        self.last_frame_at = now
+        self._flag = None
+        if frame.sequence is not None and frame.sequence <= self._last_sequence:
+            self.counts.old_sequences += 1
+            self._flag = Reason.OLD_SEQUENCE
+            return False
+        if frame.sequence is not None:
+            self._last_sequence = frame.sequence
+        self.reckoning.advance(now)
+        self.reckoning.observe(frame.odometry)
+        if frame.odometry_bad:
+            self._drop()
+            self._left = self._flag_hold(Reason.BAD_ODOMETRY)
+        if frame.emergency_stop:
+            self._drop()
+            self._left = self._flag_hold(Reason.EMERGENCY_STOP)
+        elif frame.blocked:
+            self._flag = Reason.BLOCKED
+        if frame.delayed:
+            self._flag = self._flag or Reason.FRAME_DELAYED
+        return self._image(frame, now)
+
+    def _flag_hold(self, reason: Reason) -> tuple[State, Reason]:
+        self._flag = reason
+        return State.HOLD, reason
+
+    def _image(self, frame: Frame, now: float) -> bool:
+        if frame.fault is not None:
+            self.camera_fault(frame.fault, now)
+            return False
+        if frame.image is None:
+            return False
+        self.counts.images += 1
+        same = frame.image == self._last_image
+        if self._fault is Reason.UNUSABLE_FRAME or (self._fault is Reason.FROZEN_CAMERA and not same):
+            self._fault = None
+        moving = self.drive is not None and bool(self.reckoning.told_v or self.reckoning.told_w)
+        self._same_images = self._same_images + 1 if moving and same else 0
+        self._last_image, self._last_image_at = frame.image, now
+        if self._same_images >= FROZEN_IMAGES:
+            self.camera_fault(Reason.FROZEN_CAMERA, now)
+            return False
+        return self._fault is not Reason.FROZEN_CAMERA and not (frame.delayed or frame.odometry_bad or self.paused)
+
+    def seen(self, frame: Frame) -> int:
+        """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
+        number = self.counts.frames
+        self._seen[number] = _Seen(self.reckoning.fix(), frame.received_at, frame.captured)
+        while len(self._seen) > KEY_FRAMES_REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return number
+
+    def camera_fault(self, reason: Reason, now: float) -> None:
+        """The camera shows nothing to walk by; the plan is dropped."""
+        self.counts.dropped += 1
+        self._fault = reason
+        if self.drive is not None:
+            self._left = (State.HOLD, reason)
+        self._drop()
+
+    def camera_well(self) -> None:
+        """A picture was decoded and shows something."""
+        self._fault = None
+
+    def call_began(self, epoch: int, now: float) -> None:
+        """The model is asked about a key frame."""
+        if epoch == self.epoch:
+            self.call_since = now
+
+    def wants_key_frame(self, now: float) -> bool:
+        """Nothing is under way and nothing to drive: the next picture goes to the model, however alike."""
+        if self.verdict is not None or self.paused or self.call_since is not None or self.drive is not None:
+            return False
+        return self.goal.wants_picture(now) if self.goal.candidate else True
+
+    def failed(self, epoch: int, message: str, now: float, *, deadline: bool) -> None:
+        """A call of the model failed or ran out of time. The plan under way stays: it ends by itself."""
+        if epoch != self.epoch or self.verdict is not None:
+            return
+        self.call_since = None
+        self.counts.model_errors += 1
+        self.counts.deadline_misses += deadline
+        self.failures += 1
+        self.failing_since = now if self.failing_since is None else self.failing_since
+        self.last_error = message
+
+    def result(self, result: Result, now: float, wall: float) -> None:
+        """Take what the model said about a key frame."""
+        seen = self._seen.get(result.frame)
+        if result.epoch != self.epoch or self.verdict is not None or seen is None:
+            self.counts.late_results += 1
+            return
+        self.call_since = None
+        self.failures, self.failing_since = 0, None
+        if self._warm:
+            self.model_seconds.append(result.model_seconds)
+        self._warm = True
+        self.reckoning.advance(now)
+        self.environment = result.environment or self.environment
+        self.progress = self.progress if result.progress is None else result.progress
+        self._drop()
+        self.goal.took(result.outcome, now)
+        self.message = "" if result.outcome == "plan" else f"the model's answer is {result.outcome}: {result.detail}"
+        if result.outcome == "plan":
+            self._take_plan(result, seen, now)
+        elif result.outcome == "goal":
+            if self.goal.confirms(seen.received_at):
+                self._finish(Verdict.GOAL_REACHED, "the model saw the goal twice, the second time standing", now, wall)
+            else:
+                self.goal.propose(now)
+                self._left = (State.HOLD, Reason.GOAL_CANDIDATE)
+        elif result.outcome == "stop":
+            self._left = (State.HOLD, Reason.STOP_RESULT)
+            if self.goal.stopped_for_good:
+                self._finish(Verdict.STOPPED_BY_MODEL, "the model said stop five times in a row", now, wall)
+        elif result.outcome == "hold":
+            self._left = (State.HOLD, Reason.HOLD_RESULT)
+        else:
+            self._left = (State.HOLD, Reason.INVALID_RESULT)
+
+    def _take_plan(self, result: Result, seen: _Seen, now: float) -> None:
+        plan = Plan(result.waypoints)
+        latency = now - seen.received_at
+        self._plans += 1
+        self.action = result.action
+        self.drive = Drive(
+            plan_id=f"{self.boot_id}-{self.task_id}-{self._plans}",
+            plan=plan,
+            anchor=seen.fix,
+            started_at=seen.received_at,
+            captured=seen.captured,
+            latency_seconds=latency,
+            model_seconds=result.model_seconds,
+            validity_seconds=validity_seconds(plan, self.settings.limits, latency),
+        )
+        self._left = None
+
+    def expire(self, now: float, wall: float) -> None:
+        """End what is over by the clock."""
+        if self.verdict is not None or self.started is None:
+            return
+        limits = self.settings.limits
+        if now - self.started >= limits.timeout_seconds:
+            self._finish(Verdict.DEADLINE_EXCEEDED, f"not done in {limits.timeout_seconds:g} s", now, wall)
+        elif self.last_frame_at is not None and now - self.last_frame_at >= limits.robot_silent_seconds:
+            self._finish(Verdict.ROBOT_SILENT, f"no frame for {limits.robot_silent_seconds:g} s", now, wall)
+        elif self.failing_since is not None and now - self.failing_since >= limits.model_lost_seconds:
+            lost = f"the model failed for {limits.model_lost_seconds:g} s: {self.last_error}"
+            self._finish(Verdict.MODEL_LOST, lost, now, wall)
+
+    # What follows -----------------------------------------------------------------------------------------------
+
+    def velocities(self, now: float, wall: float) -> tuple[State, Reason, float, float]:
+        """State and velocities of the answer that goes out now; counts them as told."""
+        v = w = 0.0
+        self.reckoning.hold_seconds = HOLD_SECONDS if self._watchdog else self._interval()
+        if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:
+            self._drop()
+            self._left = (State.STALE, Reason.PLAN_EXPIRED)
+        state, reason = self._judge(now)
+        if state is State.MOVING and self.drive is not None:
+            elapsed = 0.0 if self._answered_at is None else min(now - self._answered_at, self._interval())
+            self.reckoning.advance(now)
+            v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, reach=self._interval())
+            if (v or w) and not self._count_step(now, wall):
+                v = w = 0.0
+            elif self.drive.plan.consumed or self.drive.blind:
+                self._left = (State.HOLD, Reason.BLIND_LIMIT if self.drive.blind else Reason.PLAN_CONSUMED)
+                self._drop()
+            state, reason = self._judge(now)
+        self._answered_at = now
+        self.reckoning.command(v, w, now)
+        self.goal.told(v, w, self.reckoning, now)
+        return state, reason, v, w
+
+    def state(self, now: float) -> tuple[State, Reason]:
+        """The state at this moment, without an answer."""
+        return self._judge(now)
+
+    def _judge(self, now: float) -> tuple[State, Reason]:
+        if self.verdict is not None:
+            return ENDINGS[self.verdict]
+        if self.worker_silent:
+            return State.ERROR, Reason.WORKER_SILENT
+        if self._fault is not None:
+            return State.ERROR, self._fault
+        if self.failures >= FAILURES_FOR_ERROR:
+            return State.ERROR, Reason.MODEL_FAILED
+        if self.paused:
+            return State.HOLD, Reason.PAUSED
+        if self._flag in (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY):
+            return State.HOLD, self._flag
+        if self._flag is not None:
+            return State.STALE, self._flag
+        if self.drive is not None:
+            if self._last_image_at is None or now - self._last_image_at > NO_IMAGE_SECONDS:
+                return State.STALE, Reason.NO_IMAGE
+            return State.MOVING, Reason.FOLLOWING_PLAN
+        slow = self.call_since is not None and now - self.call_since > MODEL_SLOW_SECONDS
+        if self._left is not None:
+            state, reason = self._left
+            idle = reason in (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
+            return state, self._model_reason(slow) if idle and (slow or self.failures) else reason
+        if self._last_image_at is None:
+            return State.WAITING, Reason.WAITING_FOR_FRAME
+        return State.WAITING, self._model_reason(slow) if slow or self.failures else Reason.WAITING_FOR_MODEL
+
+    def _model_reason(self, slow: bool) -> Reason:
+        return Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
+
+    def explain(self, state: State, reason: Reason) -> str:
+        """One sentence for people, where there is more to say than the reason."""
+        if state in (State.STOPPED, State.GOAL):
+            return self.message
+        if reason is Reason.MODEL_FAILED:
+            return f"the model fails: {self.last_error}"
+        if reason is Reason.MODEL_SLOW:
+            return f"the model has not answered for more than {MODEL_SLOW_SECONDS:g} s"
+        if reason in (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE):
+            return self.message
+        return ""
+
+    def _count_step(self, now: float, wall: float) -> bool:
+        drive = self.drive
+        if drive is None or drive.begun:
+            return True
+        limit = self.settings.limits.max_steps
+        if self.steps >= limit:
+            self._finish(Verdict.STEP_LIMIT, f"{limit} steps were made", now, wall)
+            return False
+        drive.begun = True
+        self.steps += 1
+        self.last_step = {
+            "index": self.steps,
+            "action": self.action,
+            "frame_age_ms": round((now - drive.started_at) * 1000),
+            "latency_ms": round(drive.model_seconds * 1000),
+            "at": wall,
+        }
+        return True
+
+    def _interval(self) -> float:
+        if self._watchdog:
+            return HOLD_SECONDS
+        measured = len(self._intervals) == self._intervals.maxlen
+        return max(self._intervals) if measured else max([UNMEASURED_INTERVAL_SECONDS, *self._intervals])
+
+    def _measure_interval(self, now: float, watchdog: bool) -> None:
+        self._watchdog = watchdog
+        if self.last_frame_at is not None:
+            self._intervals.append(now - self.last_frame_at)
+
+    def _begin_anew(self) -> None:
+        self.epoch += 1
+        self.call_since = None
+        self.failures, self.failing_since = 0, None
+        self._seen.clear()
+        self.goal = replace(self.goal, candidate=False, stops=0)
+        self._drop()
+        self._left = None
+        self.message = ""
+
+    def _drop(self) -> None:
+        self.drive = None
+
+    def _finish(self, verdict: Verdict, message: str, now: float, wall: float) -> None:
+        if self.verdict is None:
+            self._begin_anew()
+            self.verdict, self.message = verdict, message
+            self.finished_at, self.ended = wall, now
+            self._last_image = b""

@@ -1,0 +1,153 @@
+"""All tasks of one process: names, robots' claims, and the finished ones that are still readable."""
+
+import itertools
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from qwen3vl_vln.task.events import Owner
+from qwen3vl_vln.task.lease import Lease
+from qwen3vl_vln.task.task import Settings, Task
+
+FINISHED_SECONDS = 600.0
+FINISHED_MOST = 1000
+UNFINISHED_MOST = 256
+
+
+class TaskError(Exception):
+    """A request about a task cannot be granted.
+
+    Attributes:
+        code: a word for programs.
+    """
+
+    code = "task_error"
+
+
+class UnknownTaskError(TaskError):
+    code = "unknown_task"
+
+
+class RobotBusyError(TaskError):
+    code = "robot_busy"
+
+
+class TooManyTasksError(TaskError):
+    code = "too_many_tasks"
+
+
+@dataclass
+class Entry:
+    """A task with what surrounds it.
+
+    Attributes:
+        revision: raised by every change, for readers that ask only for what is new.
+    """
+
+    task: Task
+    lease: Lease = field(default_factory=Lease)
+    revision: int = 0
+
+
+@dataclass
+class Tasks:
+    """Tasks by id. `now` and `wall` are given to what needs a time.
+
+    Attributes:
+        boot_id: of this process; a restart makes a new one.
+    """
+
+    boot_id: str
+    suffix: Callable[[], str] = lambda: secrets.token_hex(3)
+    _entries: dict[str, Entry] = field(default_factory=dict)
+    _revisions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
+    _newest: int = 0
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(list(self._entries.values()))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, task_id: str) -> Entry:
+        """The task of that id.
+
+        Raises:
+            UnknownTaskError: there is none.
+        """
+        entry = self._entries.get(task_id)
+        if entry is None:
+            raise UnknownTaskError(f"there is no task {task_id!r}; make one with POST /vln/task/create")
+        return entry
+
+    def find(self, task_id: str) -> Entry | None:
+        """The task of that id, or None."""
+        return self._entries.get(task_id)
+
+    def of_robot(self, robot: str) -> Entry | None:
+        """The unfinished task of a robot."""
+        for entry in self._entries.values():
+            if entry.task.settings.robot == robot and entry.task.verdict is None:
+                return entry
+        return None
+
+    def new_id(self, wall: float) -> str:
+        """An id as the older protocol makes them."""
+        return f"vln_{int(wall)}_{self.suffix()}"
+
+    def add(
+        self, task_id: str, settings: Settings, wall: float, *, owner: Owner | None = None, restarted: bool = False
+    ) -> Entry:
+        """Make a task.
+
+        Raises:
+            RobotBusyError: its robot has an unfinished one.
+            TooManyTasksError: no more fit.
+        """
+        self.claim(task_id, settings.robot)
+        if sum(entry.task.verdict is None for entry in self._entries.values()) >= UNFINISHED_MOST:
+            raise TooManyTasksError(f"{UNFINISHED_MOST} tasks are under way; finish or delete some")
+        task = Task(task_id, self.boot_id, settings, wall, owner=owner, restarted=restarted)
+        entry = Entry(task)
+        self._entries[task_id] = entry
+        self.touch(entry)
+        return entry
+
+    def claim(self, task_id: str, robot: str) -> None:
+        """See that no other unfinished task has the robot.
+
+        Raises:
+            RobotBusyError: one has.
+        """
+        other = self.of_robot(robot)
+        if other is not None and other.task.task_id != task_id:
+            raise RobotBusyError(f"robot {robot!r} has the unfinished task {other.task.task_id!r}; stop that one first")
+
+    def forget(self, task_id: str) -> None:
+        """Remove a task."""
+        del self._entries[task_id]
+
+    def touch(self, entry: Entry) -> None:
+        """Note that something about the task changed."""
+        self._newest = entry.revision = next(self._revisions)
+
+    @property
+    def cursor(self) -> str:
+        """What to ask `since` next time."""
+        return f"{self.boot_id}:{self._newest}"
+
+    def since(self, cursor: str | None) -> list[Entry]:
+        """Tasks that changed after that cursor; all of them without one, or when it is of another process."""
+        boot, _, revision = (cursor or "").partition(":")
+        after = int(revision) if boot == self.boot_id and revision.isdecimal() else 0
+        return [entry for entry in self._entries.values() if entry.revision > after]
+
+    def sweep(self, wall: float) -> list[str]:
+        """Forget tasks that have been finished for long, or too many of them; their ids."""
+        finished = [entry.task for entry in self._entries.values() if entry.task.verdict is not None]
+        finished.sort(key=lambda task: task.finished_at or 0.0)
+        surplus = max(0, len(finished) - FINISHED_MOST)
+        old = [t for i, t in enumerate(finished) if i < surplus or wall - (t.finished_at or wall) > FINISHED_SECONDS]
+        for task in old:
+            del self._entries[task.task_id]
+        return [task.task_id for task in old]

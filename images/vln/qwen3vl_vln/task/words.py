@@ -1,0 +1,94 @@
+"""The words of answers and records: states, reasons, verdicts and phases."""
+
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """What a task is doing; `moving` is the only one with a velocity that is not zero."""
+
+    STOPPED = "stopped"
+    GOAL = "goal"
+    ERROR = "error"
+    HOLD = "hold"
+    STALE = "stale"
+    MOVING = "moving"
+    WAITING = "waiting"
+
+
+class Reason(StrEnum):
+    """Why a task is in its state."""
+
+    FOLLOWING_PLAN = "following_plan"
+    WAITING_FOR_FRAME = "waiting_for_frame"
+    WAITING_FOR_MODEL = "waiting_for_model"
+    MODEL_SLOW = "model_slow"
+    MODEL_FAILED = "model_failed"
+    WORKER_SILENT = "worker_silent"
+    UNUSABLE_FRAME = "unusable_frame"
+    CORRUPT_FRAME = "corrupt_frame"
+    COVERED_CAMERA = "covered_camera"
+    FROZEN_CAMERA = "frozen_camera"
+    BAD_ODOMETRY = "bad_odometry"
+    PAUSED = "paused"
+    BLOCKED = "blocked"
+    EMERGENCY_STOP = "emergency_stop"
+    GOAL_CANDIDATE = "goal_candidate"
+    STOP_RESULT = "stop_result"
+    HOLD_RESULT = "hold_result"
+    INVALID_RESULT = "invalid_result"
+    PLAN_CONSUMED = "plan_consumed"
+    BLIND_LIMIT = "blind_limit"
+    RESTARTED = "restarted"
+    LEASE_CHANGED = "lease_changed"
+    PLAN_EXPIRED = "plan_expired"
+    FRAME_DELAYED = "frame_delayed"
+    OLD_SEQUENCE = "old_sequence"
+    NO_IMAGE = "no_image"
+    STOP_REQUESTED = "stop_requested"
+    GOAL_REACHED = "goal_reached"
+    STOPPED_BY_MODEL = "stopped_by_model"
+    STEP_LIMIT = "step_limit"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+    ROBOT_SILENT = "robot_silent"
+    MODEL_LOST = "model_lost"
+
+
+class Verdict(StrEnum):
+    """How a task ended."""
+
+    GOAL_REACHED = "GoalReached"
+    STOPPED_BY_MODEL = "StoppedByModel"
+    CANCELLED = "Cancelled"
+    STEP_LIMIT = "StepLimit"
+    DEADLINE_EXCEEDED = "DeadlineExceeded"
+    ROBOT_SILENT = "RobotSilent"
+    MODEL_LOST = "ModelLost"
+
+
+class Phase(StrEnum):
+    """How far a task has come."""
+
+    WAITING_FOR_ROBOT = "WaitingForRobot"
+    RUNNING = "Running"
+    PAUSED = "Paused"
+    FINISHED = "Finished"
+
+
+ENDINGS = {
+    Verdict.GOAL_REACHED: (State.GOAL, Reason.GOAL_REACHED),
+    Verdict.STOPPED_BY_MODEL: (State.STOPPED, Reason.STOPPED_BY_MODEL),
+    Verdict.CANCELLED: (State.STOPPED, Reason.STOP_REQUESTED),
+    Verdict.STEP_LIMIT: (State.STOPPED, Reason.STEP_LIMIT),
+    Verdict.DEADLINE_EXCEEDED: (State.STOPPED, Reason.DEADLINE_EXCEEDED),
+    Verdict.ROBOT_SILENT: (State.STOPPED, Reason.ROBOT_SILENT),
+    Verdict.MODEL_LOST: (State.STOPPED, Reason.MODEL_LOST),
+}
+
+
+def old_status(phase: Phase, verdict: Verdict | None) -> str:
+    """The word that clients of the older protocol know: a task runs from its creation, and a stopped one is completed."""
+    if verdict in (Verdict.GOAL_REACHED, Verdict.STOPPED_BY_MODEL, Verdict.CANCELLED):
+        return "completed"
+    if verdict is not None:
+        return "failed"
+    return "paused" if phase is Phase.PAUSED else "running"
