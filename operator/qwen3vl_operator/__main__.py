@@ -34,6 +34,8 @@ def operator_from_environment() -> Operator:
         release_namespace=release_namespace,
         server_image=_required("QWEN3VL_SERVER_IMAGE"),
         server_image_pull_policy=os.environ.get("QWEN3VL_SERVER_IMAGE_PULL_POLICY") or "IfNotPresent",
+        vln_image=_required("QWEN3VL_VLN_IMAGE"),
+        vln_image_pull_policy=os.environ.get("QWEN3VL_VLN_IMAGE_PULL_POLICY") or "IfNotPresent",
         gateway_url=_required("QWEN3VL_GATEWAY_URL"),
         owner_deployment=os.environ.get("QWEN3VL_OWNER_DEPLOYMENT") or None,
         now=_now,

@@ -1,9 +1,10 @@
 """Conditions as Kubernetes has them, and every reason this operator gives: the contract of docs/status.md."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ORDER = ("Accepted", "Scheduled", "EngineReady", "Exposed", "UpToDate")
+ORDER = ("Accepted", "Scheduled", "EngineReady", "Exposed", "NavigationReady", "UpToDate")
 """From cause to effect: Ready copies the first of these that is not True (UpToDate apart)."""
 
 REASONS: dict[str, tuple[str, ...]] = {
@@ -37,6 +38,25 @@ REASONS: dict[str, tuple[str, ...]] = {
         "NodeLost",
     ),
     "Exposed": ("Routed", "ScaledToZero", "NoEndpoints", "NameCollision"),
+    "NavigationReady": (
+        "Ready",
+        "ScaledToZero",
+        "Creating",
+        "InsufficientResources",
+        "NodeSelectorMismatch",
+        "Tainted",
+        "Unschedulable",
+        "PodRejected",
+        "ImagePullError",
+        "Starting",
+        "Loading",
+        "StartupTimeout",
+        "CrashLoop",
+        "OutOfMemory",
+        "ConfigError",
+        "Evicted",
+        "NodeLost",
+    ),
     "UpToDate": ("UpToDate", "RollingOut"),
     "Ready": ("Ready", "ScaledToZero"),
 }
@@ -44,16 +64,20 @@ REASONS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Condition:
-    """One statement about a model: True or False, a reason for programs, a message for people."""
+    """One statement: True, False or (None) unknown, a reason for programs, a message for people."""
 
     type: str
-    status: bool
+    status: bool | None
     reason: str
     message: str = ""
 
     def __post_init__(self) -> None:
-        if self.reason not in REASONS[self.type] and self.type != "Ready":
+        if not self.is_documented():
             raise ValueError(f"{self.reason} is no documented reason of {self.type}")
+
+    def is_documented(self) -> bool:
+        """Whether docs/status.md has the reason; Ready copies those of other conditions."""
+        return self.type == "Ready" or self.reason in REASONS[self.type]
 
 
 def summary(conditions: list[Condition]) -> Condition:
@@ -69,7 +93,7 @@ def summary(conditions: list[Condition]) -> Condition:
 
 
 def serialize(
-    conditions: list[Condition], previous: list[dict[str, Any]], *, generation: int, now: str
+    conditions: Sequence[Condition], previous: list[dict[str, Any]], *, generation: int, now: str
 ) -> list[dict[str, Any]]:
     """The conditions as the API has them. A condition keeps its transition time while its status stays the same.
 
@@ -80,7 +104,7 @@ def serialize(
     before = {item["type"]: item for item in previous}
     result = []
     for condition in conditions:
-        status = "True" if condition.status else "False"
+        status = "Unknown" if condition.status is None else str(condition.status)
         old = before.get(condition.type)
         since = old["lastTransitionTime"] if old is not None and old["status"] == status else now
         result.append(

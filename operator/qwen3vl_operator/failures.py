@@ -12,11 +12,11 @@ GRACE_SECONDS = 240
 """How much longer than its startup probe allows a container may have lived: probing, SIGTERM and its grace period."""
 
 
-def startup_seconds(pod: Pod) -> int:
-    """How long the engine may load: what its startup probe allows; 0 without one."""
+def startup_seconds(pod: Pod, name: str = names.ENGINE_CONTAINER) -> int:
+    """How long the container of that name may start: what its startup probe allows; 0 without one."""
     for container in pod["spec"].get("containers") or []:
         probe = container.get("startupProbe")
-        if container["name"] == names.ENGINE_CONTAINER and probe:
+        if container["name"] == name and probe:
             return int(probe.get("periodSeconds", 10)) * int(probe.get("failureThreshold", 3))
     return 0
 

@@ -29,15 +29,17 @@ class Resource:
 
 
 VISION_MODELS = Resource(names.API_VERSION, names.KIND, names.PLURAL)
+NAV_TASKS = Resource(names.API_VERSION, names.NAV_TASK_KIND, names.NAV_TASK_PLURAL)
 STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets")
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
+AUTOSCALERS = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SERVICES = Resource("v1", "Service", "services")
 CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SECRETS = Resource("v1", "Secret", "secrets")
 PODS = Resource("v1", "Pod", "pods")
 EVENTS = Resource("v1", "Event", "events")
 SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
-CHILDREN = (STATEFUL_SETS, SERVICES, CLAIMS, SECRETS)
+CHILDREN = (STATEFUL_SETS, DEPLOYMENTS, AUTOSCALERS, SERVICES, CLAIMS, SECRETS)
 
 
 class ApiError(Exception):

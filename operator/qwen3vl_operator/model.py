@@ -2,41 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
-from pydantic.alias_generators import to_camel
+from pydantic import BaseModel, ConfigDict, Field
 
 from qwen3vl_operator import names
+from qwen3vl_operator.fields import Part, PassedThrough, Quantity, rules
 from qwen3vl_operator.lmdeploy_flags import RENDERED_FLAGS
-
-Quantity = Annotated[
-    str | int,
-    WithJsonSchema(
-        {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            "pattern": r"^[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi|T|Ti|P|Pi)?$",
-        }
-    ),
-]
-"""A Kubernetes quantity, such as 500m, 16Gi or 4."""
-
-PassedThrough = Annotated[
-    dict[str, Any], WithJsonSchema({"type": "object", "x-kubernetes-preserve-unknown-fields": True})
-]
-"""A part of Kubernetes' own API that is handed on as it is; the apiserver checks it when the pod is made."""
 
 SERVED_NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
-
-
-def _rules(*rules: tuple[str, str]) -> dict[str, Any]:
-    return {"x-kubernetes-validations": [{"rule": rule, "message": message} for rule, message in rules]}
-
-
-class VolumeSource(_Part):
+class VolumeSource(Part):
     """Weights that lie already on a PersistentVolumeClaim of the namespace; mounted read-only."""
 
     claim_name: str = Field(min_length=1, max_length=253, description="Name of the PersistentVolumeClaim.")
@@ -44,19 +19,19 @@ class VolumeSource(_Part):
         default="",
         max_length=512,
         description="Folder of the weights inside the volume; empty means its root.",
-        json_schema_extra=_rules(
+        json_schema_extra=rules(
             ("!self.startsWith('/') && !self.split('/').exists(p, p == '..')", "is a relative path without '..'")
         ),
     )
 
 
-class Source(_Part):
+class Source(Part):
     """Where the weights come from."""
 
     volume: VolumeSource = Field(description="Weights that lie already on a volume.")
 
 
-class Cache(_Part):
+class Cache(Part):
     """A volume for what the engine computes once and wants again after a restart: compiled kernels, tuning results."""
 
     size: Quantity = Field(default="100Gi", description="Size to ask for.")
@@ -69,7 +44,7 @@ class Cache(_Part):
     )
 
 
-class EnvironmentVariable(_Part):
+class EnvironmentVariable(Part):
     """One environment variable of the engine's container."""
 
     name: str = Field(min_length=1, max_length=253, description="Name.")
@@ -77,18 +52,22 @@ class EnvironmentVariable(_Part):
     value_from: PassedThrough | None = Field(default=None, description="Source of the value, as in a pod.")
 
 
-class SimulatorSettings(_Part):
-    """How fast the simulator answers."""
+class SimulatorSettings(Part):
+    """How fast the simulator answers, and what it makes of a robot's pictures."""
 
     first_token_millis: int = Field(default=50, ge=0, le=600_000, description="Milliseconds until the first token.")
     tokens_per_second: float = Field(default=100, gt=0, le=100_000, description="Tokens a second after that.")
+    policy: Literal["Still", "Drive"] = Field(
+        default="Still",
+        description="How a robot is led: not at all, or by looking for what the instruction names in the picture.",
+    )
 
 
-class Engine(_Part):
+class Engine(Part):
     """The program that runs the model."""
 
     model_config = ConfigDict(
-        json_schema_extra=_rules(
+        json_schema_extra=rules(
             ("!has(self.simulator) || self.name == 'simulator'", "engine.simulator is for engine.name: simulator"),
             (
                 "self.tensorParallel in [1, 2, 4, 8, 16]",
@@ -135,7 +114,7 @@ class Engine(_Part):
     simulator: SimulatorSettings | None = Field(default=None, description="Settings of the simulator.")
 
 
-class Resources(_Part):
+class Resources(Part):
     """What one replica asks of its node."""
 
     gpu: str = Field(default="nvidia.com/gpu", max_length=253, description="Resource name of a GPU.")
@@ -144,7 +123,7 @@ class Resources(_Part):
     shared_memory: Quantity = Field(default="16Gi", description="Size limit of /dev/shm, which counts as memory.")
 
 
-class Pod(_Part):
+class Pod(Part):
     """Where engine pods may run, and what they carry."""
 
     node_selector: dict[str, str] = Field(default={}, description="As in a pod.")
@@ -157,11 +136,38 @@ class Pod(_Part):
     annotations: dict[str, str] = Field(default={}, description="Further annotations.")
 
 
-class Spec(_Part):
+class NavigationResources(Part):
+    """What the VLN API asks of its node."""
+
+    cpu: Quantity | None = Field(default=None, description="CPU request; absent means 100m.")
+    memory: Quantity | None = Field(
+        default=None, description="Memory request and limit; absent means a request of 256Mi and a limit of 1Gi."
+    )
+
+
+class Navigation(Part):
+    """The VLN API of this model: a robot's camera frames in, velocities out."""
+
+    replicas: int = Field(default=1, ge=0, le=1, description="Pods; one keeps the tasks in its memory.")
+    keys_secret: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=253,
+        description="Secret with robots' keys, an entry a client; absent means <model>-robot-keys, made with one key.",
+    )
+    auth: Literal["Keys", "None"] = Field(
+        default="Keys", description="None answers anybody who reaches the port; only for a closed network."
+    )
+    resources: NavigationResources = Field(
+        default=NavigationResources(), description="What the VLN API asks of its node."
+    )
+
+
+class Spec(Part):
     """What is wanted."""
 
     model_config = ConfigDict(
-        json_schema_extra=_rules(
+        json_schema_extra=rules(
             (
                 "has(self.source) || self.engine.name == 'simulator'",
                 "source is required: say where the weights are (only engine.name: simulator runs without)",
@@ -184,6 +190,9 @@ class Spec(_Part):
     engine: Engine = Field(default=Engine(), description="The program that runs the model.")
     resources: Resources = Field(default=Resources(), description="What one replica asks of its node.")
     replicas: int = Field(default=1, ge=0, le=1000, description="Engine pods; also set by `kubectl scale`.")
+    navigation: Navigation | None = Field(
+        default=None, description="The VLN API, for robots that walk by this model; absent: there is none."
+    )
     pod: Pod = Field(default=Pod(), description="Where engine pods may run, and what they carry.")
 
 

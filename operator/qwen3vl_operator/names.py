@@ -5,6 +5,8 @@ VERSION = "v1alpha1"
 API_VERSION = f"{GROUP}/{VERSION}"
 KIND = "VisionModel"
 PLURAL = "visionmodels"
+NAV_TASK_KIND = "NavTask"
+NAV_TASK_PLURAL = "navtasks"
 
 FIELD_MANAGER = "qwen3vl-operator"
 STATUS_FIELD_MANAGER = "qwen3vl-operator-status"
@@ -26,10 +28,17 @@ SERVICE_PORT = 80
 PORT_NAME = "http"
 ENGINE_KEY_ENV = "QWEN3VL_ENGINE_KEY"
 ENGINE_KEY_ENTRY = "engine-key"
+GATEWAY_KEY_ENV = "QWEN3VL_GATEWAY_KEY"
+GATEWAY_KEY_ENTRY = "gateway-key"
+OPERATOR_KEY_ENV = "QWEN3VL_OPERATOR_KEY"
+OPERATOR_KEY_ENTRY = "operator-key"
+ROBOT_KEY_ENTRY = "default"
+VLN_CONTAINER = "vln"
+VLN_PORT = 8000
 INTERNAL_SECRET = "qwen3vl-internal"  # noqa: S105 - a name, not a secret
 INTERNAL_SECRET_ENTRY = "key"  # noqa: S105
 
 
 def child(model: str, suffix: str) -> str:
-    """Name of a model's child object: `<model>-engine`, `<model>-cache`, `<model>-keys`."""
+    """Name of a model's child object: `<model>-engine`, `<model>-vln`, `<model>-cache`, `<model>-keys`, …"""
     return f"{model}-{suffix}"

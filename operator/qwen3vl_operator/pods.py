@@ -80,8 +80,13 @@ def _scheduling_reason(message: str, gpu: str) -> str:
     return next((reason for pattern, reason in rules if re.search(pattern, message)), "Unschedulable")
 
 
-def running(pod: Pod) -> Trouble | None:
-    """Why a scheduled pod's engine does not serve; None when it is Ready."""
+def running(pod: Pod, *, container: str = names.ENGINE_CONTAINER, title: str = "the engine") -> Trouble | None:
+    """Why a scheduled pod does not serve; None when it is Ready.
+
+    Args:
+        container: name of the container that serves.
+        title: what to call it in messages.
+    """
     if is_ready(pod):
         return None
     status, who = pod.get("status") or {}, f"pod {name(pod)}"
@@ -89,12 +94,12 @@ def running(pod: Pod) -> Trouble | None:
         return Trouble("Evicted", f"{who}: {status.get('message', 'evicted')}"[:MAX_MESSAGE])
     if is_lost(pod):
         return Trouble("NodeLost", node_lost_message(pod))
-    container = next((c for c in status.get("containerStatuses") or [] if c["name"] == names.ENGINE_CONTAINER), None)
-    if container is None:
+    found = next((one for one in status.get("containerStatuses") or [] if one["name"] == container), None)
+    if found is None:
         return Trouble(
             "Starting", f"{who} is scheduled to {pod['spec'].get('nodeName')}; its container is not made yet"
         )
-    return _container(container, who, startup_seconds(pod))
+    return _container(found, f"{who}: {title}", who, startup_seconds(pod, container))
 
 
 def is_lost(pod: Pod) -> bool:
@@ -125,7 +130,7 @@ def node_lost_message(pod: Pod) -> str:
     return f"pod {name(pod)}: node {node} does not answer; if it is off for good: kubectl taint nodes {node} {taint}"
 
 
-def _container(container: dict[str, Any], who: str, patience_seconds: int) -> Trouble:
+def _container(container: dict[str, Any], what: str, who: str, patience_seconds: int) -> Trouble:
     state = container.get("state") or {}
     waiting, ended = state.get("waiting") or {}, state.get("terminated") or {}
     last = ended or (container.get("lastState") or {}).get("terminated") or {}
@@ -135,16 +140,14 @@ def _container(container: dict[str, Any], who: str, patience_seconds: int) -> Tr
     if waiting.get("reason") in CONFIG_REASONS:
         return Trouble("ConfigError", f"{who}: {waiting.get('message', waiting['reason'])}"[:MAX_MESSAGE])
     if last.get("reason") == OOM_KILLED:
-        return Trouble("OutOfMemory", f"{who}: the engine was killed for using more memory than resources.memory")
+        return Trouble("OutOfMemory", f"{what} was killed for using more memory than its limit, resources.memory")
     if startup_timed_out(container, last, patience_seconds):
-        return Trouble(
-            "StartupTimeout", f"{who}: the engine did not answer /health within {patience_seconds} s; see its log"
-        )
+        return Trouble("StartupTimeout", f"{what} did not answer /health within {patience_seconds} s; see its log")
     if last.get("reason") in START_REASONS and "running" not in state:
         return Trouble("ConfigError", f"{who}: {last.get('message') or last['reason']}"[:MAX_MESSAGE])
     if waiting.get("reason") == "CrashLoopBackOff" or ended:
         restarts, code = container.get("restartCount", 0), last.get("exitCode", "?")
-        return Trouble("CrashLoop", f"{who}: the engine ended with exit code {code}, {restarts} restarts; see its log")
+        return Trouble("CrashLoop", f"{what} ended with exit code {code}, {restarts} restarts; see its log")
     if "running" in state:
-        return Trouble("Loading", f"{who}: the engine runs and loads; /health does not answer 200 yet")
+        return Trouble("Loading", f"{what} runs and loads; /health does not answer 200 yet")
     return Trouble("Starting", f"{who}: {waiting.get('reason', 'starting')}")

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,6 +11,7 @@ from qwen3vl_operator import kube as api
 from qwen3vl_operator import names
 from qwen3vl_operator.compare import foreign_entries, is_up_to_date
 from qwen3vl_operator.desired import Settings, desired
+from qwen3vl_operator.key import Key
 from qwen3vl_operator.kube import ApiError, Kube, Object, Resource
 from qwen3vl_operator.model import VisionModel, parse
 from qwen3vl_operator.status import Observed, Refusal, invalid, status
@@ -28,16 +29,6 @@ BAD_OBJECT = "failed to create typed patch object"
 INVALID = 422
 
 _RESOURCES = {resource.kind: resource for resource in api.CHILDREN}
-
-
-class Key(NamedTuple):
-    """Which object to look at."""
-
-    namespace: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"VisionModel {self.namespace}/{self.name}"
 
 
 @dataclass(frozen=True)
@@ -148,7 +139,11 @@ class Reconciler:
         if stateful_set is not None and not is_ours(model, stateful_set):
             stateful_set = None
         selector = f"{names.MODEL_UID}={model.uid}"
-        pods = await self.kube.list(api.PODS, model.namespace, labels=selector)
+        found = await self.kube.list(api.PODS, model.namespace, labels=selector)
+        pods, vln_pods = (_of_component(found, component) for component in ("engine", "vln"))
+        vln = None
+        if model.spec.navigation is not None:
+            vln = await self.kube.get(api.DEPLOYMENTS, model.namespace, names.child(model.name, "vln"))
         slices = await self.kube.list(api.SLICES, model.namespace, labels=f"kubernetes.io/service-name={child}")
         rejected: list[str] = []
         if stateful_set is not None and len(pods) < model.spec.replicas:
@@ -157,7 +152,7 @@ class Reconciler:
             events.sort(key=lambda event: event.get("lastTimestamp") or "")
             rejected = [str(event.get("message", "")) for event in events]
         mine = [piece for piece in slices if (piece["metadata"].get("labels") or {}).get(names.MODEL) == model.name]
-        return Observed(stateful_set, pods, mine, rejected, taken, refused, name_owner)
+        return Observed(stateful_set, pods, mine, rejected, taken, refused, name_owner, vln, vln_pods)
 
     async def _tell(self, body: Object, wanted: Object) -> None:
         """Write the status if it says something new."""
@@ -170,6 +165,10 @@ class Reconciler:
         except ApiError as error:
             if error.status != 404:  # deleted meanwhile
                 raise
+
+
+def _of_component(pods: list[Object], component: str) -> list[Object]:
+    return [pod for pod in pods if (pod["metadata"].get("labels") or {}).get(names.COMPONENT) == component]
 
 
 def is_owned(model: VisionModel, thing: Object) -> bool:

@@ -8,6 +8,7 @@ from qwen3vl_operator import names, pods
 from qwen3vl_operator.conditions import Condition, serialize, summary
 from qwen3vl_operator.failures import last_failure
 from qwen3vl_operator.model import VisionModel
+from qwen3vl_operator.navigation_status import navigation_ready
 
 Object = dict[str, Any]
 
@@ -33,6 +34,8 @@ class Observed:
         taken: "Kind name" of objects in the way that are not ours.
         refused: objects that the apiserver did not accept.
         name_owner: name of the older model with the same served name, if any.
+        vln: the VLN API's Deployment, None when absent.
+        vln_pods: its pods.
     """
 
     stateful_set: Object | None = None
@@ -42,6 +45,8 @@ class Observed:
     taken: list[str] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     name_owner: str | None = None
+    vln: Object | None = None
+    vln_pods: list[Object] = field(default_factory=list)
 
 
 def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Object, now: str) -> Object:
@@ -61,6 +66,8 @@ def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Ob
     children["keys"] = names.child(model.name, "keys")
     if model.spec.cache is not None:
         children["cache"] = names.child(model.name, "cache")
+    if model.spec.navigation is not None:
+        children["vln"] = names.child(model.name, "vln")
     simulated = model.spec.engine.name == "simulator"
     result: Object = {
         "observedGeneration": model.generation,
@@ -127,6 +134,7 @@ def _conditions(model: VisionModel, seen: Observed, current: list[Object]) -> li
             Condition("Scheduled", True, "ScaledToZero", none),
             Condition("EngineReady", True, "ScaledToZero", none),
             _exposed(model, seen),
+            *navigation_ready(model, seen.vln, seen.vln_pods),
             Condition("UpToDate", True, "UpToDate"),
         ]
     return [
@@ -134,6 +142,7 @@ def _conditions(model: VisionModel, seen: Observed, current: list[Object]) -> li
         _scheduled(model, seen),
         _engine_ready(model, seen),
         _exposed(model, seen),
+        *navigation_ready(model, seen.vln, seen.vln_pods),
         _up_to_date(model, seen, current),
     ]
 

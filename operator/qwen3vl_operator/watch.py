@@ -12,16 +12,17 @@ import kopf
 from qwen3vl_operator import internal_secret, names
 from qwen3vl_operator import kube as api
 from qwen3vl_operator.desired import Settings
+from qwen3vl_operator.key import Key
 from qwen3vl_operator.kube import ApiError, HttpKube, connect
 from qwen3vl_operator.queue import Queue
-from qwen3vl_operator.reconcile import Key, Reconciler
+from qwen3vl_operator.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 
 WORKERS = 8
 STUCK_SECONDS = 120.0
 """A key that nobody took for so long means that the workers are dead or hang: the probe fails, the pod restarts."""
-SECONDARY = (api.STATEFUL_SETS, api.SERVICES, api.CLAIMS, api.SECRETS, api.PODS, api.SLICES)
+SECONDARY = (*api.CHILDREN, api.PODS, api.SLICES)
 
 
 class StartupError(Exception):
@@ -46,6 +47,8 @@ class Operator:
     release_namespace: str
     server_image: str
     server_image_pull_policy: str
+    vln_image: str
+    vln_image_pull_policy: str
     gateway_url: str
     owner_deployment: str | None
     now: Callable[[], str]
@@ -84,7 +87,14 @@ class Operator:
         except (StartupError, internal_secret.InternalSecretError, ApiError) as error:
             self.fatal = str(error)
             raise kopf.PermanentError(self.fatal) from None  # kopf logs this kind without a traceback
-        installation = Settings(secret, self.server_image, self.server_image_pull_policy, self.gateway_url)
+        installation = Settings(
+            internal_secret=secret,
+            server_image=self.server_image,
+            server_image_pull_policy=self.server_image_pull_policy,
+            vln_image=self.vln_image,
+            vln_image_pull_policy=self.vln_image_pull_policy,
+            gateway_url=self.gateway_url,
+        )
         reconciler = Reconciler(kube, installation, self.namespaces, self.now)
         self._workers = [asyncio.create_task(self.queue.work(reconciler.reconcile)) for _ in range(WORKERS)]
 

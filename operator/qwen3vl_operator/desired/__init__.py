@@ -12,6 +12,7 @@ from qwen3vl_operator.desired.cache import cache
 from qwen3vl_operator.desired.engine import engine
 from qwen3vl_operator.desired.metadata import Object, metadata
 from qwen3vl_operator.desired.service import service
+from qwen3vl_operator.desired.vln import robot_keys, vln, vln_autoscaler, vln_service
 from qwen3vl_operator.model import VisionModel
 
 __all__ = ["Object", "Settings", "desired"]
@@ -25,16 +26,20 @@ class Settings:
         internal_secret: the bytes that every internal key is derived from.
         server_image: image of the simulator.
         server_image_pull_policy: its pull policy.
+        vln_image: image of the VLN API.
+        vln_image_pull_policy: its pull policy.
         gateway_url: URL of the gateway, shown in status.
     """
 
     internal_secret: bytes
     server_image: str
     server_image_pull_policy: str
+    vln_image: str
+    vln_image_pull_policy: str
     gateway_url: str
 
     def __repr__(self) -> str:
-        return f"Settings(server_image={self.server_image!r}, gateway_url={self.gateway_url!r})"
+        return f"Settings({self.server_image!r}, {self.vln_image!r}, {self.gateway_url!r})"
 
 
 def desired(model: VisionModel, settings: Settings, *, owns_served_name: bool) -> list[Object]:
@@ -43,28 +48,47 @@ def desired(model: VisionModel, settings: Settings, *, owns_served_name: bool) -
     Args:
         owns_served_name: no older model claims the same served name; else the Service is no route.
     """
-    key = derive(settings.internal_secret, "engine", model.namespace, model.name)
+
+    def key(purpose: str) -> str:
+        return derive(settings.internal_secret, purpose, model.namespace, model.name)
+
+    keys = {names.ENGINE_KEY_ENTRY: key("engine")}
+    of_vln = {names.GATEWAY_KEY_ENTRY: key("vln-to-gateway"), names.OPERATOR_KEY_ENTRY: key("operator-to-vln")}
     objects = [
-        _keys(model, key),
+        _keys(model, keys if model.spec.navigation is None else keys | of_vln),
+        robot_keys(model, key("robot")),
         cache(model),
         service(model, routed=owns_served_name),
+        vln_service(model),
+        vln(
+            model,
+            image=settings.vln_image,
+            pull_policy=settings.vln_image_pull_policy,
+            gateway_url=settings.gateway_url,
+            key_hash=_short_hash("".join(of_vln.values())),
+        ),
+        vln_autoscaler(model),
         engine(
             model,
             simulator_image=settings.server_image,
             simulator_image_pull_policy=settings.server_image_pull_policy,
-            key_hash=hashlib.sha256(key.encode()).hexdigest()[:16],
+            key_hash=_short_hash(keys[names.ENGINE_KEY_ENTRY]),
         ),
     ]
     return [with_hash(thing) for thing in objects if thing is not None]
 
 
-def _keys(model: VisionModel, key: str) -> Object:
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _keys(model: VisionModel, keys: dict[str, str]) -> Object:
     return {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": metadata(model, "keys"),
         "type": "Opaque",
-        "data": {names.ENGINE_KEY_ENTRY: base64.b64encode(key.encode()).decode()},
+        "data": {entry: base64.b64encode(key.encode()).decode() for entry, key in keys.items()},
     }
 
 

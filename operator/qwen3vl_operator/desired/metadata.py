@@ -20,9 +20,9 @@ def labels(model: VisionModel, component: str) -> dict[str, str]:
     }
 
 
-def selector(model: VisionModel) -> dict[str, str]:
-    """Labels that select the engine's pods; immutable in a StatefulSet, so nothing in it may ever change."""
-    return {names.MODEL_UID: model.uid, names.COMPONENT: "engine"}
+def selector(model: VisionModel, component: str = "engine") -> dict[str, str]:
+    """Labels that select the component's pods; immutable in their owners, so nothing in it may ever change."""
+    return {names.MODEL_UID: model.uid, names.COMPONENT: component}
 
 
 def owner(model: VisionModel) -> Object:

@@ -24,6 +24,7 @@ def simulator(model: VisionModel, *, image: str, pull_policy: str) -> Program:
             *("--context-length", str(engine.context_length)),
             *("--first-token-millis", str(settings.first_token_millis)),
             *("--tokens-per-second", f"{settings.tokens_per_second:g}"),
+            *(() if settings.policy == "Still" else ("--policy", settings.policy.lower())),
         ),
         environment=(("HOME", CACHE_MOUNT),),
         resources={"requests": {"cpu": str(resources.cpu or CPU), "memory": memory}, "limits": {"memory": memory}},

@@ -119,7 +119,11 @@ def test_the_gateway_understands_its_arguments() -> None:
 
 
 def test_the_operator_understands_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    objects = render(watchNamespaces=["vision", "robots"], server={"image": {"repository": "here/server", "tag": "7"}})
+    objects = render(
+        watchNamespaces=["vision", "robots"],
+        server={"image": {"repository": "here/server", "tag": "7"}},
+        vln={"image": {"repository": "here/vln", "tag": "8"}},
+    )
     for variable in container(objects, "qwen3vl-operator")["env"]:
         if "value" in variable:
             monkeypatch.setenv(variable["name"], variable["value"])
@@ -127,6 +131,7 @@ def test_the_operator_understands_its_environment(monkeypatch: pytest.MonkeyPatc
     assert operator.namespaces == ("robots", "vision")
     assert operator.release_namespace == "home"
     assert operator.server_image == "here/server:7"
+    assert operator.vln_image == "here/vln:8"
     assert operator.gateway_url == "http://qwen3vl-gateway.home/v1"
     assert operator.owner_deployment == named(objects, "Deployment", "qwen3vl-operator")["metadata"]["name"]
 
@@ -149,9 +154,11 @@ def test_the_first_key_is_made_by_the_chart_or_given() -> None:
 
 
 def test_definitions_are_kept_and_can_be_left_to_an_administrator() -> None:
-    written = yaml.safe_load((ROOT / "crds/visionmodels.yaml").read_text())
-    assert of_kind(render(), "CustomResourceDefinition") == [written]
-    assert written["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    written = [yaml.safe_load((ROOT / "crds" / file).read_text()) for file in ("navtasks.yaml", "visionmodels.yaml")]
+    rendered = of_kind(render(), "CustomResourceDefinition")
+    assert sorted(rendered, key=lambda one: str(one["metadata"]["name"])) == written
+    for one in written:
+        assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
     assert not of_kind(render(crds={"install": False}), "CustomResourceDefinition")
 
 

@@ -17,7 +17,10 @@ Object = dict[str, Any]
 T = TypeVar("T")
 GROUPS = {
     "visionmodels": "apis/qwen3vl.io/v1alpha1",
+    "navtasks": "apis/qwen3vl.io/v1alpha1",
     "statefulsets": "apis/apps/v1",
+    "deployments": "apis/apps/v1",
+    "horizontalpodautoscalers": "apis/autoscaling/v2",
     "roles": "apis/rbac.authorization.k8s.io/v1",
     "rolebindings": "apis/rbac.authorization.k8s.io/v1",
     "endpointslices": "apis/discovery.k8s.io/v1",

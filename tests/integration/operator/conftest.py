@@ -24,6 +24,7 @@ from localkube.testing import ApiServer, api_server
 
 ROOT = Path(__file__).resolve().parents[3]
 CRD = yaml.safe_load((ROOT / "crds/visionmodels.yaml").read_text())
+NAV_TASKS_CRD = yaml.safe_load((ROOT / "crds/navtasks.yaml").read_text())
 CRDS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _numbers = itertools.count(1)
 
@@ -43,19 +44,17 @@ def api(server: ApiServer) -> Api:
 
 
 def install_crd(api: Api) -> None:
-    api.call("POST", CRDS, CRD)
-
-    def established() -> bool:
-        conditions = api.call("GET", f"{CRDS}/{CRD['metadata']['name']}").get("status", {}).get("conditions")
-        return any(one["type"] == "Established" and one["status"] == "True" for one in conditions or [])
-
-    eventually(established)
-    eventually(lambda: _served(api))
+    for crd in (CRD, NAV_TASKS_CRD):
+        api.call("POST", CRDS, crd)
+        eventually(lambda crd=crd: _served(api, crd))  # type: ignore[misc]  # a lambda's default has no type
 
 
-def _served(api: Api) -> bool:
+def _served(api: Api, crd: dict[str, Any]) -> bool:
+    conditions = api.call("GET", f"{CRDS}/{crd['metadata']['name']}").get("status", {}).get("conditions")
+    if not any(one["type"] == "Established" and one["status"] == "True" for one in conditions or []):
+        return False
     try:
-        api.call("GET", "apis/qwen3vl.io/v1alpha1/visionmodels")
+        api.call("GET", f"apis/qwen3vl.io/v1alpha1/{crd['spec']['names']['plural']}")
     except Refused:
         return False
     return True
@@ -148,6 +147,7 @@ def spawn(kubeconfig: Path, namespace: str, log: Path) -> Operator:
         "KUBECONFIG": str(kubeconfig),
         "QWEN3VL_RELEASE_NAMESPACE": namespace,
         "QWEN3VL_SERVER_IMAGE": "registry.example/qwen3vl/server:1",
+        "QWEN3VL_VLN_IMAGE": "registry.example/qwen3vl/vln:1",
         "QWEN3VL_GATEWAY_URL": f"http://qwen3vl-gateway.{namespace}/v1",
         "QWEN3VL_HEALTH_ENDPOINT": f"http://127.0.0.1:{port}/healthz",
     }

@@ -15,6 +15,8 @@ SETTINGS = Settings(
     internal_secret=bytes(range(32)),
     server_image="registry.example/qwen3vl/server:1",
     server_image_pull_policy="IfNotPresent",
+    vln_image="registry.example/qwen3vl/vln:1",
+    vln_image_pull_policy="IfNotPresent",
     gateway_url="http://qwen3vl-gateway.serving/v1",
 )
 NOW = "2026-03-01T12:00:00Z"

@@ -13,8 +13,8 @@ from tests.unit.operator import samples
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
-from qwen3vl_operator.desired import desired
-from qwen3vl_operator.model import parse
+from qwen3vl_operator.desired import Object, desired
+from qwen3vl_operator.model import VisionModel, parse
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 EVERYTHING = {
@@ -48,10 +48,15 @@ EVERYTHING = {
         "annotations": {"note": "kept"},
     },
 }
+NAVIGATION = samples.SIMULATOR | {
+    "navigation": {"keysSecret": "robots", "resources": {"cpu": 1, "memory": "2Gi"}},
+    "pod": {"imagePullSecrets": [{"name": "registry"}], "nodeSelector": {"for": "engines"}},
+}
 CASES = {
     "lmdeploy": (samples.example("lmdeploy.yaml"), True),
     "simulator": (samples.example("simulator.yaml"), True),
     "everything": (samples.body("everything", EVERYTHING), True),
+    "navigation": (samples.body("navigation", NAVIGATION), True),
     "name-collision": (samples.body("younger", samples.SIMULATOR | {"servedName": "shared"}), False),
 }
 
@@ -83,9 +88,10 @@ def test_no_two_passes_render_differently(case: str) -> None:
 def test_no_key_stands_outside_the_secret(case: str) -> None:
     body, owns = CASES[case]
     model = parse(body)
-    key = derive(samples.SETTINGS.internal_secret, "engine", model.namespace, model.name)
-    for thing in desired(model, samples.SETTINGS, owns_served_name=owns):
-        assert key not in yaml.safe_dump(thing)  # base64 in the Secret, nowhere in plain text
+    for purpose in ("engine", "vln-to-gateway", "operator-to-vln", "robot"):
+        key = derive(samples.SETTINGS.internal_secret, purpose, model.namespace, model.name)
+        for thing in desired(model, samples.SETTINGS, owns_served_name=owns):
+            assert key not in yaml.safe_dump(thing)  # base64 in the Secret, nowhere in plain text
     assert samples.SETTINGS.internal_secret.hex() not in repr(samples.SETTINGS)
     assert repr(samples.SETTINGS.internal_secret) not in repr(samples.SETTINGS)
 
@@ -111,3 +117,74 @@ def test_the_hash_changes_with_the_content_alone() -> None:
     assert hashes[0] == hashes[1]
     assert hashes[0][:-1] == hashes[2][:-1]
     assert hashes[0][-1] != hashes[2][-1]
+
+
+def of_kind(model: VisionModel, kind: str) -> list[Object]:
+    return [one for one in desired(model, samples.SETTINGS, owns_served_name=True) if one["kind"] == kind]
+
+
+def test_navigation_adds_objects_and_does_not_restart_the_engine() -> None:
+    without, with_it = samples.model(), samples.model(samples.SIMULATOR | {"navigation": {}})
+    added = [
+        (one["kind"], one["metadata"]["name"]) for one in desired(with_it, samples.SETTINGS, owns_served_name=True)
+    ]
+    before = [
+        (one["kind"], one["metadata"]["name"]) for one in desired(without, samples.SETTINGS, owns_served_name=True)
+    ]
+    assert set(added) - set(before) == {
+        ("Secret", "m-robot-keys"),
+        ("Service", "m-vln"),
+        ("Deployment", "m-vln"),
+        ("HorizontalPodAutoscaler", "m-vln"),
+    }
+    assert of_kind(without, "StatefulSet") == of_kind(with_it, "StatefulSet")
+    assert set(of_kind(with_it, "Secret")[0]["data"]) == {"engine-key", "gateway-key", "operator-key"}
+
+
+def test_the_vln_api_is_one_at_a_time_and_no_route() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {}})
+    (deployment,) = of_kind(model, "Deployment")
+    assert "replicas" not in deployment["spec"]
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    (autoscaler,) = of_kind(model, "HorizontalPodAutoscaler")
+    assert (autoscaler["spec"]["minReplicas"], autoscaler["spec"]["maxReplicas"]) == (1, 1)
+    routed = [
+        one["metadata"]["name"] for one in of_kind(model, "Service") if names.SERVED_NAME in one["metadata"]["labels"]
+    ]
+    assert routed == ["m-engine"]
+    engine, vln = ({**one["spec"]["selector"]} for one in of_kind(model, "Service"))
+    assert engine != vln
+
+
+def test_no_replica_means_no_deployment_and_no_autoscaler() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {"replicas": 0}})
+    assert not of_kind(model, "Deployment")
+    assert not of_kind(model, "HorizontalPodAutoscaler")
+    assert len(of_kind(model, "Service")) == 2
+
+
+def test_without_keys_no_secret_is_made_or_mounted() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {"auth": "None"}})
+    assert [one["metadata"]["name"] for one in of_kind(model, "Secret")] == ["m-keys"]
+    pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
+    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}]
+    assert "--no-auth" in pod["containers"][0]["args"]
+
+
+def test_another_secret_restarts_the_vln_api() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {}})
+    other = replace(samples.SETTINGS, internal_secret=bytes(32))
+    templates = [
+        one["spec"]["template"]
+        for settings in (samples.SETTINGS, other)
+        for one in desired(model, settings, owns_served_name=True)
+        if one["kind"] == "Deployment"
+    ]
+    assert templates[0] != templates[1]
+
+
+def test_the_policy_of_the_simulator_is_a_flag() -> None:
+    spec = {"engine": {"name": "simulator", "simulator": {"policy": "Drive"}}}
+    (engine,) = of_kind(samples.model(spec), "StatefulSet")
+    arguments = engine["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments[arguments.index("--policy") + 1] == "drive"

@@ -12,15 +12,18 @@ from tests.unit.operator.fake_kube import FakeKube
 
 from qwen3vl_operator import internal_secret, names
 from qwen3vl_operator import kube as api
+from qwen3vl_operator.key import Key
 from qwen3vl_operator.kube import ApiError, Object, Resource
-from qwen3vl_operator.reconcile import LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS, Key, Reconciler
+from qwen3vl_operator.reconcile import LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS, Reconciler
 
 KEY = Key("robots", "m")
 SPECS: dict[str, Object] = {
     "simulator": {"engine": {"name": "simulator"}, "replicas": 0},
     "lmdeploy": samples.LMDEPLOY | {"cache": {}},
+    "navigation": {"engine": {"name": "simulator"}, "navigation": {}},
     "everything": samples.LMDEPLOY
     | {
+        "navigation": {"keysSecret": "robots"},
         "servedName": "Qwen3.VL",
         "cache": {"size": "1Gi", "onDelete": "Delete"},
         "pod": {"labels": {"team": "nav"}, "nodeSelector": {"gpu": "h200"}, "tolerations": [{"operator": "Exists"}]},

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.operator import samples
 from tests.unit.operator.virtual_time import run
 
-from qwen3vl_operator.reconcile import Key
+from qwen3vl_operator.key import Key
 from qwen3vl_operator.watch import STUCK_SECONDS, Operator
 
 KEY = Key("robots", "m")
@@ -19,6 +19,8 @@ def operator() -> Operator:
         release_namespace="serving",
         server_image="registry.example/server:1",
         server_image_pull_policy="IfNotPresent",
+        vln_image="registry.example/vln:1",
+        vln_image_pull_policy="IfNotPresent",
         gateway_url="http://gateway/v1",
         owner_deployment=None,
         now=lambda: samples.NOW,

@@ -1,0 +1,145 @@
+"""The NavTask resource as typed values: one walk of one robot by one instruction."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qwen3vl_operator.fields import Part, rules
+
+ROBOT_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
+
+
+class ModelReference(Part):
+    """A VisionModel of the same namespace."""
+
+    name: str = Field(min_length=1, max_length=40, description="Its name.")
+
+
+class Limits(Part):
+    """How fast, how far and how long the robot may walk."""
+
+    linear_meters_per_second: float = Field(default=0.6, gt=0, le=3, description="Highest speed, m/s.")
+    angular_radians_per_second: float = Field(default=0.8, gt=0, le=4, description="Highest turn rate, rad/s.")
+    linear_acceleration: float = Field(default=0.8, gt=0, le=10, description="Speeding up, m/s²; stopping is at once.")
+    angular_acceleration: float = Field(default=1.5, gt=0, le=20, description="Likewise for turning, rad/s².")
+    reverse: bool = Field(default=False, description="Whether the robot may drive backwards, where it does not see.")
+    blind_meters: float = Field(
+        default=0.5, gt=0, le=5, description="Longest way since the picture that the present plan was made from, m."
+    )
+    max_plan_age_seconds: float = Field(default=5, gt=0, le=60, description="Oldest picture that a plan may have, s.")
+    timeout_seconds: float = Field(
+        default=600, gt=0, le=86_400, description="Time for the whole task from its first frame, pauses included, s."
+    )
+    max_steps: int = Field(default=500, ge=1, le=1_000_000, description="Most plans that are begun.")
+    robot_silent_seconds: float = Field(
+        default=10, gt=0, le=3600, description="Longest time without a frame, after the first one, s."
+    )
+    model_lost_seconds: float = Field(
+        default=60, gt=0, le=3600, description="Longest time without an answer of the model that can be used, s."
+    )
+
+
+class Keyframes(Part):
+    """Which frames are shown to the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "self.minIntervalSeconds <= self.maxIntervalSeconds",
+                "keyframes.minIntervalSeconds is at most keyframes.maxIntervalSeconds",
+            )
+        )
+    )
+    threshold: float = Field(default=0.11, ge=0, le=1, description="Change since the last key frame, 0 to 1.")
+    min_interval_seconds: float = Field(default=0.2, ge=0, le=60, description="Least time between two, s.")
+    max_interval_seconds: float = Field(default=2, gt=0, le=60, description="Most time between two, s.")
+
+
+class History(Part):
+    """What the model is shown beside the newest frame."""
+
+    frames: int = Field(default=8, ge=0, le=15, description="Earlier key frames.")
+
+
+class Prompt(Part):
+    """How the model is asked."""
+
+    profile: Literal["waypoints"] = Field(default="waypoints", description="The form of its answers.")
+    language: Literal["en", "zh"] = Field(default="en", description="Language of the prompt.")
+
+
+class NavTaskSpec(Part):
+    """What is wanted."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "oldSelf.state != 'Stopped' || self.state == 'Stopped'",
+                "state Stopped never changes back: make a new NavTask",
+            ),
+            ("self.robot == oldSelf.robot", "robot cannot be changed: make a new NavTask"),
+            ("self.modelRef == oldSelf.modelRef", "modelRef cannot be changed: make a new NavTask"),
+        )
+    )
+    model_ref: ModelReference = Field(description="The model to walk by; its spec.navigation must be there.")
+    robot: str = Field(
+        min_length=1,
+        max_length=63,
+        pattern=ROBOT_PATTERN,
+        description="The robot that walks; it has at most one unfinished task.",
+    )
+    instruction: str = Field(
+        min_length=1,
+        max_length=2000,
+        pattern=r"\S",
+        description="Where to, in words; may be changed while the robot walks.",
+    )
+    state: Literal["Running", "Paused", "Stopped"] = Field(
+        default="Running", description="Paused: the robot stands and the time-out runs on; Stopped: the task ends."
+    )
+    limits: Limits = Field(default=Limits(), description="How fast, how far and how long the robot may walk.")
+    keyframes: Keyframes = Field(default=Keyframes(), description="Which frames are shown to the model.")
+    history: History = Field(default=History(), description="What the model is shown beside the newest frame.")
+    prompt: Prompt = Field(default=Prompt(), description="How the model is asked.")
+    ttl_seconds_after_finished: int | None = Field(
+        default=None, ge=0, le=31_536_000, description="Delete the NavTask this long after its end; absent: never."
+    )
+
+
+class NavTask(BaseModel):
+    """A parsed NavTask: identity and spec."""
+
+    model_config = ConfigDict(frozen=True)
+    name: str
+    namespace: str
+    uid: str
+    generation: int
+    created: str
+    spec: NavTaskSpec
+
+    @property
+    def task_id(self) -> str:
+        """The task's id in the VLN API."""
+        return f"{self.name}-{self.uid[:8]}"
+
+    @property
+    def precedence(self) -> tuple[str, str]:
+        """Sorts the oldest first: that one has a robot that two tasks claim."""
+        return self.created, self.uid
+
+
+def parse_task(body: dict[str, Any]) -> NavTask:
+    """The typed view of a NavTask object.
+
+    Raises:
+        pydantic.ValidationError: the spec breaks the schema (an older or hand-changed CRD let it through).
+    """
+    metadata = body["metadata"]
+    return NavTask(
+        name=metadata["name"],
+        namespace=metadata["namespace"],
+        uid=metadata["uid"],
+        generation=metadata.get("generation", 0),
+        created=metadata.get("creationTimestamp", ""),
+        spec=NavTaskSpec.model_validate(body.get("spec") or {}),
+    )
