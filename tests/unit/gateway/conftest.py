@@ -20,6 +20,7 @@ from uvicorn.server import ServerState
 from qwen3vl_common.drain import Drain
 from qwen3vl_common.keys import KeyRing, derive
 from qwen3vl_server.gateway.app import create_app
+from qwen3vl_server.gateway.clients import Clients
 from qwen3vl_server.gateway.discovery import Directory
 from qwen3vl_server.gateway.metrics import Metrics
 from qwen3vl_server.gateway.proxy import Gateway
@@ -122,7 +123,7 @@ async def running(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
         engines = [await stack.enter_async_context(engine_running(StubEngine())) for _ in range(2)]
         route = Route("m", "models", "model-m", "stub", 4096, 1_700_000_000, (engines[0].address,))
         directory = Directory({"m": route}, complete=True)
-        gateway = Gateway(directory, keys, upstream, metrics, Limits(33_554_432, 4), LIMIT, Drain())
+        gateway = Gateway(directory, Clients(keys, SECRET), upstream, metrics, Limits(33_554_432, 4), LIMIT, Drain())
         stack.push_async_callback(upstream.close)
         url = await stack.enter_async_context(serving(create_app(gateway)))
         http = await stack.enter_async_context(aiohttp.ClientSession(url, headers={"authorization": f"Bearer {KEY}"}))

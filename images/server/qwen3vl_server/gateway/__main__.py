@@ -14,6 +14,7 @@ from qwen3vl_common.keys import INTERNAL_KEY_BYTES, KeyRing, derive
 from qwen3vl_common.logs import configure
 from qwen3vl_server.gateway import settings
 from qwen3vl_server.gateway.app import create_app
+from qwen3vl_server.gateway.clients import Clients
 from qwen3vl_server.gateway.discovery import Directory, SliceWatch, api_configuration, from_file
 from qwen3vl_server.gateway.metrics import Metrics
 from qwen3vl_server.gateway.proxy import Gateway
@@ -66,7 +67,7 @@ async def serve(options: argparse.Namespace) -> None:
     upstream = Upstream(timeouts, key_of, metrics)
     keys = None if options.no_auth else KeyRing(options.keys_dir)
     limits = Limits(options.max_image_pixels, options.max_images)
-    gateway = Gateway(directory, keys, upstream, metrics, limits, options.max_body_bytes, drain)
+    gateway = Gateway(directory, Clients(keys, secret), upstream, metrics, limits, options.max_body_bytes, drain)
     config = uvicorn.Config(
         create_app(gateway),
         host=options.host,

@@ -76,14 +76,14 @@ def _pages(gateway: Gateway, proxies: dict[str, Proxy]) -> FastAPI:
 
     @app.get("/v1/models")
     async def models(request: Request) -> Response:
-        check_key(gateway.keys, dict(request.headers.raw))
-        routes = sorted(gateway.directory.routes.values(), key=lambda route: route.served_name)
+        client = check_key(gateway, dict(request.headers.raw))
+        routes = sorted(filter(client.may_ask, gateway.directory.routes.values()), key=lambda route: route.served_name)
         return _json({"object": "list", "data": [_model(route) for route in routes]})
 
     @app.get("/v1/models/{name}")
     async def model(request: Request, name: str) -> Response:
-        check_key(gateway.keys, dict(request.headers.raw))
-        return _json(_model(find_route(gateway.directory, name)))
+        client = check_key(gateway, dict(request.headers.raw))
+        return _json(_model(find_route(gateway.directory, name, client)))
 
     @app.get("/health")
     async def health() -> Response:
@@ -96,7 +96,7 @@ def _pages(gateway: Gateway, proxies: dict[str, Proxy]) -> FastAPI:
             waits.append("stopping")
         if not gateway.directory.complete:
             waits.append("the first list of EndpointSlices")
-        if gateway.keys is not None and not gateway.keys.clients:
+        if gateway.clients.users is not None and not gateway.clients.users.clients:
             waits.append("a Secret with at least one valid key")
         return _json({"ready": not waits, "waiting_for": waits}, 503 if waits else 200)
 

@@ -14,7 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from qwen3vl_common.body import ClientGone, read_body
 from qwen3vl_common.drain import Drain
 from qwen3vl_common.errors import ApiError, InternalError, InvalidKey, ModelNotFound, ModelUnavailable
-from qwen3vl_common.keys import KeyRing
+from qwen3vl_server.gateway.clients import Client, Clients
 from qwen3vl_server.gateway.discovery import Directory
 from qwen3vl_server.gateway.events import WholeEvents
 from qwen3vl_server.gateway.metrics import Metrics
@@ -31,10 +31,10 @@ _UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Gateway:
-    """What every request needs; `keys` is None where no key is asked for."""
+    """What every request needs."""
 
     directory: Directory
-    keys: KeyRing | None
+    clients: Clients
     upstream: Upstream
     metrics: Metrics
     limits: Limits
@@ -42,33 +42,28 @@ class Gateway:
     drain: Drain
 
 
-def check_key(keys: KeyRing | None, headers: dict[bytes, bytes]) -> str:
-    """The client's name.
+def check_key(gateway: Gateway, headers: dict[bytes, bytes]) -> Client:
+    """The client.
 
     Raises:
         InvalidKey: no key, or an unknown one.
     """
-    if keys is None:
-        return "anonymous"
-    scheme, _, key = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-    if scheme.lower() != "bearer" or not key:
-        raise InvalidKey("no API key: send the header Authorization: Bearer <key>")
-    client = keys.client(key.strip())
-    if client is None:
-        raise InvalidKey("the API key is not known")
-    return client
+    return gateway.clients.identify(headers, gateway.directory.routes.values())
 
 
-def find_route(directory: Directory, model: str) -> Route:
+def find_route(directory: Directory, model: str, client: Client) -> Route:
     """The model's route.
 
     Raises:
         ModelNotFound: names the models there are.
+        InvalidKey: the client's key is for another model.
     """
     route = directory.routes.get(model)
     if route is None:
-        known = ", ".join(sorted(directory.routes)) or "none yet"
+        known = ", ".join(sorted(name for name, one in directory.routes.items() if client.may_ask(one))) or "none yet"
         raise ModelNotFound(f"the model {model[:100]!r} does not exist; known models: {known}", param="model")
+    if not client.may_ask(route):
+        raise InvalidKey(f"the API key is for another model than {model[:100]!r}")
     return route
 
 
@@ -119,10 +114,10 @@ class Proxy:
         gateway = self._gateway
         sender = _Sender(send, request_id, gateway.drain)
         try:
-            check_key(gateway.keys, headers)
+            client = check_key(gateway, headers)
             body = await read_body(receive, announced=headers.get(b"content-length", b""), limit=gateway.max_body_bytes)
             summary = self._parse(body, gateway.limits)
-            route = find_route(gateway.directory, summary.model)
+            route = find_route(gateway.directory, summary.model, client)
         except ClientGone:
             gateway.metrics.requests.labels(_UNKNOWN, CLIENT_CLOSED_REQUEST).inc()
             return
