@@ -86,7 +86,7 @@ ENDINGS = {
 
 
 def old_status(phase: Phase, verdict: Verdict | None) -> str:
-    """The word that clients of the older protocol know: a task runs from its creation, and a stopped one is completed."""
+    """The word of the older protocol: there a task runs from its creation, and a stopped one is completed."""
     if verdict in (Verdict.GOAL_REACHED, Verdict.STOPPED_BY_MODEL, Verdict.CANCELLED):
         return "completed"
     if verdict is not None:

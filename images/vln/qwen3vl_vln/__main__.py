@@ -1,0 +1,158 @@
+"""The VLN API: `python -m qwen3vl_vln`. This process is the edge; it starts the worker."""
+
+import argparse
+import asyncio
+import gc
+import logging
+import os
+import socket
+import sys
+from pathlib import Path
+
+import uvicorn
+import uvloop
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from qwen3vl_common import logs
+from qwen3vl_common.drain import Drain, DrainingServer
+from qwen3vl_common.keys import KeyRing
+from qwen3vl_vln.edge import rest
+from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_vln.edge.metrics import Metrics
+from qwen3vl_vln.edge.navigation import Navigation, tasks_of
+from qwen3vl_vln.edge.sockets import Sockets
+from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.task.tasks import UNFINISHED_MOST
+
+log = logging.getLogger("qwen3vl_vln")
+
+KEYS_SECONDS = 5.0
+DEAD_PEER_MILLIS = 2000
+"""TCP gives a connection up when the peer has not acknowledged for this long."""
+
+
+def main() -> None:
+    """Entry point."""
+    options = _options(sys.argv[1:])
+    logs.configure(options.log_level)
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    try:
+        uvloop.run(serve(options))
+    except (ValueError, OSError) as error:
+        print(f"the VLN API cannot start: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+async def serve(options: argparse.Namespace) -> None:
+    """Serve until told to stop."""
+    ring = None if options.no_auth else KeyRing(options.keys_dir)
+    if ring is not None:
+        ring.reload()
+    bounds = Bounds(options.max_frame_bytes, options.max_frame_pixels)
+    worker = WorkerOptions(
+        model_name=options.model_name,
+        gateway_url=options.gateway_url,
+        max_model_calls=options.max_model_calls,
+        model_timeout_seconds=options.model_timeout_seconds,
+        log_level=options.log_level,
+        slots=UNFINISHED_MOST,
+        slot_bytes=bounds.max_bytes,
+    )
+    link = WorkerLink(worker, heard=lambda message: navigation.heard(message), tasks=lambda: tasks_of(navigation))
+    navigation = Navigation(link, Metrics())
+    doors = Doorkeeper(ring, os.environ.get("QWEN3VL_OPERATOR_KEY") or None)
+    drain = Drain()
+
+    def ready() -> bool:
+        return not drain.told and not link.silent(navigation.now())
+
+    sockets = Sockets(navigation, doors, bounds, frozenset(options.allow_origin))
+    app = _dispatch(rest.build(navigation, doors, bounds, model=options.model_name, ready=ready), sockets)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        proxy_headers=False,
+        ws="websockets-sansio",
+        ws_per_message_deflate=False,
+        ws_max_size=bounds.max_bytes + 1024,
+        ws_max_queue=2,
+        ws_ping_interval=None,
+    )
+    server = DrainingServer(config, drain, drain_seconds=options.drain_seconds, finish_seconds=1)
+    background = [asyncio.create_task(link.run()), asyncio.create_task(navigation.watch_clock())]
+    if ring is not None:
+        background.append(asyncio.create_task(_watch_keys(ring)))
+    listening = _listen(options.host, options.port)
+    # What was made so far lives for ever: the collector need not look at it while robots wait.
+    gc.collect()
+    gc.freeze()
+    log.info(
+        "VLN API for model %s on %s:%d, boot %s", options.model_name, options.host, options.port, navigation.boot_id
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        done, _ = await asyncio.wait({serving, *background}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        server.should_exit = True
+        await sockets.close()
+        await serving
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+
+
+def _dispatch(http: ASGIApp, sockets: Sockets) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await (sockets(scope, receive, send) if scope["type"] == "websocket" else http(scope, receive, send))
+
+    return app
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    # Accepted connections inherit both.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MILLIS)
+    listening.bind((host, port))
+    listening.setblocking(False)
+    return listening
+
+
+async def _watch_keys(ring: KeyRing) -> None:
+    while True:
+        await asyncio.sleep(KEYS_SECONDS)
+        try:
+            if ring.reload():
+                log.info("keys were read again: %d clients", len(ring.clients))
+        except OSError as error:
+            log.warning("keys cannot be read, those read before stay valid: %s", error)
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="qwen3vl_vln", description=__doc__)
+    parser.add_argument("--host", default="0.0.0.0")  # noqa: S104 - a container is reached from outside itself
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--model-name", required=True, help="the name that the gateway knows")
+    parser.add_argument("--gateway-url", required=True, help="with /v1; its key is in QWEN3VL_GATEWAY_KEY")
+    parser.add_argument("--keys-dir", type=Path, default=Path("/etc/qwen3vl/robot-keys"))
+    parser.add_argument("--no-auth", action="store_true", help="take every robot without a key")
+    parser.add_argument("--allow-origin", action="append", default=[], help="origin of a web page that may drive")
+    parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
+    parser.add_argument("--model-timeout-seconds", type=float, default=30.0)
+    parser.add_argument("--max-frame-bytes", type=int, default=Bounds.max_bytes)
+    parser.add_argument("--max-frame-pixels", type=int, default=Bounds.max_pixels)
+    parser.add_argument("--drain-seconds", type=float, default=0.0)
+    parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

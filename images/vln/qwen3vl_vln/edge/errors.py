@@ -1,0 +1,51 @@
+"""What a client is told when its request fails: OpenAI's shape, and beside it the `detail` that older clients read."""
+
+from typing import Any
+
+from qwen3vl_common.errors import ApiError, InvalidKey
+from qwen3vl_vln.edge.identity import NoKeyError, NoRightError
+from qwen3vl_vln.edge.navigation import FinishedError
+from qwen3vl_vln.task.lease import LeaseBusyError
+from qwen3vl_vln.task.tasks import TaskError, TooManyTasksError, UnknownTaskError
+
+
+class UnknownTask(ApiError):
+    status, type, code = 404, "invalid_request_error", "unknown_task"
+
+
+class Conflict(ApiError):
+    status, type, code = 409, "invalid_request_error", "conflict"
+
+
+class Forbidden(ApiError):
+    status, type, code = 403, "invalid_request_error", "no_right"
+
+
+class TooMany(ApiError):
+    status, type, code, retry_after_seconds = 429, "server_error", "too_many_tasks", 10
+
+
+def api_error(error: Exception) -> ApiError | None:
+    """The answer for a refusal; None for what is no refusal."""
+    text = str(error)
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, NoKeyError):
+        return InvalidKey(text)
+    if isinstance(error, NoRightError):
+        return Forbidden(text)
+    if isinstance(error, UnknownTaskError):
+        return UnknownTask(text)
+    if isinstance(error, LeaseBusyError):
+        return Conflict(text, code="lease_busy")
+    if isinstance(error, TooManyTasksError):
+        return TooMany(text)
+    if isinstance(error, TaskError):
+        return Conflict(text, code=error.code)
+    return None
+
+
+def error_body(error: ApiError, cause: Exception) -> dict[str, Any]:
+    """The body of such an answer."""
+    body = error.body() | {"detail": str(error)}
+    return body | {"task": cause.record} if isinstance(cause, FinishedError) else body

@@ -1,0 +1,96 @@
+"""Who asks, and what that key may do. Robots' keys come from a folder, the operator's from the environment.
+
+The name of an entry may end in rights, as in `dashboard.view` or `panel.view.stop`; without any, the key has all."""
+
+import base64
+import binascii
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from qwen3vl_common.keys import KeyRing
+
+DRIVE, VIEW, STOP = "drive", "view", "stop"
+EVERYTHING = frozenset((DRIVE, VIEW, STOP))
+BEARER_SUBPROTOCOL = "qwen3vl.bearer."
+
+
+class NoKeyError(Exception):
+    """No key, or one that nobody has."""
+
+
+class NoRightError(Exception):
+    """The key may not do that."""
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks.
+
+    Attributes:
+        name: of the key, never the key.
+        operator: acts for Kubernetes objects.
+    """
+
+    name: str
+    rights: frozenset[str] = EVERYTHING
+    operator: bool = False
+
+    def need(self, *rights: str) -> None:
+        """See that the key has one of these rights.
+
+        Raises:
+            NoRightError: it has none of them.
+        """
+        if not self.rights & set(rights):
+            raise NoRightError(f"the key {self.name!r} has not the right {' or '.join(rights)}")
+
+
+class Doorkeeper:
+    """Tells callers by their keys.
+
+    Args:
+        ring: the robots' keys; None lets everybody in.
+        operator_key: None where no operator is.
+    """
+
+    def __init__(self, ring: KeyRing | None, operator_key: str | None) -> None:
+        self._ring = ring
+        self._operator_key = operator_key.encode() if operator_key else None
+
+    def caller(self, headers: Mapping[str, str], subprotocols: Iterable[str] = ()) -> Caller:
+        """Who sent these headers, or this subprotocol of a WebSocket.
+
+        Raises:
+            NoKeyError: no key, or an unknown one.
+        """
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        key = key.strip() if scheme.lower() == "bearer" else _from_subprotocol(subprotocols)
+        if key and self._operator_key and hmac.compare_digest(key.encode(), self._operator_key):
+            return Caller("operator", operator=True)
+        if self._ring is None:
+            return Caller("anonymous")
+        name = self._ring.client(key) if key else None
+        if name is None:
+            raise NoKeyError("send Authorization: Bearer <key> with one of the robots' keys")
+        return Caller(name, rights(name))
+
+
+def rights(entry: str) -> frozenset[str]:
+    """The rights that the name of a key's entry gives."""
+    words = entry.split(".")
+    while words and words[0] not in EVERYTHING:
+        words.pop(0)
+    return frozenset(words) & EVERYTHING if words else EVERYTHING
+
+
+def _from_subprotocol(subprotocols: Iterable[str]) -> str:
+    # Browsers cannot set headers on a WebSocket.
+    for offered in subprotocols:
+        if offered.startswith(BEARER_SUBPROTOCOL):
+            text = offered.removeprefix(BEARER_SUBPROTOCOL)
+            try:
+                return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
+            except (binascii.Error, UnicodeDecodeError):
+                return ""
+    return ""

@@ -1,0 +1,201 @@
+"""The edge's end of the worker: starts it, starts it again, hands pictures over when asked and takes what it found."""
+
+import asyncio
+import logging
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from qwen3vl_vln.ipc import Arena, Channel, Message
+from qwen3vl_vln.task.events import Frame
+from qwen3vl_vln.task.task import Task
+
+log = logging.getLogger(__name__)
+
+SILENT_SECONDS = 1.0
+FIRST_RESTART_SECONDS, LONGEST_RESTART_SECONDS = 0.2, 5.0
+LONG_LIFE_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What the worker is told at its start."""
+
+    model_name: str
+    gateway_url: str
+    max_model_calls: int
+    model_timeout_seconds: float
+    log_level: str
+    slots: int
+    slot_bytes: int
+
+
+@dataclass
+class _Desk:
+    epoch: int
+    slot: int | None = None
+    wanted: bool = False
+
+
+@dataclass
+class WorkerLink:
+    """Keeps one worker alive and speaks with it.
+
+    Attributes:
+        heard: takes each message of the worker.
+        tasks: gives all tasks that a new worker must know.
+    """
+
+    options: WorkerOptions
+    heard: Callable[[Message], None]
+    tasks: Callable[[], list[Task]]
+    restarts: int = 0
+    _arena: Arena | None = None
+    _channel: Channel | None = None
+    _process: asyncio.subprocess.Process | None = None
+    _alive_at: float = 0.0
+    _desks: dict[str, _Desk] = field(default_factory=dict)
+    _free: list[int] = field(default_factory=list)
+
+    async def run(self) -> None:
+        """Keep a worker running until cancelled."""
+        self._arena = Arena.make(self.options.slots, self.options.slot_bytes)
+        loop, failures = asyncio.get_running_loop(), 0
+        try:
+            while True:
+                began = loop.time()
+                await self._serve_one(self._arena)
+                failures = 0 if loop.time() - began > LONG_LIFE_SECONDS else failures + 1
+                self.restarts += 1
+                log.error("the worker ended; it is started again")
+                await asyncio.sleep(min(LONGEST_RESTART_SECONDS, FIRST_RESTART_SECONDS * 2 ** min(failures - 1, 8)))
+        finally:
+            await self._end()
+
+    async def _serve_one(self, arena: Arena) -> None:
+        ours, theirs = socket.socketpair()
+        options = self.options
+        arguments = {
+            "--channel-fd": theirs.fileno(),
+            "--arena-fd": arena.fd,
+            "--slots": options.slots,
+            "--slot-bytes": options.slot_bytes,
+            "--model-name": options.model_name,
+            "--gateway-url": options.gateway_url,
+            "--max-model-calls": options.max_model_calls,
+            "--model-timeout-seconds": options.model_timeout_seconds,
+            "--log-level": options.log_level,
+        }
+        words = [str(word) for pair in arguments.items() for word in pair]
+        command = (sys.executable, "-m", "qwen3vl_vln.worker", *words)
+        with theirs:
+            self._process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(), arena.fd))
+        self._channel = await Channel.over(ours)
+        self._desks.clear()
+        self._free = list(range(options.slots))
+        for task in self.tasks():
+            self.tell(task)
+        try:
+            async for message in self._channel.messages():
+                self._alive_at = asyncio.get_running_loop().time()
+                if message["type"] == "want":
+                    self._want(message)
+                elif message["type"] != "alive":
+                    self.heard(message)
+        finally:
+            await self._end()
+
+    async def _end(self) -> None:
+        channel, process = self._channel, self._process
+        self._channel = self._process = None
+        if channel is not None:
+            await channel.close()
+        if process is not None and process.returncode is None:
+            # It ends by itself when the channel is closed; a hung one does not.
+            try:
+                await asyncio.wait_for(process.wait(), 1.0)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+    def silent(self, now: float) -> bool:
+        """Whether nothing was heard of the worker for a second."""
+        return self._channel is None or now - self._alive_at > SILENT_SECONDS
+
+    @property
+    def pid(self) -> int | None:
+        """Of the worker."""
+        return self._process.pid if self._process is not None else None
+
+    def tell(self, task: Task) -> None:
+        """Say what a task wants now; what was under way for an older epoch is given up there."""
+        desk = self._desks.setdefault(task.task_id, _Desk(task.epoch))
+        desk.epoch, desk.wanted = task.epoch, False
+        settings = task.settings
+        self._send(
+            {
+                "type": "task",
+                "task": task.task_id,
+                "epoch": task.epoch,
+                "active": task.verdict is None and not task.paused,
+                "instruction": settings.instruction,
+                "reverse": settings.limits.reverse,
+                "keyframes": settings.keyframes.as_json(),
+                "history": settings.history.frames,
+                "language": settings.language,
+                "profile": settings.profile,
+            }
+        )
+        if task.verdict is not None:
+            self._release(desk)
+
+    def forget(self, task_id: str) -> None:
+        """The task is gone."""
+        desk = self._desks.pop(task_id, None)
+        if desk is not None:
+            self._release(desk)
+            self._send({"type": "forget", "task": task_id})
+
+    def offer(self, task: Task, frame: Frame, now: float) -> None:
+        """Hand a picture over if the worker waits for one."""
+        desk = self._desks.get(task.task_id)
+        arena, image = self._arena, frame.image
+        if desk is None or not desk.wanted or desk.epoch != task.epoch or arena is None or image is None:
+            return
+        if desk.slot is None:
+            if not self._free:
+                return
+            desk.slot = self._free.pop()
+        desk.wanted = False
+        arena.write(desk.slot, image)
+        odometry = frame.odometry
+        pose = None
+        if odometry is not None:
+            pose = (odometry.pose.x, odometry.pose.y, odometry.pose.yaw, odometry.origin)
+        self._send(
+            {
+                "type": "frame",
+                "task": task.task_id,
+                "epoch": task.epoch,
+                "frame": task.seen(frame),
+                "slot": desk.slot,
+                "size": len(image),
+                "force": frame.force_key or task.wants_key_frame(now),
+                "pose": pose,
+            }
+        )
+
+    def _want(self, message: Message) -> None:
+        desk = self._desks.get(message["task"])
+        if desk is not None and desk.epoch == message["epoch"]:
+            desk.wanted = True
+
+    def _release(self, desk: _Desk) -> None:
+        if desk.slot is not None:
+            self._free.append(desk.slot)
+            desk.slot = None
+
+    def _send(self, message: Message) -> None:
+        if self._channel is not None:
+            self._channel.send(message)

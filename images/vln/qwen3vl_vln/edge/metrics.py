@@ -1,0 +1,64 @@
+"""Counters of this process for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0, 3.0, 5.0, 8.0, 15.0, 30.0)
+
+
+class Metrics:
+    """What is counted. Label sets are few and fixed, so a robot cannot make new ones."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._answers = Counter("qwen3vl_vln_answers", "Answers by state.", ["state"], registry=self._registry)
+        self._images = Counter("qwen3vl_vln_images", "Pictures received.", registry=self._registry)
+        self._looked = Counter("qwen3vl_vln_images_analysed", "Pictures decoded.", ["key"], registry=self._registry)
+        results = "Model answers by outcome."
+        self._results = Counter("qwen3vl_vln_results", results, ["outcome"], registry=self._registry)
+        self._failed = Counter(
+            "qwen3vl_vln_model_failures", "Model calls unanswered.", ["kind"], registry=self._registry
+        )
+        self._seconds = Histogram(
+            "qwen3vl_vln_model_seconds", "Model calls.", buckets=_SECONDS, registry=self._registry
+        )
+        self._sockets = Gauge("qwen3vl_vln_connected_robots", "Open WebSockets.", registry=self._registry)
+        self._restarts = Gauge("qwen3vl_vln_worker_restarts", "Worker starts after the first.", registry=self._registry)
+        self._unknown = Counter(
+            "qwen3vl_vln_unknown_messages", "Binary messages of unknown type.", registry=self._registry
+        )
+        self._by_state: dict[str, Counter] = {}
+
+    def answered(self, state: str, image: bool) -> None:
+        """An answer went out."""
+        counter = self._by_state.get(state)
+        if counter is None:
+            counter = self._by_state[state] = self._answers.labels(state)
+        counter.inc()
+        if image:
+            self._images.inc()
+
+    def looked(self, *, key: bool) -> None:
+        """The worker decoded a picture."""
+        self._looked.labels(str(key).lower()).inc()
+
+    def result(self, outcome: str, seconds: float) -> None:
+        """The model answered."""
+        self._results.labels(outcome).inc()
+        self._seconds.observe(seconds)
+
+    def failed(self, *, deadline: bool) -> None:
+        """A call had no answer."""
+        self._failed.labels("deadline" if deadline else "error").inc()
+
+    def connected(self, change: int) -> None:
+        """A WebSocket opened (+1) or closed (-1)."""
+        self._sockets.inc(change)
+
+    def unknown_message(self) -> None:
+        """A binary message of an unknown type was ignored."""
+        self._unknown.inc()
+
+    def text(self, *, worker_restarts: int) -> bytes:
+        """All of it in Prometheus' text format."""
+        self._restarts.set(worker_restarts)
+        return generate_latest(self._registry)

@@ -1,0 +1,277 @@
+"""What can be asked of this process, without any protocol: make a task, hand a frame over, stop, read. One place for
+all ways in, so that HTTP and WebSocket cannot differ."""
+
+import asyncio
+import logging
+import secrets
+import time
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from qwen3vl_vln.edge.link import WorkerLink
+from qwen3vl_vln.edge.metrics import Metrics
+from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.task.answer import Answer, answer
+from qwen3vl_vln.task.events import Frame, Owner, Result
+from qwen3vl_vln.task.record import record
+from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.tasks import Entry, TaskError, Tasks
+from qwen3vl_vln.task.words import Reason
+from qwen3vl_vln.waypoint import Waypoint
+
+log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 0.1
+
+
+class OwnedError(TaskError):
+    """The task belongs to a Kubernetes object, which is where it is changed."""
+
+    code = "owned_by_navtask"
+
+
+class StaleGenerationError(TaskError):
+    code = "stale_generation"
+
+
+class FinishedError(TaskError):
+    """The task has ended; `record` says how."""
+
+    code = "finished"
+
+    def __init__(self, message: str, record: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.record = record
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """What the operator says about a task of a NavTask."""
+
+    owner: Owner
+    settings: Settings
+    state: str
+    elapsed_seconds: float = 0.0
+    steps: int = 0
+    resumed: bool = False
+
+
+@dataclass
+class Navigation:
+    """All tasks, the worker's link and the clocks."""
+
+    link: WorkerLink
+    metrics: Metrics
+    tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(4)))
+
+    @property
+    def boot_id(self) -> str:
+        """Of this process; a restart makes a new one."""
+        return self.tasks.boot_id
+
+    @staticmethod
+    def now() -> float:
+        """Seconds on the monotonic clock that all of this is measured by."""
+        return time.monotonic()
+
+    # Robots ---------------------------------------------------------------------------------------------------------
+
+    def frame(self, entry: Entry, frame: Frame) -> Answer:
+        """Take a frame and give the answer for this moment; the picture is looked at afterwards."""
+        task, wall = entry.task, time.time()
+        epoch = task.epoch
+        offered = task.frame(frame)
+        body = answer(task, frame.received_at, wall, sequence=frame.sequence)
+        if offered:
+            self.link.offer(task, frame, frame.received_at)
+        if task.epoch != epoch:
+            self.link.tell(task)
+        self.tasks.touch(entry)
+        self.metrics.answered(body["state"], frame.image is not None)
+        return body
+
+    def answer_now(self, entry: Entry, sequence: int | None) -> Answer:
+        """The answer of a task that takes no frame: it has ended, or its frame was refused."""
+        return answer(entry.task, self.now(), time.time(), sequence=sequence)
+
+    def grant(self, entry: Entry, writer: str, *, takeover: bool) -> int:
+        """Give a writer the task; its lease epoch.
+
+        Raises:
+            LeaseBusyError: another writer has it.
+        """
+        epoch = entry.lease.grant(writer, self.now(), takeover=takeover)
+        entry.task.granted(epoch)
+        self.tasks.touch(entry)
+        return epoch
+
+    # Clients --------------------------------------------------------------------------------------------------------
+
+    def create(self, settings: Settings) -> Entry:
+        """Make a task as the older protocol does.
+
+        Raises:
+            RobotBusyError, TooManyTasksError: see there.
+        """
+        task_id = self.tasks.new_id(time.time())
+        if not settings.robot:
+            settings = replace(settings, robot=task_id)
+        entry = self.tasks.add(task_id, settings, time.time())
+        self.link.tell(entry.task)
+        return entry
+
+    def stop(self, entry: Entry, message: str) -> None:
+        """Stop a task for good, whoever owns it."""
+        entry.task.stop(self.now(), time.time(), message)
+        self.link.tell(entry.task)
+        self.tasks.touch(entry)
+        log.info("task %s was stopped: %s", entry.task.task_id, message)
+
+    def delete(self, entry: Entry) -> None:
+        """Stop a task and forget it."""
+        entry.task.stop(self.now(), time.time(), "deleted")
+        self.link.forget(entry.task.task_id)
+        self.tasks.forget(entry.task.task_id)
+
+    def records(self, cursor: str | None) -> list[dict[str, Any]]:
+        """Records of tasks that changed after a cursor."""
+        now = self.now()
+        return [record(entry.task, now) for entry in self.tasks.since(cursor)]
+
+    def statistics(self) -> dict[str, Any]:
+        """Totals over all tasks, with the older protocol's names."""
+        tasks = [entry.task for entry in self.tasks]
+        seconds = [second for task in tasks for second in task.model_seconds]
+        analysed = sum(task.counts.analysed for task in tasks)
+        return {
+            "total_requests": sum(task.counts.frames for task in tasks),
+            "processed": analysed,
+            "dropped": sum(task.counts.images for task in tasks) - analysed,
+            "errors": sum(task.counts.model_errors for task in tasks),
+            "avg_inference_time": sum(seconds) / len(seconds) if seconds else 0.0,
+            "queue_size": sum(task.call_since is not None for task in tasks),
+            "running": not self.link.silent(self.now()),
+        }
+
+    # The operator ---------------------------------------------------------------------------------------------------
+
+    def assert_task(self, task_id: str, wish: Assertion) -> Entry:
+        """Bring a NavTask's task to what its object says; saying it again changes nothing.
+
+        Raises:
+            StaleGenerationError: a newer generation was asserted before.
+            FinishedError: the task has ended.
+            RobotBusyError: its robot has another unfinished task.
+            OwnedError: the id belongs to another object, or to nobody.
+        """
+        entry = self.tasks.find(task_id)
+        if entry is None:
+            entry = self._first(task_id, wish)
+        task, owner = entry.task, entry.task.owner
+        if owner is None or owner.uid != wish.owner.uid:
+            raise OwnedError(f"task {task_id!r} is not of this NavTask")
+        if wish.owner.generation < owner.generation:
+            raise StaleGenerationError(f"generation {owner.generation} was asserted already")
+        if task.verdict is not None:
+            if wish.state == "Stopped" and task.verdict == "Cancelled":
+                return entry
+            raise FinishedError(f"task {task_id!r} has ended: {task.verdict}", record(task, self.now()))
+        self.tasks.claim(task_id, wish.settings.robot)
+        before = task.epoch, task.settings
+        task.owner = wish.owner
+        task.edit(wish.settings)
+        if wish.state == "Stopped":
+            task.stop(self.now(), time.time(), "spec.state is Stopped")
+        elif wish.state == "Paused":
+            task.pause()
+        else:
+            task.resume()
+        if (task.epoch, task.settings) != before:
+            self.link.tell(task)
+        self.tasks.touch(entry)
+        return entry
+
+    def _first(self, task_id: str, wish: Assertion) -> Entry:
+        entry = self.tasks.add(task_id, wish.settings, time.time(), owner=wish.owner, restarted=wish.resumed)
+        if wish.resumed:
+            now = self.now()
+            entry.task.started = now - wish.elapsed_seconds
+            entry.task.last_frame_at = now
+            entry.task.steps = wish.steps
+        self.link.tell(entry.task)
+        return entry
+
+    # The worker -----------------------------------------------------------------------------------------------------
+
+    def heard(self, message: Message) -> None:
+        """Take a message of the worker."""
+        entry = self.tasks.find(message["task"])
+        if entry is None:
+            return
+        task, now, kind = entry.task, self.now(), message["type"]
+        epoch = task.epoch
+        if kind == "result":
+            task.result(_result(message), now, time.time())
+            self.metrics.result(message["outcome"], message["seconds"])
+        elif kind == "call":
+            task.call_began(message["epoch"], now)
+        elif kind == "failed":
+            task.failed(message["epoch"], message["message"], now, deadline=message["deadline"])
+            self.metrics.failed(deadline=message["deadline"])
+        elif kind == "fault":
+            task.camera_fault(Reason(message["reason"]), now)
+        elif kind == "looked":
+            task.counts.analysed += 1
+            task.camera_well()
+            self.metrics.looked(key=message["key"])
+        if task.epoch != epoch:
+            self.link.tell(task)
+        self.tasks.touch(entry)
+
+    # The clock ------------------------------------------------------------------------------------------------------
+
+    async def watch_clock(self) -> None:
+        """End tasks that are over by the clock, and notice a silent worker."""
+        while True:
+            self.look_at_clock()
+            await asyncio.sleep(LOOK_SECONDS)
+
+    def look_at_clock(self) -> None:
+        """One such look."""
+        now, wall = self.now(), time.time()
+        silent = self.link.silent(now)
+        for entry in self.tasks:
+            task = entry.task
+            if task.verdict is not None:
+                continue
+            if task.worker_silent != silent:
+                task.worker_silent = silent
+                self.tasks.touch(entry)
+            before = task.state(now)
+            task.expire(now, wall)
+            if task.verdict is not None:
+                self.link.tell(task)
+            if task.state(now) != before or task.call_since is not None:
+                self.tasks.touch(entry)
+        for task_id in self.tasks.sweep(wall):
+            self.link.forget(task_id)
+
+
+def _result(message: Message) -> Result:
+    return Result(
+        epoch=message["epoch"],
+        frame=message["frame"],
+        outcome=message["outcome"],
+        detail=message["detail"],
+        waypoints=tuple(Waypoint(*point) for point in message["waypoints"]),
+        action=message["action"],
+        environment=message["environment"],
+        progress=message["progress"],
+        clamped=message["clamped"],
+        model_seconds=message["seconds"],
+    )
+
+
+def tasks_of(navigation: Navigation) -> list[Task]:
+    """Every task that a new worker must know."""
+    return [entry.task for entry in navigation.tasks if entry.task.verdict is None]

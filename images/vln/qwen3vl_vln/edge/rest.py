@@ -1,0 +1,200 @@
+"""The HTTP face: thin routes from JSON to `Navigation` and back. Routes and fields of the older protocol keep
+their names, types and status codes."""
+
+import base64
+import binascii
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from qwen3vl_common.body import read_body
+from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
+from qwen3vl_vln.edge import bodies
+from qwen3vl_vln.edge.errors import api_error, error_body
+from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
+from qwen3vl_vln.edge.images import problem
+from qwen3vl_vln.edge.navigation import Navigation, OwnedError
+from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.task.events import Frame
+from qwen3vl_vln.task.lease import LeaseBusyError
+from qwen3vl_vln.task.record import record
+from qwen3vl_vln.task.tasks import Entry, TaskError
+from qwen3vl_vln.task.words import Reason
+
+LARGEST_BODY = 64 * 1024
+
+
+class Json(Response):
+    """A JSON body, written by orjson."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return orjson.dumps(content)
+
+
+def picture(text: Any, bounds: Bounds) -> tuple[bytes, Reason | None]:
+    """The JPEG of a JSON field, plain base64 or a data URL, and why it cannot be used.
+
+    Raises:
+        InvalidRequest: no text, or no base64.
+    """
+    if not isinstance(text, str):
+        raise InvalidRequest("frame is a JPEG as base64 or as a data URL", param="frame")
+    if text.startswith("data:"):
+        text = text.partition(",")[2]
+    if len(text) > bounds.max_bytes * 4 // 3 + 4:
+        raise InvalidRequest(f"frame has more than {bounds.max_bytes} bytes", param="frame")
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise InvalidRequest("frame is not base64", param="frame") from None
+    wrong = problem(data, max_bytes=bounds.max_bytes, max_pixels=bounds.max_pixels)
+    return data, None if wrong is None else Reason.UNUSABLE_FRAME
+
+
+def build(
+    navigation: Navigation, doors: Doorkeeper, bounds: Bounds, *, model: str, ready: Callable[[], bool]
+) -> FastAPI:
+    """The application of all routes that are no WebSocket."""
+    app = FastAPI(title="qwen3vl VLN API", openapi_url="/openapi.json", redoc_url=None)
+    frame_bytes = bounds.max_bytes * 4 // 3 + LARGEST_BODY
+
+    def who(request: Request, *rights: str) -> Caller:
+        caller = doors.caller(request.headers)
+        caller.need(*rights)
+        return caller
+
+    def of(task_id: str) -> Entry:
+        return navigation.tasks.get(task_id)
+
+    def full(entry: Entry) -> dict[str, Any]:
+        return record(entry.task, navigation.now())
+
+    @app.get("/health")
+    async def health() -> Response:
+        return Json({"status": "healthy", "model": model, "gpu_count": 0})
+
+    @app.get("/ready")
+    async def is_ready() -> Response:
+        return Json({"ready": ready()}, status_code=200 if ready() else 503)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        text = navigation.metrics.text(worker_restarts=navigation.link.restarts)
+        return Response(text, media_type="text/plain; version=0.0.4")
+
+    @app.post("/vln/task/create")
+    async def create(request: Request) -> Response:
+        who(request, DRIVE)
+        entry = navigation.create(bodies.creation(await _json(request, LARGEST_BODY)))
+        task = entry.task
+        return Json(
+            {
+                "task_id": task.task_id,
+                "status": full(entry)["status"],
+                "instruction": task.settings.instruction,
+                "robot": task.settings.robot,
+            }
+        )
+
+    @app.post("/vln/frame")
+    async def frame(request: Request) -> Response:
+        caller = who(request, DRIVE)
+        received = navigation.now()
+        body = await _json(request, frame_bytes)
+        if not isinstance(body, dict):
+            raise InvalidRequest("the body is a JSON object", param="body")
+        entry = of(str(body.get("task_id", "")))
+        data, fault = picture(body.get("frame"), bounds)
+        if entry.task.verdict is not None:
+            return Json(navigation.answer_now(entry, None), status_code=400)
+        writer = request.headers.get("x-writer-id") or caller.name
+        if not entry.lease.holds(writer, None, received):
+            navigation.grant(entry, writer, takeover=False)
+        captured = body.get("timestamp")
+        captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
+        return Json(navigation.frame(entry, Frame(received, captured=captured, image=data, fault=fault)))
+
+    @app.get("/vln/tasks")
+    async def list_tasks(request: Request, since: str | None = None, status: str | None = None) -> Response:
+        who(request, VIEW, DRIVE)
+        records = navigation.records(since)
+        if status is not None:
+            records = [each for each in records if each["status"] == status]
+        return Json({"boot_id": navigation.boot_id, "cursor": navigation.tasks.cursor, "tasks": records})
+
+    @app.get("/vln/task/{task_id}")
+    async def get(request: Request, task_id: str) -> Response:
+        who(request, VIEW, DRIVE)
+        return Json(full(of(task_id)))
+
+    @app.put("/vln/task/{task_id}")
+    async def put(request: Request, task_id: str) -> Response:
+        caller = who(request, DRIVE)
+        if not caller.operator:
+            raise NoRightError("PUT is the operator's; make a task with POST /vln/task/create")
+        wish = bodies.assertion(await _json(request, LARGEST_BODY))
+        return Json(full(navigation.assert_task(task_id, wish)))
+
+    @app.post("/vln/task/{task_id}/stop")
+    async def stop(request: Request, task_id: str) -> Response:
+        caller = who(request, DRIVE, STOP)
+        navigation.stop(of(task_id), f"stopped by {caller.name}")
+        return Json({"task_id": task_id, "status": "stopped"})
+
+    @app.delete("/vln/task/{task_id}")
+    async def delete(request: Request, task_id: str) -> Response:
+        caller = who(request, DRIVE)
+        entry = of(task_id)
+        _change(entry, caller)
+        navigation.delete(entry)
+        return Json({"task_id": task_id, "deleted": True})
+
+    @app.get("/vln/robot/{robot}/task")
+    async def of_robot(request: Request, robot: str) -> Response:
+        who(request, VIEW, DRIVE)
+        entry = navigation.tasks.of_robot(robot)
+        if entry is None:
+            raise PathNotFound(f"robot {robot!r} has no unfinished task", code="no_task")
+        return Json(full(entry))
+
+    @app.get("/vln/pipeline/stats")
+    async def stats(request: Request) -> Response:
+        who(request, VIEW, DRIVE)
+        return Json(navigation.statistics())
+
+    async def refused(_: Request, error: Exception) -> Response:
+        answer = api_error(error)
+        if answer is None:
+            raise error
+        return Json(error_body(answer, error), status_code=answer.status, headers=answer.headers())
+
+    async def not_routed(_: Request, error: Exception) -> Response:
+        status = error.status_code if isinstance(error, HTTPException) else 500
+        known = {404: PathNotFound("no such path; see /docs"), 405: MethodNotAllowed("the path takes another method")}
+        answer = known.get(status) or InvalidRequest("the request is not understood")
+        return Json(error_body(answer, error), status_code=answer.status, headers=answer.headers())
+
+    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError):
+        app.add_exception_handler(kind, refused)
+    app.add_exception_handler(HTTPException, not_routed)
+    return app
+
+
+def _change(entry: Entry, caller: Caller) -> None:
+    owner = entry.task.owner
+    if owner is not None and not caller.operator:
+        raise OwnedError(f"this task belongs to NavTask {owner.namespace}/{owner.name}; change that object")
+
+
+async def _json(request: Request, most: int) -> Any:
+    announced = request.headers.get("content-length", "").encode()
+    data = await read_body(request.receive, announced=announced, limit=most)
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}", param="body") from None

@@ -1,0 +1,257 @@
+"""The WebSockets, straight on ASGI: no framework stands between a robot's frame and its answer.
+
+Binary: `/vln/ws/{task}` and `/vln/robot/{robot}`. JSON of the older protocol: `/vln/stream/{task}`."""
+
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from qwen3vl_common.errors import ApiError, InvalidRequest
+from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
+from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper, NoRightError
+from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.rest import picture
+from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.task.events import Frame
+from qwen3vl_vln.task.lease import LeaseBusyError
+from qwen3vl_vln.task.tasks import Entry, UnknownTaskError
+
+BAD_VERSION, NO_TASK, BUSY, LEASE_LOST = 4400, 4004, 4409, 4410
+GOING_AWAY = 1001
+
+
+class Closing(Exception):
+    """The connection ends, with a code and a reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+
+
+@dataclass(eq=False)
+class Connection:
+    """One open WebSocket."""
+
+    entry: Entry
+    caller: Caller
+    receive: Receive
+    send: Send
+    writer: str
+    lease_epoch: int | None = None
+    delay: Delay = field(default_factory=Delay)
+    replaced: bool = False
+
+    async def answer(self, body: Any) -> None:
+        """Send one JSON text message."""
+        await self.send({"type": "websocket.send", "text": orjson.dumps(body).decode()})
+
+
+class Sockets:
+    """All WebSockets of this process."""
+
+    def __init__(self, navigation: Navigation, doors: Doorkeeper, bounds: Bounds, origins: frozenset[str]) -> None:
+        self._navigation, self._doors, self._bounds, self._origins = navigation, doors, bounds, origins
+        self._writing: dict[str, Connection] = {}
+        self._open: set[Connection] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        message = await receive()
+        if message["type"] != "websocket.connect":
+            return
+        try:
+            connection, serve, chosen = self._admit(scope, receive, send)
+        except Exception as error:
+            refusal = api_error(error)
+            if refusal is None:
+                raise
+            await _refuse(send, refusal, error)
+            return
+        await send({"type": "websocket.accept", "subprotocol": chosen})
+        self._navigation.metrics.connected(+1)
+        self._open.add(connection)
+        try:
+            await serve(connection)
+        except Closing as closing:
+            await send({"type": "websocket.close", "code": closing.code, "reason": str(closing)})
+        except OSError:
+            pass  # the robot is gone; its own watchdog stands in for us
+        finally:
+            self._open.discard(connection)
+            self._navigation.metrics.connected(-1)
+            if self._writing.get(connection.entry.task.task_id) is connection:
+                del self._writing[connection.entry.task.task_id]
+
+    def _admit(
+        self, scope: Scope, receive: Receive, send: Send
+    ) -> tuple[Connection, Callable[[Connection], Awaitable[None]], str | None]:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        offered: list[str] = list(scope.get("subprotocols", ()))
+        caller = self._doors.caller(headers, offered)
+        caller.need(DRIVE)
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            raise NoRightError("pages of other origins may not drive a robot")
+        entry, binary = self._find(scope["path"])
+        real = [name for name in offered if not name.startswith(BEARER_SUBPROTOCOL)]
+        if real and binary and SUBPROTOCOL not in real:
+            raise InvalidRequest(f"the one subprotocol is {SUBPROTOCOL}", param="sec-websocket-protocol")
+        chosen = SUBPROTOCOL if binary and real else None
+        connection = Connection(entry, caller, receive, send, writer=f"{caller.name}/{secrets.token_hex(4)}")
+        return connection, self._binary if binary else self._json, chosen
+
+    def _find(self, path: str) -> tuple[Entry, bool]:
+        tasks = self._navigation.tasks
+        kind, _, name = path.removeprefix("/vln/").partition("/")
+        if kind == "robot":
+            entry = tasks.of_robot(name)
+            if entry is None:
+                raise UnknownTaskError(f"robot {name!r} has no unfinished task; apply a NavTask or create one")
+            return entry, True
+        if kind not in ("ws", "stream"):
+            raise UnknownTask(
+                "no such path; robots connect to /vln/ws/{task} or /vln/robot/{robot}", code="unknown_path"
+            )
+        return tasks.get(name), kind == "ws"
+
+    async def close(self) -> None:
+        """Tell every robot that this process ends."""
+        for connection in list(self._open):
+            await connection.send({"type": "websocket.close", "code": GOING_AWAY, "reason": "the server ends"})
+
+    # Binary ---------------------------------------------------------------------------------------------------------
+
+    async def _binary(self, connection: Connection) -> None:
+        navigation, entry, receive = self._navigation, connection.entry, connection.receive
+        while True:
+            message = await receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            now = navigation.now()
+            data = message.get("bytes")
+            if data is None:
+                await self._control(connection, message.get("text") or "")
+                continue
+            try:
+                frame = read(data, now, self._bounds, connection.delay)
+            except UnknownVersionError as error:
+                raise Closing(BAD_VERSION, str(error)) from None
+            if frame is None:
+                navigation.metrics.unknown_message()
+                continue
+            if connection.lease_epoch is None:
+                await self._grant(connection, takeover=False)
+            self._keep_lease(connection, now)
+            await connection.answer(navigation.frame(entry, frame))
+
+    def _keep_lease(self, connection: Connection, now: float) -> None:
+        entry = connection.entry
+        if entry.lease.holds(connection.writer, connection.lease_epoch, now):
+            return
+        if connection.replaced or entry.lease.writer != connection.writer:
+            raise Closing(LEASE_LOST, "another writer has this task")
+        raise Closing(LEASE_LOST, "the lease was granted anew")
+
+    async def _control(self, connection: Connection, text: str) -> None:
+        try:
+            body = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            body = None
+        if not isinstance(body, dict):
+            await connection.answer({"error": 'a text message is {"hello": {...}} or {"stop": true}'})
+        elif body.get("stop") is True:
+            self._navigation.stop(connection.entry, f"stopped by {connection.caller.name}")
+            await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
+        elif isinstance(body.get("hello"), dict):
+            await self._hello(connection, body["hello"])
+        else:
+            await connection.answer({"error": 'a text message is {"hello": {...}} or {"stop": true}'})
+
+    async def _hello(self, connection: Connection, hello: dict[str, Any]) -> None:
+        task = connection.entry.task
+        robot = hello.get("robot")
+        if robot and robot != task.settings.robot:
+            raise Closing(NO_TASK, f"this task is of robot {task.settings.robot!r}")
+        writer = hello.get("writer")
+        if isinstance(writer, str) and writer:
+            connection.writer = writer[:253]
+        stops = hello.get("stop_epoch", 0)
+        if isinstance(stops, int) and stops > 0:
+            self._navigation.stop(connection.entry, f"{connection.writer} was stopped while it was not connected")
+        await self._grant(connection, takeover=hello.get("takeover") is True)
+        await connection.answer(
+            {
+                "hello": {
+                    "boot_id": self._navigation.boot_id,
+                    "task_id": task.task_id,
+                    "lease_epoch": connection.lease_epoch,
+                    "hold_ms": round(HOLD_SECONDS * 1000),
+                    "max_bytes": self._bounds.max_bytes,
+                    "max_pixels": self._bounds.max_pixels,
+                    "limits": task.settings.limits.as_json(),
+                }
+            }
+        )
+
+    async def _grant(self, connection: Connection, *, takeover: bool) -> None:
+        entry, task_id = connection.entry, connection.entry.task.task_id
+        try:
+            connection.lease_epoch = self._navigation.grant(entry, connection.writer, takeover=takeover)
+        except LeaseBusyError as error:
+            raise Closing(BUSY, str(error)[:120]) from None
+        before = self._writing.get(task_id)
+        self._writing[task_id] = connection
+        if before is not None and before is not connection:
+            before.replaced = True
+            await before.send(
+                {"type": "websocket.close", "code": LEASE_LOST, "reason": "another connection drives now"}
+            )
+
+    # JSON -----------------------------------------------------------------------------------------------------------
+
+    async def _json(self, connection: Connection) -> None:
+        navigation, entry = self._navigation, connection.entry
+        try:
+            connection.lease_epoch = navigation.grant(entry, connection.writer, takeover=False)
+        except LeaseBusyError as error:
+            raise Closing(BUSY, str(error)[:120]) from None
+        self._writing[entry.task.task_id] = connection
+        while True:
+            message = await connection.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            now = navigation.now()
+            try:
+                frame = self._json_frame(message.get("text") or message.get("bytes") or "", now)
+            except InvalidRequest as error:
+                await connection.answer({"error": str(error)})
+                continue
+            if entry.task.verdict is None:
+                self._keep_lease(connection, now)
+            body = navigation.frame(entry, frame)
+            await connection.answer({"status": "goal_reached"} | body if body["reached_goal"] else body)
+
+    def _json_frame(self, text: str | bytes, now: float) -> Frame:
+        try:
+            body = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise InvalidRequest("a message is JSON: {frame, timestamp}") from None
+        if not isinstance(body, dict):
+            raise InvalidRequest("a message is a JSON object: {frame, timestamp}")
+        data, fault = picture(body.get("frame"), self._bounds)
+        captured = body.get("timestamp")
+        captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
+        return Frame(now, captured=captured, image=data, fault=fault)
+
+
+async def _refuse(send: Send, refusal: ApiError, cause: Exception) -> None:
+    body = orjson.dumps(error_body(refusal, cause))
+    headers = {"content-type": "application/json", **refusal.headers()}
+    raw = [(name.encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "websocket.http.response.start", "status": refusal.status, "headers": raw})
+    await send({"type": "websocket.http.response.body", "body": body})

@@ -1,0 +1,66 @@
+"""The worker process. Started by the edge, with one end of a socket pair and the memory of pictures inherited."""
+
+import argparse
+import asyncio
+import contextlib
+import os
+import socket
+
+import uvloop
+
+from qwen3vl_common import logs
+from qwen3vl_vln.ipc import Arena, Channel
+from qwen3vl_vln.worker.analyst import Analyst
+from qwen3vl_vln.worker.model import ModelClient
+
+HEARTBEAT_SECONDS = 0.2
+NICENESS = 10
+
+
+def main() -> None:
+    """Serve until the edge is gone."""
+    options = _options()
+    logs.configure(options.log_level)
+    with contextlib.suppress(OSError):  # some sandboxes forbid it; the order of the processes is then the kernel's
+        os.nice(NICENESS)
+    uvloop.run(_serve(options))
+
+
+async def _serve(options: argparse.Namespace) -> None:
+    channel = await Channel.over(socket.socket(fileno=options.channel_fd))
+    arena = Arena(options.arena_fd, options.slots, options.slot_bytes)
+    key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None
+    model = ModelClient(options.gateway_url, key, timeout_seconds=options.model_timeout_seconds)
+    analyst = Analyst(options.model_name, model, channel.send, arena.read, calls=options.max_model_calls)
+    beating = asyncio.create_task(_beat(channel))
+    try:
+        async for message in channel.messages():
+            analyst.take(message)
+    finally:
+        beating.cancel()
+        await analyst.close()
+        await model.close()
+
+
+async def _beat(channel: Channel) -> None:
+    while True:
+        channel.send({"type": "alive", "task": ""})
+        await asyncio.sleep(HEARTBEAT_SECONDS)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="qwen3vl_vln.worker")
+    parser.add_argument("--channel-fd", type=int, required=True)
+    parser.add_argument("--arena-fd", type=int, required=True)
+    parser.add_argument("--slots", type=int, required=True)
+    parser.add_argument("--slot-bytes", type=int, required=True)
+    parser.add_argument("--model-name", required=True)
+    parser.add_argument("--gateway-url", required=True)
+    parser.add_argument("--max-model-calls", type=int, required=True)
+    parser.add_argument("--model-timeout-seconds", type=float, required=True)
+    parser.add_argument("--log-level", required=True)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

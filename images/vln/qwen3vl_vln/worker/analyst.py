@@ -1,0 +1,245 @@
+"""What the worker does for all tasks: look at the newest picture of each, and ask the model about key frames, fairly.
+
+One key frame a task waits, the newest; calls of different tasks take turns. A call under way is cancelled only when its
+answer is not wanted any more: another instruction, a stop, a pause, the end."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.motion.limits import Keyframes
+from qwen3vl_vln.parser import ParseLimits, parse
+from qwen3vl_vln.worker.keyframes import CorruptImageError, KeyframeChooser, view
+from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
+from qwen3vl_vln.worker.prompt import request
+
+log = logging.getLogger(__name__)
+
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.25, 5.0
+OLD_KEY_FRAME_SECONDS = 0.5
+"""A key frame that waited longer for the model is replaced by a picture of now."""
+
+
+class Model(Protocol):
+    """Answers one question."""
+
+    async def ask(self, body: dict[str, Any]) -> Reply:
+        """See `ModelClient`."""
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A picture for the model."""
+
+    number: int
+    jpeg: bytes
+    at: float
+
+
+@dataclass
+class _Job:
+    """What is known of one task here."""
+
+    epoch: int
+    instruction: str
+    language: str
+    profile: str
+    reverse: bool
+    chooser: KeyframeChooser
+    history: deque[bytes]
+    waiting: KeyFrame | None = None
+    call: "asyncio.Task[None] | None" = None
+    queued: bool = False
+    failures: int = 0
+    stale: bool = False
+
+
+@dataclass
+class Analyst:
+    """Works on the messages of the edge.
+
+    Attributes:
+        send: takes messages for the edge.
+        read: the bytes of a slot.
+        calls: how many questions run at once.
+    """
+
+    model_name: str
+    model: Model
+    send: Callable[[Message], None]
+    read: Callable[[int, int], bytes]
+    calls: int = 4
+    _jobs: dict[str, _Job] = field(default_factory=dict)
+    _queue: deque[str] = field(default_factory=deque)
+    _running: int = 0
+    _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
+
+    def take(self, message: Message) -> None:
+        """Act on a message."""
+        task_id = message["task"]
+        if message["type"] == "task":
+            self._configure(task_id, message)
+        elif message["type"] == "forget":
+            self._forget(task_id)
+        elif message["type"] == "frame" and (job := self._jobs.get(task_id)) and job.epoch == message["epoch"]:
+            jpeg = self.read(message["slot"], message["size"])
+            self._spawn(self._look(task_id, job, message, jpeg))
+
+    def _configure(self, task_id: str, message: Message) -> None:
+        old = self._jobs.get(task_id)
+        if not message["active"]:
+            self._forget(task_id)
+            return
+        keyframes = Keyframes.from_json(message["keyframes"], "keyframes")
+        history = deque(old.history if old else (), maxlen=message["history"])
+        if old is not None:
+            self._cancel(old)
+        self._jobs[task_id] = _Job(
+            message["epoch"],
+            message["instruction"],
+            message["language"],
+            message["profile"],
+            message["reverse"],
+            KeyframeChooser(keyframes),
+            history,
+        )
+        self.send({"type": "want", "task": task_id, "epoch": message["epoch"]})
+
+    def _forget(self, task_id: str) -> None:
+        if job := self._jobs.pop(task_id, None):
+            self._cancel(job)
+
+    def _cancel(self, job: _Job) -> None:
+        job.waiting = None
+        if job.call is not None:
+            job.call.cancel()
+
+    def _spawn(self, coroutine: Any) -> "asyncio.Task[None]":
+        task = asyncio.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("analysis failed", exc_info=error)
+
+    async def _look(self, task_id: str, job: _Job, message: Message, jpeg: bytes) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            seen = await loop.run_in_executor(None, view, jpeg)
+        except CorruptImageError:
+            self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": "corrupt_frame"})
+            self._want(task_id, job, 0.0)
+            return
+        now = loop.time()
+        if seen.covered:
+            self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": "covered_camera"})
+            self._want(task_id, job, 0.0)
+            return
+        pose = tuple(message["pose"]) if message["pose"] else None
+        key = job.chooser.choose(seen, now, pose, force=message["force"] or job.stale)
+        self.send({"type": "looked", "task": task_id, "epoch": job.epoch, "key": key})
+        if key and self._jobs.get(task_id) is job:
+            job.stale = False
+            job.waiting = KeyFrame(message["frame"], jpeg, now)
+            self._enqueue(task_id, job)
+        self._want(task_id, job, job.chooser.rest_seconds(now))
+
+    def _want(self, task_id: str, job: _Job, seconds: float) -> None:
+        """Ask for the next picture once it can be a key frame."""
+        asyncio.get_running_loop().call_later(seconds, self._ask_for_frame, task_id, job)
+
+    def _ask_for_frame(self, task_id: str, job: _Job) -> None:
+        if self._jobs.get(task_id) is job:
+            self.send({"type": "want", "task": task_id, "epoch": job.epoch})
+
+    def _enqueue(self, task_id: str, job: _Job) -> None:
+        if not job.queued and job.call is None:
+            job.queued = True
+            self._queue.append(task_id)
+            self._start_calls()
+
+    def _start_calls(self) -> None:
+        while self._queue and self._running < self.calls:
+            task_id = self._queue.popleft()
+            job = self._jobs.get(task_id)
+            if job is None or not job.queued:
+                continue
+            job.queued = False
+            if job.waiting is None:
+                continue
+            key, job.waiting = job.waiting, None
+            self._running += 1
+            job.call = self._spawn(self._ask(task_id, job, key))
+
+    async def _ask(self, task_id: str, job: _Job, key: KeyFrame) -> None:
+        loop = asyncio.get_running_loop()
+        asked = loop.time()
+        answer: Message = {"task": task_id, "epoch": job.epoch, "frame": key.number}
+        self.send({"type": "call", **answer})
+        try:
+            body = request(
+                self.model_name,
+                job.instruction,
+                list(job.history),
+                key.jpeg,
+                language=job.language,
+                reverse=job.reverse,
+            )
+            reply = await self.model.ask(body)
+        except ModelError as error:
+            deadline = isinstance(error, ModelDeadlineError)
+            self.send({"type": "failed", **answer, "message": str(error), "deadline": deadline})
+            await self._back_off(job)
+        else:
+            job.failures = 0
+            job.history.append(key.jpeg)
+            self.send({"type": "result", **answer, **self._read_reply(job, reply), "seconds": loop.time() - asked})
+        finally:
+            self._running -= 1
+            job.call = None
+            self._go_on(task_id, job)
+
+    async def _back_off(self, job: _Job) -> None:
+        job.failures += 1
+        # Others may use the place meanwhile.
+        self._running -= 1
+        self._start_calls()
+        try:
+            await asyncio.sleep(min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(job.failures - 1, 10)))
+        finally:
+            self._running += 1
+            job.stale = True
+
+    def _go_on(self, task_id: str, job: _Job) -> None:
+        if self._jobs.get(task_id) is job and job.waiting is not None:
+            if asyncio.get_running_loop().time() - job.waiting.at > OLD_KEY_FRAME_SECONDS:
+                job.waiting, job.stale = None, True
+            else:
+                self._enqueue(task_id, job)
+        self._start_calls()
+
+    def _read_reply(self, job: _Job, reply: Reply) -> Message:
+        limits = ParseLimits(reverse=job.reverse)
+        parsed = parse(reply.text, finish_reason=reply.finish_reason, profile=job.profile, limits=limits)
+        return {
+            "outcome": parsed.outcome,
+            "detail": parsed.reason,
+            "waypoints": [(point.dx, point.dy, point.dtheta) for point in parsed.waypoints],
+            "action": parsed.action,
+            "environment": parsed.environment,
+            "progress": parsed.progress,
+            "clamped": parsed.clamped,
+        }
+
+    async def close(self) -> None:
+        """Cancel everything."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)

@@ -1,0 +1,89 @@
+"""What the model is asked: instruction, earlier key frames, the picture of now, and a schema for a short answer. Pure.
+
+`reached_goal` and `waypoints` come first, so that everything a robot needs is known before the rest is written."""
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+MAX_TOKENS = 160
+ACTIONS = ("forward", "left", "right", "hold", "stop")
+
+_SYSTEM = {
+    "en": (
+        "You steer a walking robot by its camera. Answer with one JSON object. waypoints: 0 to 5 displacements in the "
+        "robot's frame, each relative to the one before: dx forward in metres, dy to the left in metres, dtheta "
+        "counter-clockwise in radians. Keep steps small near obstacles. When the target is not in view, turn to "
+        "search. "
+        "When you cannot tell what is safe, give no waypoints and action hold. Set reached_goal to true, with no "
+        "waypoints, only when the instruction is done."
+    ),
+    "zh": (
+        "你通过摄像头为一台行走机器人导航。只回答一个 JSON 对象。waypoints：0 到 5 个位移，均以机器人坐标系给出，"
+        "每个相对前一个：dx 向前（米），dy 向左（米），dtheta 逆时针（弧度）。靠近障碍物时步子要小。"
+        "看不到目标时转动寻找。"
+        "无法判断是否安全时，不给 waypoints，action 填 hold。"
+        "只有指令完成时才把 reached_goal 设为 true，并且不给 waypoints。"
+    ),
+}
+_CURRENT = {
+    "en": "The last picture shows what the robot sees now; the {count} before it show what it saw earlier.",
+    "zh": "最后一张图片是机器人现在看到的；之前的 {count} 张是它更早看到的。",
+}
+_ONLY = {"en": "The picture shows what the robot sees now.", "zh": "图片是机器人现在看到的。"}
+
+
+def schema(*, reverse: bool) -> dict[str, Any]:
+    """The JSON schema of an answer, in the order in which guided decoding writes it."""
+    low = -1.0 if reverse else 0.0
+    step = {
+        "type": "object",
+        "properties": {
+            "dx": {"type": "number", "minimum": low, "maximum": 1.0},
+            "dy": {"type": "number", "minimum": -0.5, "maximum": 0.5},
+            "dtheta": {"type": "number", "minimum": -0.8, "maximum": 0.8},
+        },
+        "required": ["dx", "dy", "dtheta"],
+        "additionalProperties": False,
+    }
+    return {
+        "type": "object",
+        "properties": {
+            "reached_goal": {"type": "boolean"},
+            "waypoints": {"type": "array", "items": step, "minItems": 0, "maxItems": 5},
+            "action": {"type": "string", "enum": list(ACTIONS)},
+        },
+        "required": ["reached_goal", "waypoints", "action"],
+        "additionalProperties": False,
+    }
+
+
+def request(
+    model: str, instruction: str, history: Sequence[bytes], current: bytes, *, language: str, reverse: bool
+) -> dict[str, Any]:
+    """The body of a chat completion.
+
+    Args:
+        history: earlier key frames, the oldest first; JPEG.
+        current: the picture of now; JPEG.
+    """
+    about = _CURRENT[language].format(count=len(history)) if history else _ONLY[language]
+    pictures = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in (*history, current)]
+    text = {"type": "text", "text": f"{about}\nInstruction: {instruction}"}
+    return {
+        "model": model,
+        "messages": [
+            {"role": "system", "content": _SYSTEM[language]},
+            {"role": "user", "content": [*pictures, text]},
+        ],
+        "max_tokens": MAX_TOKENS,
+        "temperature": 0,
+        "response_format": {
+            "type": "json_schema",
+            "json_schema": {"name": "navigation", "strict": True, "schema": schema(reverse=reverse)},
+        },
+    }
+
+
+def _data_url(jpeg: bytes) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
