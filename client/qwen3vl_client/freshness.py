@@ -88,11 +88,12 @@ class Freshness:
             return Command(state="stale", reason="answer_too_old")
         if not str(body.get("plan_id")).startswith(f"{self.boot_id}-"):
             return Command(state="hold", reason="other_server")
-        v, w = body.get("linear_vel"), body.get("angular_vel")
-        if not _is_velocity(v) or not _is_velocity(w):
+        v, w = _velocity(body.get("linear_vel")), _velocity(body.get("angular_vel"))
+        if v is None or w is None:
             return Command(state="error", reason="bad_answer")
-        return Command(float(v), float(w), state, reason, fresh=True)
+        return Command(v, w, state, reason, fresh=True)
 
 
-def _is_velocity(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _velocity(value: Any) -> float | None:
+    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None

@@ -1,4 +1,4 @@
-"""The bytes of `qwen3vl.vln.v1`, from the robot's side. Pure. The server has its own reader; tests hold the two together."""
+"""The bytes of `qwen3vl.vln.v1`, from the robot's side. Pure. The server has its own reader; tests compare them."""
 
 import struct
 from dataclasses import dataclass

@@ -203,8 +203,10 @@ class Robot:
                 await connection.send(message(self._sequence, captured, jpeg=jpeg, **flags))
 
     async def _watch(self, connection: ClientConnection, freshness: Freshness) -> None:
-        while not freshness.silent(self._clock()):
+        silent = False
+        while not silent:
             await asyncio.sleep(WATCH_SECONDS)
+            silent = freshness.silent(self._clock())
         self.refusal = "no answer for 500 ms"
         log.warning("%s: %s", self.url, self.refusal)
         connection.transport.abort()

@@ -20,7 +20,7 @@ from localkube.layout import cache_dir
 from localkube.report import Failure, say, step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-EXTRAS = ("operator", "server", "dev")
+EXTRAS = ("operator", "server", "vln", "world", "dev")
 MARKER = ".complete"
 
 
