@@ -1,0 +1,64 @@
+"""Frames, results and a clock for tests of tasks."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.task.answer import answer
+from qwen3vl_vln.task.events import Frame, Result
+from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.waypoint import Waypoint
+
+WALL = 1_700_000_000.0
+BOOT = "b00710ad"
+
+
+@dataclass
+class Walk:
+    """One task on a virtual clock, driven as a robot with a watchdog would."""
+
+    limits: Limits = field(default_factory=Limits)
+    watchdog: bool = True
+    restarted: bool = False
+    now: float = 1000.0
+    pictures: int = 0
+
+    def __post_init__(self) -> None:
+        settings = Settings(robot="go2", instruction="Walk to the red door.", limits=self.limits)
+        self.task = Task("t-1", BOOT, settings, WALL, restarted=self.restarted)
+
+    @property
+    def wall(self) -> float:
+        return WALL + self.now
+
+    def frame(self, **more: Any) -> dict[str, Any]:
+        """A frame with a new picture and its answer; `key` remembers it for `result`."""
+        self.pictures += 1
+        more = {"image": b"picture %d" % self.pictures, "sequence": self.pictures, "watchdog": self.watchdog} | more
+        frame = Frame(self.now, **more)
+        self.offered = self.task.frame(frame)
+        if self.offered:
+            self.key = self.task.seen(frame)
+        return answer(self.task, self.now, self.wall, sequence=frame.sequence)
+
+    def run(self, seconds: float, hz: float = 30.0, **more: Any) -> list[dict[str, Any]]:
+        """Frames for some time; the answers."""
+        answers = []
+        for _ in range(round(seconds * hz)):
+            self.now += 1 / hz
+            answers.append(self.frame(**more))
+            self.task.expire(self.now, self.wall)
+        return answers
+
+    def result(self, outcome: str = "plan", *points: tuple[float, float, float], **more: Any) -> None:
+        """The model's answer to the newest key frame."""
+        waypoints = tuple(Waypoint(*point) for point in points)
+        more = {"epoch": self.task.epoch, "frame": self.key, "model_seconds": 0.3} | more
+        self.task.result(Result(outcome=outcome, waypoints=waypoints, **more), self.now, self.wall)
+
+    def fail(self, *, deadline: bool = False) -> None:
+        """The model does not answer."""
+        self.task.failed(self.task.epoch, "HTTP 503 model_unavailable", self.now, deadline=deadline)
+
+
+FORWARD = (0.5, 0.0, 0.0)

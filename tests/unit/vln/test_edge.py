@@ -1,0 +1,161 @@
+"""What the edge reads before the answer: headers, pictures' outlines, delays, leases, claims."""
+
+import math
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from qwen3vl_client import protocol
+
+from qwen3vl_vln.edge import images
+from qwen3vl_vln.edge.identity import EVERYTHING, rights
+from qwen3vl_vln.edge.wire import Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.task.lease import Lease, LeaseBusyError
+from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.tasks import FINISHED_MOST, RobotBusyError, Tasks
+from qwen3vl_vln.task.words import Reason
+
+from .pictures import jpeg
+
+BOUNDS = Bounds(max_bytes=200_000, max_pixels=2_000_000)
+
+
+def test_the_server_reads_what_the_client_writes() -> None:
+    odometry = protocol.Odometry(1.5, -2.0, 0.25, linear_mps=0.5, angular_rps=-0.125, epoch=7)
+    data = protocol.message(42, 12.5, jpeg=jpeg(), odometry=odometry, force_key=True, blocked=True)
+    frame = read(data, 100.0, BOUNDS, Delay())
+    assert frame is not None and frame.image == jpeg() and frame.fault is None
+    assert (frame.sequence, frame.captured, frame.received_at) == (42, 12.5, 100.0)
+    assert frame.force_key and frame.blocked and not frame.emergency_stop and frame.watchdog
+    assert frame.odometry is not None and frame.odometry.origin == 7
+    assert (frame.odometry.pose.x, frame.odometry.pose.y, frame.odometry.pose.yaw) == (1.5, -2.0, 0.25)
+    assert (frame.odometry.v, frame.odometry.w) == (0.5, -0.125)
+
+
+def test_a_tick_has_no_picture_and_a_bare_jpeg_is_a_frame() -> None:
+    tick = read(protocol.message(1, 0.0), 1.0, BOUNDS, Delay())
+    bare = read(jpeg(), 1.0, BOUNDS, Delay())
+    assert tick is not None and tick.image is None and tick.fault is None
+    assert bare is not None and bare.image == jpeg() and bare.sequence is None
+
+
+def test_a_longer_header_is_skipped() -> None:
+    data = bytearray(protocol.message(1, 0.0, jpeg=jpeg()))
+    data[4:6] = struct.pack("<H", 56)
+    frame = read(bytes(data[:48]) + bytes(8) + jpeg(), 1.0, BOUNDS, Delay())
+    assert frame is not None and frame.image == jpeg()
+
+
+@pytest.mark.parametrize("change", [(0, b"XX"), (2, b"\x02"), (4, b"\x00\x00"), (4, b"\xff\xff")])
+def test_another_version_or_an_impossible_length_is_refused(change: tuple[int, bytes]) -> None:
+    data = bytearray(protocol.message(1, 0.0))
+    at, value = change
+    data[at : at + len(value)] = value
+    with pytest.raises(UnknownVersionError):
+        read(bytes(data), 1.0, BOUNDS, Delay())
+
+
+def test_an_unknown_type_is_no_frame() -> None:
+    data = bytearray(protocol.message(1, 0.0))
+    data[3] = 9
+    assert read(bytes(data), 1.0, BOUNDS, Delay()) is None
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_odometry_that_is_no_number_is_marked(value: float) -> None:
+    frame = read(protocol.message(1, 0.0, odometry=protocol.Odometry(value, 0, 0)), 1.0, BOUNDS, Delay())
+    assert frame is not None and frame.odometry_bad and frame.odometry is None
+
+
+@given(st.binary(max_size=200))
+def test_rubbish_is_refused_and_nothing_else(data: bytes) -> None:
+    try:
+        read(data, 1.0, BOUNDS, Delay())
+    except UnknownVersionError:
+        pass
+
+
+def test_delay_counts_differences_only() -> None:
+    delay = Delay()
+    assert delay.of(1000.0, 5.0) == 0.0
+    assert delay.of(1000.4, 5.1) == pytest.approx(0.3)
+    assert delay.of(1000.5, 5.6) == 0.0, "the quickest so far is the measure"
+    assert delay.of(1090.0, 95.0) == 0.0, "and is forgotten after a minute"
+
+
+class TestPictures:
+    def test_size(self) -> None:
+        assert images.size(jpeg(96, 64)) == (96, 64)
+
+    @pytest.mark.parametrize(
+        ("data", "word"),
+        [
+            (b"\x89PNG....", "not a JPEG"),
+            (b"", "not a JPEG"),
+            (jpeg()[:-40], "cut off"),
+            (b"\xff\xd8\xff\xe0\x00\x02" + bytes(40) + b"\xff\xd9", "header"),
+            (jpeg(2000, 1500), "pixels"),
+        ],
+    )
+    def test_what_is_wrong_is_said(self, data: bytes, word: str) -> None:
+        assert word in str(images.problem(data, max_bytes=10**7, max_pixels=10**6))
+
+    @given(st.binary(max_size=300))
+    def test_any_bytes(self, data: bytes) -> None:
+        images.problem(b"\xff\xd8\xff" + data + b"\xff\xd9", max_bytes=10**6, max_pixels=10**6)
+
+    def test_a_fault_comes_with_the_frame(self) -> None:
+        frame = read(protocol.message(1, 0.0, jpeg=jpeg()[:-40]), 1.0, BOUNDS, Delay())
+        assert frame is not None and frame.fault is Reason.UNUSABLE_FRAME
+
+
+class TestLease:
+    def test_another_writer_waits_for_silence(self) -> None:
+        lease = Lease()
+        first = lease.grant("a", 10.0)
+        assert lease.holds("a", first, 11.0)
+        with pytest.raises(LeaseBusyError, match="'a'"):
+            lease.grant("b", 12.9)
+        second = lease.grant("b", 13.1)
+        assert second > first and not lease.holds("a", first, 13.2)
+
+    def test_takeover_and_the_same_writer_need_no_wait(self) -> None:
+        lease = Lease()
+        first = lease.grant("a", 10.0)
+        assert lease.grant("a", 10.1) == first + 1
+        assert lease.grant("b", 10.2, takeover=True) == first + 2
+
+
+class TestTasks:
+    def test_a_robot_has_one_unfinished_task(self) -> None:
+        tasks = Tasks("boot")
+        entry = tasks.add("a", Settings("go2", "walk"), 0.0)
+        with pytest.raises(RobotBusyError, match="'a'"):
+            tasks.add("b", Settings("go2", "walk"), 0.0)
+        entry.task.stop(1.0, 1.0)
+        tasks.add("b", Settings("go2", "walk"), 0.0)
+
+    def test_a_cursor_gives_what_changed(self) -> None:
+        tasks = Tasks("boot")
+        first = tasks.add("a", Settings("r1", "walk"), 0.0)
+        tasks.add("b", Settings("r2", "walk"), 0.0)
+        cursor = tasks.cursor
+        assert tasks.since(cursor) == [] and len(tasks.since(None)) == 2
+        tasks.touch(first)
+        assert tasks.since(cursor) == [first]
+        assert len(tasks.since("another:99")) == 2, "a cursor of another process means everything"
+
+    def test_finished_tasks_are_kept_for_ten_minutes_and_a_thousand_at_most(self) -> None:
+        tasks = Tasks("boot")
+        for number in range(FINISHED_MOST + 5):
+            tasks.add(f"t{number}", Settings(f"r{number}", "walk"), 0.0).task.stop(0.0, float(number))
+        assert tasks.sweep(500.0) == [f"t{number}" for number in range(5)], "the oldest of too many"
+        assert tasks.sweep(1000.0) == [f"t{number}" for number in range(5, 400)], "those of more than ten minutes ago"
+        assert tasks.sweep(1000.0) == []
+
+
+def test_rights_are_in_the_entry_s_name() -> None:
+    assert rights("go2-01") == EVERYTHING
+    assert rights("dashboard.view") == {"view"}
+    assert rights("panel.view.stop") == {"view", "stop"}

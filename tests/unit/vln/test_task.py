@@ -1,0 +1,356 @@
+"""One task: no plan means zero, a plan is driven once, and every way of not being sure has its state and reason."""
+
+from dataclasses import replace
+
+import pytest
+
+from qwen3vl_vln.motion.geometry import Pose
+from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.motion.reckoning import Odometry
+from qwen3vl_vln.task.words import Phase, Reason, Verdict
+
+from .samples import BOOT, FORWARD, Walk
+
+
+def still(body: dict) -> bool:
+    return body["linear_vel"] == 0.0 and body["angular_vel"] == 0.0
+
+
+def moving() -> Walk:
+    walk = Walk()
+    walk.frame()
+    walk.result("plan", FORWARD)
+    assert walk.run(0.3)[-1]["linear_vel"] > 0
+    return walk
+
+
+def test_before_any_plan_all_fields_are_there_and_velocities_are_zero() -> None:
+    body = Walk().frame(captured=12.5)
+    assert body["linear_vel"] == 0.0 and body["angular_vel"] == 0.0
+    assert isinstance(body["linear_vel"], float) and isinstance(body["angular_vel"], float)
+    assert body["waypoints"] == [] and body["environment"] == "" and body["action"] == "stop"
+    assert body["progress"] == 0.0 and body["reached_goal"] is False and body["visualized_frame"] is None
+    assert body["inference_time"] == 0.0 and body["plan_id"] is None and body["captured_at"] is None
+    assert (body["state"], body["reason"]) == ("waiting", "waiting_for_model")
+
+
+def test_a_plan_moves_and_says_where_it_comes_from() -> None:
+    walk = Walk()
+    walk.frame(captured=50.0)
+    walk.now += 0.4
+    walk.result("plan", FORWARD, action="forward", model_seconds=0.35)
+    body = walk.run(0.2)[-1]
+    assert body["state"] == "moving" and 0 < body["linear_vel"] <= 0.6
+    assert body["plan_id"].startswith(f"{BOOT}-") and body["captured_at"] == 50.0
+    assert body["age_ms"] == pytest.approx(600, abs=2) and body["valid_ms"] == 250
+    assert body["inference_time"] == 0.35 and body["action"] == "forward"
+    assert body["valid_until"] > 50.0
+    assert 0 < body["waypoints"][0]["dx"] < 0.5
+
+
+def test_frame_ids_rise() -> None:
+    ids = [body["frame_id"] for body in Walk().run(0.5)]
+    assert ids == sorted(set(ids))
+
+
+def test_a_plan_is_driven_once_and_then_held() -> None:
+    walk = Walk()
+    walk.frame()
+    walk.result("plan", FORWARD)
+    answers = walk.run(5)
+    assert sum(abs(body["linear_vel"]) / 30 for body in answers) <= 0.5
+    assert answers[-1]["state"] == "hold" and answers[-1]["reason"] == "plan_consumed"
+    assert still(answers[-1]) and answers[-1]["waypoints"] == []
+
+
+def test_no_velocity_in_any_state_but_moving() -> None:
+    walk = moving()
+    for outcome in ("invalid", "hold", "stop", "goal"):
+        walk.frame()
+        walk.result("plan", FORWARD)
+        walk.run(0.2)
+        walk.result(outcome)
+        answers = walk.run(0.2)
+        assert all(still(body) and body["state"] == "hold" for body in answers)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        ("invalid", "invalid_result"),
+        ("hold", "hold_result"),
+        ("stop", "stop_result"),
+        ("goal", "goal_candidate"),
+        ("pixel_goal", "invalid_result"),
+    ],
+)
+def test_what_is_no_plan_drops_the_plan_at_once(outcome: str, reason: str) -> None:
+    walk = moving()
+    walk.result(outcome)
+    body = walk.frame()
+    assert still(body) and (body["state"], body["reason"]) == ("hold", reason) and body["plan_id"] is None
+
+
+def test_a_failing_model_leaves_the_plan_to_its_end_and_then_is_named() -> None:
+    walk = moving()
+    walk.fail()
+    walk.fail()
+    assert walk.frame()["state"] == "moving"
+    walk.fail()
+    body = walk.frame()
+    assert still(body) and (body["state"], body["reason"]) == ("error", "model_failed")
+    walk.result("plan", FORWARD)
+    assert walk.run(0.2)[-1]["state"] == "moving"
+
+
+def test_a_model_that_failed_for_long_is_lost() -> None:
+    walk = Walk(limits=Limits(model_lost_seconds=5))
+    walk.frame()
+    walk.fail()
+    walk.run(4.9)
+    assert walk.task.verdict is None
+    walk.run(0.2)
+    assert walk.task.verdict is Verdict.MODEL_LOST and "HTTP 503" in walk.task.message
+
+
+def test_a_hanging_model_is_named_within_three_seconds() -> None:
+    walk = moving()
+    walk.task.call_began(walk.task.epoch, walk.now)
+    assert walk.run(3)[-1]["reason"] == "model_slow"
+    assert still(walk.frame())
+
+
+def test_a_plan_ends_with_its_validity() -> None:
+    walk = Walk(limits=Limits(max_plan_age_seconds=0.5))
+    walk.frame()
+    walk.result("plan", FORWARD)
+    body = walk.run(0.6)[-1]
+    assert still(body) and (body["state"], body["reason"]) == ("stale", "plan_expired")
+
+
+def test_no_more_than_blind_metres_is_driven_on_one_picture() -> None:
+    walk = Walk(limits=Limits(blind_meters=0.3))
+    walk.frame()
+    walk.result("plan", FORWARD, FORWARD)
+    answers = walk.run(4)
+    assert sum(abs(body["linear_vel"]) / 30 for body in answers) <= 0.3
+    assert answers[-1]["reason"] == "blind_limit"
+
+
+def test_a_newer_plan_replaces_the_old_one_and_skips_what_was_driven() -> None:
+    walk = Walk()
+    walk.frame()
+    walk.result("plan", FORWARD)
+    walk.run(0.4)
+    walk.frame()
+    key = walk.key
+    driven = sum(body["linear_vel"] / 30 for body in walk.run(0.4)[:-1])
+    walk.result("plan", FORWARD, frame=key)
+    assert walk.frame()["waypoints"][0]["dx"] == pytest.approx(0.5 - driven, abs=0.03)
+
+
+class TestGoal:
+    def test_one_claim_is_only_a_candidate(self) -> None:
+        walk = moving()
+        walk.result("goal")
+        assert walk.frame()["reason"] == "goal_candidate" and walk.task.verdict is None
+
+    def test_the_second_counts_only_from_a_standing_robot(self) -> None:
+        walk = moving()
+        walk.result("goal")
+        walk.run(0.4)
+        walk.result("goal")
+        assert walk.task.verdict is None
+        walk.run(0.3)
+        walk.result("goal")
+        body = walk.frame()
+        assert walk.task.verdict is Verdict.GOAL_REACHED and walk.task.phase is Phase.FINISHED
+        assert body["state"] == "goal" and body["reached_goal"] is True and still(body)
+
+    def test_another_result_between_cancels_it(self) -> None:
+        walk = moving()
+        walk.result("goal")
+        walk.run(0.7)
+        walk.result("hold")
+        walk.result("goal")
+        assert walk.task.verdict is None
+
+    def test_a_rolling_robot_has_not_stood(self) -> None:
+        walk = moving()
+        walk.result("goal")
+        walk.run(1.0, odometry=Odometry(Pose(), 1, 0.4, 0.0))
+        walk.result("goal")
+        assert walk.task.verdict is None
+
+    def test_the_epoch_of_the_claim_counts(self) -> None:
+        walk = moving()
+        walk.result("goal")
+        walk.run(0.7)
+        walk.task.edit(replace(walk.task.settings, instruction="Walk to the blue door."))
+        walk.frame()
+        walk.result("goal")
+        assert walk.task.verdict is None
+
+    def test_five_stops_over_ten_seconds_end_the_task(self) -> None:
+        walk = Walk()
+        walk.frame()
+        for _ in range(4):
+            walk.result("stop")
+            walk.run(2.4)
+        assert walk.task.verdict is None
+        walk.run(0.6)
+        walk.result("stop")
+        assert walk.task.verdict is Verdict.STOPPED_BY_MODEL
+
+
+class TestEpochs:
+    def test_another_instruction_drops_everything_of_the_old_one(self) -> None:
+        walk = moving()
+        old = walk.task.epoch
+        walk.task.edit(replace(walk.task.settings, instruction="Walk to the blue door."))
+        body = walk.frame()
+        assert still(body) and body["state"] == "waiting"
+        walk.result("plan", FORWARD, epoch=old)
+        assert still(walk.frame()) and walk.task.counts.late_results == 1
+
+    def test_the_same_instruction_changes_nothing(self) -> None:
+        walk = moving()
+        epoch = walk.task.epoch
+        walk.task.edit(replace(walk.task.settings))
+        assert walk.task.epoch == epoch and walk.frame()["state"] == "moving"
+
+    def test_pause_stands_and_resume_needs_a_new_result(self) -> None:
+        walk = moving()
+        walk.task.pause()
+        body = walk.frame()
+        assert still(body) and (body["state"], body["reason"]) == ("hold", "paused")
+        walk.task.resume()
+        assert still(walk.frame())
+        walk.result("plan", FORWARD)
+        assert walk.run(0.2)[-1]["state"] == "moving"
+
+    def test_stop_is_latched(self) -> None:
+        walk = moving()
+        walk.task.stop(walk.now, walk.wall)
+        walk.task.stop(walk.now, walk.wall)
+        walk.task.resume()
+        walk.result("plan", FORWARD)
+        body = walk.frame()
+        assert still(body) and body["state"] == "stopped" and walk.task.verdict is Verdict.CANCELLED
+
+    def test_a_restarted_task_holds_until_a_new_result(self) -> None:
+        walk = Walk(restarted=True)
+        body = walk.frame()
+        assert still(body) and (body["state"], body["reason"]) == ("hold", "restarted")
+        walk.result("plan", FORWARD)
+        assert walk.run(0.2)[-1]["state"] == "moving"
+
+
+class TestFrames:
+    def test_an_unusable_picture_drops_the_plan(self) -> None:
+        walk = moving()
+        body = walk.frame(fault=Reason.UNUSABLE_FRAME)
+        assert still(body) and (body["state"], body["reason"]) == ("error", "unusable_frame")
+        assert walk.frame()["state"] != "moving"
+
+    def test_a_frozen_camera_drops_the_plan_within_two_pictures(self) -> None:
+        walk = moving()
+        walk.frame(image=b"same")
+        walk.frame(image=b"same")
+        body = walk.frame(image=b"same")
+        assert still(body) and body["reason"] == "frozen_camera"
+        assert walk.frame(image=b"same")["reason"] == "frozen_camera" and not walk.offered
+        assert walk.frame()["state"] == "hold" and walk.offered, "a picture that differs may be looked at again"
+
+    def test_a_covered_camera_drops_the_plan(self) -> None:
+        walk = moving()
+        walk.task.camera_fault(Reason.COVERED_CAMERA, walk.now)
+        assert walk.frame()["reason"] == "covered_camera"
+        walk.task.camera_well()
+        assert still(walk.frame())
+
+    def test_an_old_sequence_number_is_not_looked_at(self) -> None:
+        walk = moving()
+        body = walk.frame(sequence=1)
+        assert still(body) and not walk.offered and walk.task.counts.old_sequences == 1
+
+    def test_a_delayed_frame_stands(self) -> None:
+        body = moving().frame(delayed=True)
+        assert still(body) and (body["state"], body["reason"]) == ("stale", "frame_delayed")
+
+    def test_blocked_forbids_motion_and_keeps_the_plan(self) -> None:
+        walk = moving()
+        assert walk.frame(blocked=True)["reason"] == "blocked"
+        assert walk.run(0.2)[-1]["state"] == "moving"
+
+    def test_an_emergency_stop_drops_the_plan(self) -> None:
+        walk = moving()
+        assert walk.frame(emergency_stop=True)["reason"] == "emergency_stop"
+        assert still(walk.frame())
+
+    def test_odometry_that_is_no_number_drops_the_plan(self) -> None:
+        walk = moving()
+        assert walk.frame(odometry_bad=True)["reason"] == "bad_odometry"
+        assert still(walk.frame())
+
+    def test_ticks_without_pictures_move_for_one_second_at_most(self) -> None:
+        walk = Walk(limits=Limits(blind_meters=5, linear_meters_per_second=0.1))
+        walk.frame()
+        walk.result("plan", FORWARD)
+        answers = walk.run(1.2, image=None)
+        assert answers[10]["state"] == "moving"
+        assert (answers[-1]["state"], answers[-1]["reason"]) == ("stale", "no_image") and still(answers[-1])
+
+    def test_another_writer_gets_no_old_plan(self) -> None:
+        walk = moving()
+        walk.task.granted(2)
+        body = walk.frame()
+        assert still(body) and body["lease_epoch"] == 2
+
+    def test_a_silent_worker_is_an_error(self) -> None:
+        walk = moving()
+        walk.task.worker_silent = True
+        body = walk.frame()
+        assert still(body) and (body["state"], body["reason"]) == ("error", "worker_silent")
+
+
+class TestEnds:
+    def test_a_silent_robot(self) -> None:
+        walk = Walk(limits=Limits(robot_silent_seconds=3))
+        walk.now += 100
+        walk.task.expire(walk.now, walk.wall)
+        assert walk.task.verdict is None, "silence counts only after the first frame"
+        walk.frame()
+        walk.now += 3.1
+        walk.task.expire(walk.now, walk.wall)
+        assert walk.task.verdict is Verdict.ROBOT_SILENT
+
+    def test_the_deadline_counts_pauses(self) -> None:
+        walk = Walk(limits=Limits(timeout_seconds=4))
+        walk.frame()
+        walk.task.pause()
+        walk.run(4.1)
+        assert walk.task.verdict is Verdict.DEADLINE_EXCEEDED
+
+    def test_the_step_limit(self) -> None:
+        walk = Walk(limits=Limits(max_steps=2))
+        walk.frame()
+        for _ in range(3):
+            walk.result("plan", FORWARD)
+            walk.run(0.3)
+        assert walk.task.verdict is Verdict.STEP_LIMIT and walk.task.steps == 2
+        assert still(walk.frame())
+
+
+def test_a_client_without_watchdog_never_gets_more_than_its_next_frame_allows() -> None:
+    walk = Walk(watchdog=False)
+    walk.frame()
+    walk.result("plan", FORWARD)
+    driven = 0.0
+    for _ in range(40):
+        walk.now += 0.4
+        body = walk.frame()
+        driven += body["linear_vel"] * 1.0
+        assert body["linear_vel"] * 1.0 <= 0.5
+        driven -= body["linear_vel"] * 0.6
+    assert driven <= 0.5
