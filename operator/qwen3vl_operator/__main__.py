@@ -9,7 +9,7 @@ import sys
 import kopf
 
 from qwen3vl_common.logs import configure
-from qwen3vl_operator.watch import Operator
+from qwen3vl_operator.watch import VLN_URL, Operator
 
 HEALTH_ENDPOINT = "http://0.0.0.0:8080/healthz"
 
@@ -39,6 +39,7 @@ def operator_from_environment() -> Operator:
         gateway_url=_required("QWEN3VL_GATEWAY_URL"),
         owner_deployment=os.environ.get("QWEN3VL_OWNER_DEPLOYMENT") or None,
         now=_now,
+        vln_url=os.environ.get("QWEN3VL_VLN_URL") or VLN_URL,
     )
 
 

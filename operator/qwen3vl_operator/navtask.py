@@ -18,24 +18,26 @@ class ModelReference(Part):
 class Limits(Part):
     """How fast, how far and how long the robot may walk."""
 
-    linear_meters_per_second: float = Field(default=0.6, gt=0, le=3, description="Highest speed, m/s.")
-    angular_radians_per_second: float = Field(default=0.8, gt=0, le=4, description="Highest turn rate, rad/s.")
-    linear_acceleration: float = Field(default=0.8, gt=0, le=10, description="Speeding up, m/s²; stopping is at once.")
-    angular_acceleration: float = Field(default=1.5, gt=0, le=20, description="Likewise for turning, rad/s².")
+    linear_meters_per_second: float = Field(default=0.6, ge=0.01, le=3, description="Highest speed, m/s.")
+    angular_radians_per_second: float = Field(default=0.8, ge=0.01, le=4, description="Highest turn rate, rad/s.")
+    linear_acceleration: float = Field(
+        default=0.8, ge=0.01, le=10, description="Speeding up, m/s²; stopping is at once."
+    )
+    angular_acceleration: float = Field(default=1.5, ge=0.01, le=20, description="Likewise for turning, rad/s².")
     reverse: bool = Field(default=False, description="Whether the robot may drive backwards, where it does not see.")
     blind_meters: float = Field(
-        default=0.5, gt=0, le=5, description="Longest way since the picture that the present plan was made from, m."
+        default=0.5, ge=0.05, le=10, description="Longest way since the picture that the present plan was made from, m."
     )
-    max_plan_age_seconds: float = Field(default=5, gt=0, le=60, description="Oldest picture that a plan may have, s.")
+    max_plan_age_seconds: float = Field(default=5, ge=0.5, le=60, description="Oldest picture that a plan may have, s.")
     timeout_seconds: float = Field(
-        default=600, gt=0, le=86_400, description="Time for the whole task from its first frame, pauses included, s."
+        default=600, ge=1, le=86_400, description="Time for the whole task from its first frame, pauses included, s."
     )
-    max_steps: int = Field(default=500, ge=1, le=1_000_000, description="Most plans that are begun.")
+    max_steps: int = Field(default=500, ge=1, le=100_000, description="Most plans that are begun.")
     robot_silent_seconds: float = Field(
-        default=10, gt=0, le=3600, description="Longest time without a frame, after the first one, s."
+        default=10, ge=1, le=3_600, description="Longest time without a frame, after the first one, s."
     )
     model_lost_seconds: float = Field(
-        default=60, gt=0, le=3600, description="Longest time without an answer of the model that can be used, s."
+        default=60, ge=1, le=3_600, description="Longest time without an answer of the model that can be used, s."
     )
 
 
@@ -51,8 +53,8 @@ class Keyframes(Part):
         )
     )
     threshold: float = Field(default=0.11, ge=0, le=1, description="Change since the last key frame, 0 to 1.")
-    min_interval_seconds: float = Field(default=0.2, ge=0, le=60, description="Least time between two, s.")
-    max_interval_seconds: float = Field(default=2, gt=0, le=60, description="Most time between two, s.")
+    min_interval_seconds: float = Field(default=0.2, ge=0.05, le=10, description="Least time between two, s.")
+    max_interval_seconds: float = Field(default=2, ge=0.1, le=60, description="Most time between two, s.")
 
 
 class History(Part):

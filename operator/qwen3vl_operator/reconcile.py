@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
@@ -14,6 +14,7 @@ from qwen3vl_operator.desired import Settings, desired
 from qwen3vl_operator.key import Key
 from qwen3vl_operator.kube import ApiError, Kube, Object, Resource
 from qwen3vl_operator.model import VisionModel, parse
+from qwen3vl_operator.readable import readable
 from qwen3vl_operator.status import Observed, Refusal, invalid, status
 
 log = logging.getLogger(__name__)
@@ -31,6 +32,16 @@ INVALID = 422
 _RESOURCES = {resource.kind: resource for resource in api.CHILDREN}
 
 
+class VlnApis(Protocol):
+    """Whoever speaks to the models' VLN APIs; not here."""
+
+    def serve(self, namespace: str, model: str) -> None:
+        """The model has a VLN API."""
+
+    def end(self, namespace: str, model: str) -> None:
+        """It has none any more."""
+
+
 @dataclass(frozen=True)
 class Reconciler:
     """Reconciles models of some namespaces by one API.
@@ -38,6 +49,7 @@ class Reconciler:
     Attributes:
         namespaces: where VisionModels are served; a served name is unique over all of them.
         now: the present time in RFC 3339, for transition times.
+        vln_apis: told which models have a VLN API.
         jitter: 0 to 1, spreads the periodic looks.
     """
 
@@ -45,18 +57,23 @@ class Reconciler:
     settings: Settings
     namespaces: tuple[str, ...]
     now: Callable[[], str]
+    vln_apis: VlnApis
     jitter: Callable[[], float] = field(default=lambda: 0.5)
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
         body = await self.kube.get(api.VISION_MODELS, key.namespace, key.name)
         if body is None or "deletionTimestamp" in body["metadata"]:
+            self.vln_apis.end(*key[:2])
             return None
         try:
             model = parse(body)
         except ValidationError as error:
-            await self._tell(body, invalid(body, _readable(error), now=self.now()))
+            await self._tell(body, invalid(body, readable(error), now=self.now()))
             return self._later()
+        navigation = model.spec.navigation
+        follow = self.vln_apis.end if navigation is None or navigation.replicas == 0 else self.vln_apis.serve
+        follow(model.namespace, model.name)
         name_owner = await self._name_owner(model)
         wanted = desired(model, self.settings, owns_served_name=name_owner is None)
         taken, refused = await self._converge(model, wanted)
@@ -195,8 +212,3 @@ def _resource(thing: Object) -> Resource:
 
 def _title(thing: Object) -> str:
     return f"{thing['kind']} {thing['metadata']['name']}"
-
-
-def _readable(error: ValidationError) -> str:
-    parts = [f"spec.{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_url=False)]
-    return "; ".join(parts)

@@ -5,21 +5,27 @@ import logging
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import kopf
 
+from qwen3vl_common.keys import derive
 from qwen3vl_operator import internal_secret, names
 from qwen3vl_operator import kube as api
 from qwen3vl_operator.desired import Settings
-from qwen3vl_operator.key import Key
+from qwen3vl_operator.key import Key, task_key
 from qwen3vl_operator.kube import ApiError, HttpKube, connect
+from qwen3vl_operator.navigation.book import Book
+from qwen3vl_operator.navigation.links import Links
+from qwen3vl_operator.navigation.reconcile import TaskReconciler
+from qwen3vl_operator.navigation.status import is_finished
 from qwen3vl_operator.queue import Queue
 from qwen3vl_operator.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 
 WORKERS = 8
+VLN_URL = "http://{model}-vln.{namespace}"
 STUCK_SECONDS = 120.0
 """A key that nobody took for so long means that the workers are dead or hang: the probe fails, the pod restarts."""
 SECONDARY = (*api.CHILDREN, api.PODS, api.SLICES)
@@ -27,6 +33,26 @@ SECONDARY = (*api.CHILDREN, api.PODS, api.SLICES)
 
 class StartupError(Exception):
     """The operator cannot work; the message says what is missing."""
+
+
+class _Claim(NamedTuple):
+    """What a NavTask has of others: a model, and a robot until it is finished."""
+
+    model: str
+    robot: str
+    finished: bool
+
+
+async def _check_listed(kube: HttpKube, resource: api.Resource, namespace: str) -> None:
+    try:
+        await kube.list(resource, namespace)
+    except ApiError as error:
+        if error.status == 404:
+            missing = f"the CustomResourceDefinition {resource.plural}.{names.GROUP} is not installed"
+            raise StartupError(f"{missing}: kubectl apply -f crds/, or install the chart with its CRDs") from None
+        if error.status == 403:
+            raise StartupError(f"no right to list {resource.kind}s in namespace {namespace}: {error}") from None
+        raise
 
 
 def _selector(resource: api.Resource) -> tuple[str, str, str]:
@@ -54,7 +80,10 @@ class Operator:
     now: Callable[[], str]
     queue: Queue[Key] = field(default_factory=Queue)
     fatal: str | None = None
+    vln_url: str = VLN_URL
+    links: Links | None = None
     _served_names: dict[Key, str] = field(default_factory=dict)
+    _claims: dict[Key, _Claim] = field(default_factory=dict)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
     _resources: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -66,6 +95,7 @@ class Operator:
         kopf.on.login(registry=registry)(_login)
         kopf.on.probe(registry=registry, id="workers", errors=kopf.ErrorsMode.PERMANENT)(self.check_workers)
         kopf.on.event(names.GROUP, names.VERSION, names.PLURAL, registry=registry)(self._model_changed)
+        kopf.on.event(*_selector(api.NAV_TASKS), registry=registry)(self._task_changed)
         for resource in SECONDARY:
             kopf.on.event(*_selector(resource), registry=registry)(self._child_changed)
         return registry
@@ -95,33 +125,38 @@ class Operator:
             vln_image_pull_policy=self.vln_image_pull_policy,
             gateway_url=self.gateway_url,
         )
-        reconciler = Reconciler(kube, installation, self.namespaces, self.now)
-        self._workers = [asyncio.create_task(self.queue.work(reconciler.reconcile)) for _ in range(WORKERS)]
+        self.links = Links(
+            Book(),
+            address=lambda namespace, model: self.vln_url.format(namespace=namespace, model=model),
+            key=lambda namespace, model: derive(secret, "operator-to-vln", namespace, model),
+            notify=self.queue.add,
+        )
+        models = Reconciler(kube, installation, self.namespaces, self.now, self.links)
+        tasks = TaskReconciler(kube, self.links, self.now)
+        handlers = {names.KIND: models.reconcile, names.NAV_TASK_KIND: tasks.reconcile}
+
+        async def handle(key: Key) -> float | None:
+            return await handlers[key.kind](key)
+
+        self._workers = [asyncio.create_task(self.queue.work(handle)) for _ in range(WORKERS)]
 
     async def _check_api(self, kube: HttpKube) -> None:
         """kopf stays alive and blind when a resource is not there: so it is asked for first."""
         for namespace in self.namespaces:
-            try:
-                await kube.list(api.VISION_MODELS, namespace)
-            except ApiError as error:
-                if error.status == 404:
-                    missing = f"the CustomResourceDefinition {names.PLURAL}.{names.GROUP} is not installed"
-                    raise StartupError(
-                        f"{missing}: kubectl apply -f crds/, or install the chart with its CRDs"
-                    ) from None
-                if error.status == 403:
-                    raise StartupError(f"no right to list VisionModels in namespace {namespace}: {error}") from None
-                raise
+            for resource in (api.VISION_MODELS, api.NAV_TASKS):
+                await _check_listed(kube, resource, namespace)
 
     async def _stop(self, **_: Any) -> None:
         for worker in self._workers:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        if self.links is not None:
+            await self.links.close()
         await self._resources.aclose()
 
     async def check_workers(self, **_: Any) -> dict[str, float]:
         """Liveness: raises when a worker has ended or a key has waited too long."""
-        dead = sum(worker.done() for worker in self._workers)
+        dead = sum(worker.done() for worker in self._workers) + len(self.links.ended if self.links else ())
         if dead or self.queue.oldest_seconds > STUCK_SECONDS:
             raise kopf.PermanentError(
                 f"{dead} workers ended; the oldest key waits for {self.queue.oldest_seconds:.0f} s"
@@ -138,10 +173,28 @@ class Operator:
         else:
             self._served_names[key] = name
         self.queue.add(key)
+        for task, claim in self._claims.items():
+            if claim.model == key.name and task.namespace == key.namespace and not claim.finished:
+                self.queue.add(task)
         # A name that came free or was taken concerns the others that want it.
         if event["type"] == "DELETED" or event["type"] is None or len(touched) > 1:
             for other, others_name in self._served_names.items():
                 if other != key and others_name in touched:
+                    self.queue.add(other)
+
+    async def _task_changed(self, event: Any, body: kopf.Body, **_: Any) -> None:
+        metadata, spec = body["metadata"], body.get("spec") or {}
+        key = task_key(metadata["namespace"], metadata["name"])
+        model, robot = (spec.get("modelRef") or {}).get("name", ""), spec.get("robot", "")
+        claim = _Claim(model, robot, is_finished(body.get("status") or {}))
+        before = self._claims.pop(key, None)
+        if event["type"] != "DELETED":
+            self._claims[key] = claim
+        self.queue.add(key)
+        # A robot that came free concerns the others that want it.
+        if event["type"] == "DELETED" or (claim.finished and (before is None or not before.finished)):
+            for other, others in self._claims.items():
+                if other != key and (other.namespace, others.robot) == (key.namespace, robot) and not others.finished:
                     self.queue.add(other)
 
     async def _child_changed(self, body: kopf.Body, **_: Any) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -35,10 +36,23 @@ SPECS: dict[str, Object] = {
 }
 
 
+@dataclass
+class NoLinks:
+    """Remembers which models were said to have a VLN API."""
+
+    served: set[tuple[str, str]] = field(default_factory=set)
+
+    def serve(self, namespace: str, model: str) -> None:
+        self.served.add((namespace, model))
+
+    def end(self, namespace: str, model: str) -> None:
+        self.served.discard((namespace, model))
+
+
 def cluster(spec: Object) -> tuple[FakeKube, Reconciler]:
     kube = FakeKube()
     kube.put(api.VISION_MODELS, samples.body("m", spec))
-    return kube, Reconciler(kube, samples.SETTINGS, ("robots",), lambda: samples.NOW)
+    return kube, Reconciler(kube, samples.SETTINGS, ("robots",), lambda: samples.NOW, NoLinks())
 
 
 def look(reconciler: Reconciler, key: Key = KEY) -> float | None:
@@ -306,3 +320,22 @@ def test_an_internal_secret_with_something_else_in_it_is_an_error_that_says_what
     kube.put(api.SECRETS, {**thing, "data": {"key": "c2hvcnQ="}})
     with pytest.raises(internal_secret.InternalSecretError, match="delete it, then the operator makes a new one"):
         asyncio.run(internal_secret.ensure(kube, "serving", None))
+
+
+def test_vln_apis_are_followed_while_they_are_there() -> None:
+    kube, reconciler = cluster(SPECS["navigation"])
+    links = reconciler.vln_apis
+    assert isinstance(links, NoLinks)
+    look(reconciler)
+    assert links.served == {("robots", "m")}
+    assert ("deployments", "robots", "m-vln") in kube.objects
+    live(kube, api.VISION_MODELS, "m")["spec"]["navigation"]["replicas"] = 0
+    look(reconciler)
+    assert links.served == set()
+    assert ("deployments", "robots", "m-vln") not in kube.objects
+    assert ("horizontalpodautoscalers", "robots", "m-vln") not in kube.objects
+    live(kube, api.VISION_MODELS, "m")["spec"]["navigation"] = {}
+    look(reconciler)
+    kube.lose(api.VISION_MODELS, "robots", "m")
+    look(reconciler)
+    assert links.served == set()
