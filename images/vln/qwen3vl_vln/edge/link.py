@@ -99,12 +99,17 @@ class WorkerLink:
         try:
             async for message in self._channel.messages():
                 self._alive_at = asyncio.get_running_loop().time()
-                if message["type"] == "want":
-                    self._want(message)
-                elif message["type"] != "alive":
-                    self.heard(message)
+                self._hear(message)
+        except (KeyError, TypeError, ValueError):
+            log.exception("the worker speaks nonsense")
         finally:
             await self._end()
+
+    def _hear(self, message: Message) -> None:
+        if message["type"] == "want":
+            self._want(message)
+        elif message["type"] != "alive":
+            self.heard(message)
 
     async def _end(self) -> None:
         channel, process = self._channel, self._process
