@@ -1,13 +1,17 @@
 """A VLN API with the operator's protocol and nothing behind it: an aiohttp server whose tasks a test moves by hand."""
 
 import asyncio
+import contextlib
 import copy
+import threading
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiohttp import web
 
 Object = dict[str, Any]
+T = TypeVar("T")
 
 
 def new_record(task_id: str, body: Object) -> Object:
@@ -138,3 +142,43 @@ class StandInVln:
 def _refused(status: int, code: str, message: str, **more: Any) -> web.Response:
     error = {"message": message, "type": "invalid_request_error", "param": None, "code": code}
     return web.json_response({"error": error} | more, status=status)
+
+
+@dataclass
+class InThread:
+    """A stand-in that serves in a thread of its own; `do` runs something where it lives."""
+
+    vln: StandInVln
+    url: str
+    _loop: asyncio.AbstractEventLoop
+
+    def do(self, what: Callable[[StandInVln], T]) -> T:
+        """What `what` gives, called in that thread."""
+
+        async def call() -> T:
+            return what(self.vln)
+
+        return asyncio.run_coroutine_threadsafe(call(), self._loop).result(10)
+
+
+@contextlib.contextmanager
+def in_thread(vln: StandInVln) -> Iterator[InThread]:
+    """The stand-in on a free port, for tests that are not asynchronous."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(vln.app(), handler_cancellation=True, shutdown_timeout=0.1)
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def begin() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        return int(runner.addresses[0][1])
+
+    port = asyncio.run_coroutine_threadsafe(begin(), loop).result(10)
+    try:
+        yield InThread(vln, f"http://127.0.0.1:{port}", loop)
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()

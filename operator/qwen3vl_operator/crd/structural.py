@@ -22,21 +22,34 @@ def structural(schema: Schema, definitions: Schema | None = None) -> Schema:
         return structural({**options[0], **rest}, definitions)
     result: Schema = {}
     for key, value in schema.items():
-        if key in ("title", "$defs", "const") or (key == "default" and value is None):
+        if key in ("title", "$defs") or (key == "default" and value is None):
             continue
         if key == "properties":
             result[key] = {name: structural(part, definitions) for name, part in value.items()}
         elif key == "items" or (key == "additionalProperties" and isinstance(value, dict)):
             result[key] = structural(value, definitions)
+        elif key == "const":
+            result["enum"] = [value]
         elif key in ("exclusiveMinimum", "exclusiveMaximum"):
             # OpenAPI 3.0, which Kubernetes speaks, has the bound and a flag.
             result["minimum" if key == "exclusiveMinimum" else "maximum"] = value
             result[key] = True
         else:
             result[key] = value
+    result |= _fractional_bounds(result)
     if isinstance(result.get("description"), str):
         result["description"] = " ".join(result["description"].split())
     if result.get("type") == "object" and "properties" in result and result.get("default"):
         # Rules are checked on a default as it stands: it must be whole, but Kubernetes takes no null for "absent".
         result["default"] = {key: value for key, value in result["default"].items() if value not in (None, [], {})}
     return result
+
+
+def _fractional_bounds(schema: Schema) -> Schema:
+    """Bounds such as 0.01 once more as CEL: the apiserver cuts them to a whole number where the value is one."""
+    rules = [
+        {"rule": f"self {sign} {schema[bound]!r}", "message": f"is at {word} {schema[bound]:g}"}
+        for bound, sign, word in (("minimum", ">=", "least"), ("maximum", "<=", "most"))
+        if schema.get("type") == "number" and schema.get(bound, 0) % 1
+    ]
+    return {"x-kubernetes-validations": [*schema.get("x-kubernetes-validations", []), *rules]} if rules else {}

@@ -46,10 +46,10 @@ def api(server: ApiServer) -> Api:
 def install_crd(api: Api) -> None:
     for crd in (CRD, NAV_TASKS_CRD):
         api.call("POST", CRDS, crd)
-        eventually(lambda crd=crd: _served(api, crd))  # type: ignore[misc]  # a lambda's default has no type
+        eventually(lambda crd=crd: is_served(api, crd))  # type: ignore[misc]  # a lambda's default has no type
 
 
-def _served(api: Api, crd: dict[str, Any]) -> bool:
+def is_served(api: Api, crd: dict[str, Any]) -> bool:
     conditions = api.call("GET", f"{CRDS}/{crd['metadata']['name']}").get("status", {}).get("conditions")
     if not any(one["type"] == "Established" and one["status"] == "True" for one in conditions or []):
         return False
@@ -138,7 +138,7 @@ class Operator:
         self.process.wait(10)
 
 
-def spawn(kubeconfig: Path, namespace: str, log: Path) -> Operator:
+def spawn(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") -> Operator:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -149,6 +149,7 @@ def spawn(kubeconfig: Path, namespace: str, log: Path) -> Operator:
         "QWEN3VL_SERVER_IMAGE": "registry.example/qwen3vl/server:1",
         "QWEN3VL_VLN_IMAGE": "registry.example/qwen3vl/vln:1",
         "QWEN3VL_GATEWAY_URL": f"http://qwen3vl-gateway.{namespace}/v1",
+        "QWEN3VL_VLN_URL": vln_url,
         "QWEN3VL_HEALTH_ENDPOINT": f"http://127.0.0.1:{port}/healthz",
     }
     command = [sys.executable, "-m", "qwen3vl_operator"]
@@ -158,9 +159,9 @@ def spawn(kubeconfig: Path, namespace: str, log: Path) -> Operator:
 
 
 @contextlib.contextmanager
-def operating(kubeconfig: Path, namespace: str, log: Path) -> Iterator[Operator]:
+def operating(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") -> Iterator[Operator]:
     """The operator, ready; it ends with the block, and nothing in its log may be a traceback."""
-    operator = spawn(kubeconfig, namespace, log)
+    operator = spawn(kubeconfig, namespace, log, vln_url)
     try:
         eventually(lambda: operator.health() == 200, seconds=60)
         yield operator
@@ -173,6 +174,15 @@ def operating(kubeconfig: Path, namespace: str, log: Path) -> Iterator[Operator]
             operator.process.wait()
             raise
     assert "Traceback" not in log.read_text()
+
+
+NAVIGATION = {"engine": {"name": "simulator"}, "navigation": {}}
+
+
+def nav_task(name: str = "walk", **spec: Any) -> dict[str, Any]:
+    known = {"modelRef": {"name": "m"}, "robot": "go2-01", "instruction": "Walk to the red door."}
+    kind = {"apiVersion": "qwen3vl.io/v1alpha1", "kind": "NavTask"}
+    return {**kind, "metadata": {"name": name}, "spec": known | spec}
 
 
 Start = Callable[[], contextlib.AbstractContextManager[Operator]]
