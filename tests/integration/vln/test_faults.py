@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.figures import Figures
 from tests.integration.vln.conftest import FORWARD, Base, Chain, base
 
@@ -18,6 +17,10 @@ PLAN_SECONDS = 5.0
 """A plan's longest age: what a failing model leaves to drive."""
 
 
+def child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
+
+
 async def walking(chain: Chain, driven: Base) -> None:
     await chain.says(FORWARD)
     await driven.moves()
@@ -25,10 +28,16 @@ async def walking(chain: Chain, driven: Base) -> None:
 
 WORDS = {
     "empty": ("", "invalid_result"),
-    "NaN": ('{"reached_goal": false, "waypoints": [{"dx": NaN, "dy": 0, "dtheta": 0}], "action": "forward"}', "invalid_result"),
+    "NaN": (
+        '{"reached_goal": false, "waypoints": [{"dx": NaN, "dy": 0, "dtheta": 0}], "action": "forward"}',
+        "invalid_result",
+    ),
     "refusing": ("I cannot help with steering a robot.", "invalid_result"),
     "negated": ("Do not move forward.", None),
-    "truncated": ('{"reached_goal": false, "waypoints": [' + '{"dx": 0.5, "dy": 0.0, "dtheta": 0.0}, ' * 40, "invalid_result"),
+    "truncated": (
+        '{"reached_goal": false, "waypoints": [' + '{"dx": 0.5, "dy": 0.0, "dtheta": 0.0}, ' * 40,
+        "invalid_result",
+    ),
     "hold": ('{"reached_goal": false, "waypoints": [], "action": "hold"}', "hold_result"),
 }
 
@@ -44,7 +53,12 @@ async def test_words_that_are_no_plan(chain: Chain, figure: Figures, name: str) 
         await driven.stands(reason, 3.0)
         figure(f"model says {name}: last motion after", max(0.0, driven.last_motion() - switched), "s", 3.0)
         record = await chain.task(task)
-        assert record["state"] == "hold" and record["reason"] in (reason, "invalid_result", "stop_result", "hold_result")
+        assert record["state"] == "hold" and record["reason"] in (
+            reason,
+            "invalid_result",
+            "stop_result",
+            "hold_result",
+        )
         quiet = len(driven.log)
         await asyncio.sleep(1.0)
         assert not any(told.linear_mps or told.angular_rps for _, told in driven.log[quiet:])
@@ -127,8 +141,7 @@ async def test_the_worker_killed(chain: Chain, figure: Figures) -> None:
     async with base(chain, f"/vln/ws/{task}") as driven:
         await walking(chain, driven)
         assert chain.vln.process is not None
-        edge = chain.vln.process.pid
-        worker = int(Path(f"/proc/{edge}/task/{edge}/children").read_text().split()[0])
+        worker = child_of(chain.vln.process.pid)
         killed = time.monotonic()
         os.kill(worker, signal.SIGKILL)
         await driven.until(lambda told: told.reason == "worker_silent", 3.0)
@@ -157,7 +170,7 @@ async def test_a_stop_through_the_robot_s_own_connection(chain: Chain) -> None:
         await driven.robot.stop()
         assert driven.robot.command().linear_mps == 0.0
         async with asyncio.timeout(5):
-            while (await chain.task(task))["verdict"] != "Cancelled":
+            while (await chain.task(task))["verdict"] != "Cancelled":  # noqa: ASYNC110 - another process
                 await asyncio.sleep(0.05)
 
 

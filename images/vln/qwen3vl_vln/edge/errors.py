@@ -4,7 +4,7 @@ from typing import Any
 
 from qwen3vl_common.errors import ApiError, InvalidKey
 from qwen3vl_vln.edge.identity import NoKeyError, NoRightError
-from qwen3vl_vln.edge.navigation import FinishedError
+from qwen3vl_vln.edge.navigation import FinishedError, ModelLostError, SyncTimeoutError, TooManyWaitersError
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import TaskError, TooManyTasksError, UnknownTaskError
 
@@ -19,6 +19,14 @@ class Conflict(ApiError):
 
 class Forbidden(ApiError):
     status, type, code = 403, "invalid_request_error", "no_right"
+
+
+class Unavailable(ApiError):
+    status, type, code, retry_after_seconds = 503, "server_error", "model_lost", 10
+
+
+class TimedOut(ApiError):
+    status, type, code = 504, "server_error", "model_timeout"
 
 
 class TooMany(ApiError):
@@ -38,8 +46,12 @@ def api_error(error: Exception) -> ApiError | None:
         return UnknownTask(text)
     if isinstance(error, LeaseBusyError):
         return Conflict(text, code="lease_busy")
-    if isinstance(error, TooManyTasksError):
-        return TooMany(text)
+    if isinstance(error, TooManyTasksError | TooManyWaitersError):
+        return TooMany(text, code=error.code)
+    if isinstance(error, ModelLostError):
+        return Unavailable(text)
+    if isinstance(error, SyncTimeoutError):
+        return TimedOut(text)
     if isinstance(error, TaskError):
         return Conflict(text, code=error.code)
     return None

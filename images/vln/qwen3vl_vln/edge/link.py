@@ -36,6 +36,7 @@ class _Desk:
     epoch: int
     slot: int | None = None
     wanted: bool = False
+    held: tuple[Frame, int] | None = None
 
 
 @dataclass
@@ -136,7 +137,7 @@ class WorkerLink:
     def tell(self, task: Task) -> None:
         """Say what a task wants now; what was under way for an older epoch is given up there."""
         desk = self._desks.setdefault(task.task_id, _Desk(task.epoch))
-        desk.epoch, desk.wanted = task.epoch, False
+        desk.epoch, desk.wanted, desk.held = task.epoch, False, None
         settings = task.settings
         self._send(
             {
@@ -162,39 +163,56 @@ class WorkerLink:
             self._release(desk)
             self._send({"type": "forget", "task": task_id})
 
-    def offer(self, task: Task, frame: Frame, now: float) -> None:
-        """Hand a picture over if the worker waits for one."""
+    def offer(self, task: Task, frame: Frame, now: float) -> int | None:
+        """Hand a picture over if the worker waits for one; a forced one is kept until it does. Its number there."""
         desk = self._desks.get(task.task_id)
-        arena, image = self._arena, frame.image
-        if desk is None or not desk.wanted or desk.epoch != task.epoch or arena is None or image is None:
+        if desk is None or desk.epoch != task.epoch or frame.image is None:
+            return None
+        if not desk.wanted:
+            if not frame.force_key:
+                return None
+            number = task.seen(frame)
+            desk.held = frame, number
+            return number
+        number = task.seen(frame)
+        self._hand_over(task.task_id, desk, frame, number, force=frame.force_key or task.wants_key_frame(now))
+        return number
+
+    def _hand_over(self, task_id: str, desk: _Desk, frame: Frame, number: int, *, force: bool) -> None:
+        arena, image, odometry = self._arena, frame.image, frame.odometry
+        if arena is None or image is None:
             return
         if desk.slot is None:
             if not self._free:
                 return
             desk.slot = self._free.pop()
-        desk.wanted = False
+        desk.wanted, desk.held = False, None
         arena.write(desk.slot, image)
-        odometry = frame.odometry
         pose = None
         if odometry is not None:
             pose = (odometry.pose.x, odometry.pose.y, odometry.pose.yaw, odometry.origin)
         self._send(
             {
                 "type": "frame",
-                "task": task.task_id,
-                "epoch": task.epoch,
-                "frame": task.seen(frame),
+                "task": task_id,
+                "epoch": desk.epoch,
+                "frame": number,
                 "slot": desk.slot,
                 "size": len(image),
-                "force": frame.force_key or task.wants_key_frame(now),
+                "force": force,
+                "keep": frame.force_key,
                 "pose": pose,
             }
         )
 
     def _want(self, message: Message) -> None:
         desk = self._desks.get(message["task"])
-        if desk is not None and desk.epoch == message["epoch"]:
-            desk.wanted = True
+        if desk is None or desk.epoch != message["epoch"]:
+            return
+        desk.wanted = True
+        if desk.held is not None:
+            frame, number = desk.held
+            self._hand_over(message["task"], desk, frame, number, force=True)
 
     def _release(self, desk: _Desk) -> None:
         if desk.slot is not None:

@@ -3,6 +3,7 @@ all ways in, so that HTTP and WebSocket cannot differ."""
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -22,6 +23,8 @@ from qwen3vl_vln.waypoint import Waypoint
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
+SYNC_SECONDS = 60.0
+WAITERS_MOST = 8
 
 
 class OwnedError(TaskError):
@@ -44,6 +47,22 @@ class FinishedError(TaskError):
         self.record = record
 
 
+class TooManyWaitersError(TaskError):
+    code = "too_many_waiters"
+
+
+class SyncTimeoutError(TaskError):
+    code = "model_timeout"
+
+
+class ModelLostError(TaskError):
+    code = "model_lost"
+
+
+class EndedError(TaskError):
+    code = "ended"
+
+
 @dataclass(frozen=True)
 class Assertion:
     """What the operator says about a task of a NavTask."""
@@ -63,6 +82,7 @@ class Navigation:
     link: WorkerLink
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(4)))
+    _waiters: dict[str, list[tuple[int, "asyncio.Future[None]"]]] = field(default_factory=dict)
 
     @property
     def boot_id(self) -> str:
@@ -83,12 +103,45 @@ class Navigation:
         offered = task.frame(frame)
         body = answer(task, frame.received_at, wall, sequence=frame.sequence)
         if offered:
-            self.link.offer(task, frame, frame.received_at)
+            number = self.link.offer(task, frame, frame.received_at)
+            entry.newest_offered = entry.newest_offered if number is None else number
         if task.epoch != epoch:
             self.link.tell(task)
         self.tasks.touch(entry)
         self.metrics.answered(body["state"], frame.image is not None)
         return body
+
+    async def frame_sync(self, entry: Entry, frame: Frame) -> Answer:
+        """Have the model look at this frame and wait for its result, or for one of a newer frame.
+
+        Raises:
+            TooManyWaitersError, SyncTimeoutError, EndedError: see there.
+        """
+        waiters = self._waiters.setdefault(entry.task.task_id, [])
+        if len(waiters) >= WAITERS_MOST:
+            raise TooManyWaitersError(f"{WAITERS_MOST} requests wait for this task already")
+        before = entry.newest_offered
+        body = self.frame(entry, frame)
+        if entry.newest_offered == before:
+            return body
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiters.append((entry.newest_offered, done))
+        try:
+            await asyncio.wait_for(done, SYNC_SECONDS)
+        except TimeoutError:
+            raise SyncTimeoutError(f"the model has not answered in {SYNC_SECONDS:g} s") from None
+        finally:
+            waiters[:] = [waiter for waiter in waiters if waiter[1] is not done]
+        if entry.task.verdict == "ModelLost":
+            raise ModelLostError(entry.task.message)
+        if entry.task.verdict is not None and entry.task.verdict != "GoalReached":
+            raise EndedError(f"the task ended meanwhile: {entry.task.verdict}")
+        return self.answer_now(entry, None)
+
+    def _wake(self, entry: Entry, number: float) -> None:
+        for waited_for, done in self._waiters.get(entry.task.task_id, ()):
+            if waited_for <= number and not done.done():
+                done.set_result(None)
 
     def answer_now(self, entry: Entry, sequence: int | None) -> Answer:
         """The answer of a task that takes no frame: it has ended, or its frame was refused."""
@@ -125,11 +178,14 @@ class Navigation:
         entry.task.stop(self.now(), time.time(), message)
         self.link.tell(entry.task)
         self.tasks.touch(entry)
+        self._wake(entry, math.inf)
         log.info("task %s was stopped: %s", entry.task.task_id, message)
 
     def delete(self, entry: Entry) -> None:
         """Stop a task and forget it."""
         entry.task.stop(self.now(), time.time(), "deleted")
+        self._wake(entry, math.inf)
+        self._waiters.pop(entry.task.task_id, None)
         self.link.forget(entry.task.task_id)
         self.tasks.forget(entry.task.task_id)
 
@@ -212,6 +268,7 @@ class Navigation:
         epoch = task.epoch
         if kind == "result":
             task.result(_result(message), now, time.time())
+            self._wake(entry, message["frame"])
             self.metrics.result(message["outcome"], message["seconds"])
         elif kind == "call":
             task.call_began(message["epoch"], now)
@@ -251,9 +308,11 @@ class Navigation:
             task.expire(now, wall)
             if task.verdict is not None:
                 self.link.tell(task)
+                self._wake(entry, math.inf)
             if task.state(now) != before or task.call_since is not None:
                 self.tasks.touch(entry)
         for task_id in self.tasks.sweep(wall):
+            self._waiters.pop(task_id, None)
             self.link.forget(task_id)
 
 

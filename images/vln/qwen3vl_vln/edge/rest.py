@@ -101,8 +101,7 @@ def build(
             }
         )
 
-    @app.post("/vln/frame")
-    async def frame(request: Request) -> Response:
+    async def admit(request: Request, *, force_key: bool) -> tuple[Entry, Frame | None]:
         caller = who(request, DRIVE)
         received = navigation.now()
         body = await _json(request, frame_bytes)
@@ -111,13 +110,27 @@ def build(
         entry = of(str(body.get("task_id", "")))
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
-            return Json(navigation.answer_now(entry, None), status_code=400)
+            return entry, None
         writer = request.headers.get("x-writer-id") or caller.name
         if not entry.lease.holds(writer, None, received):
             navigation.grant(entry, writer, takeover=False)
-        captured = body.get("timestamp")
-        captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
-        return Json(navigation.frame(entry, Frame(received, captured=captured, image=data, fault=fault)))
+        stamp = body.get("timestamp")
+        captured = float(stamp) if isinstance(stamp, int | float) and not isinstance(stamp, bool) else None
+        return entry, Frame(received, captured=captured, image=data, fault=fault, force_key=force_key)
+
+    @app.post("/vln/frame")
+    async def frame(request: Request) -> Response:
+        entry, taken = await admit(request, force_key=False)
+        if taken is None:
+            return Json(navigation.answer_now(entry, None), status_code=400)
+        return Json(navigation.frame(entry, taken))
+
+    @app.post("/vln/frame/sync")
+    async def frame_sync(request: Request) -> Response:
+        entry, taken = await admit(request, force_key=True)
+        if taken is None:
+            return Json(navigation.answer_now(entry, None), status_code=400)
+        return Json(await navigation.frame_sync(entry, taken))
 
     @app.get("/vln/tasks")
     async def list_tasks(request: Request, since: str | None = None, status: str | None = None) -> Response:

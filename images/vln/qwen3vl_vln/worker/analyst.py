@@ -33,11 +33,12 @@ class Model(Protocol):
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """A picture for the model."""
+    """A picture for the model; `keep`: somebody waits for the answer to this one."""
 
     number: int
     jpeg: bytes
     at: float
+    keep: bool = False
 
 
 @dataclass
@@ -145,9 +146,11 @@ class Analyst:
         pose = tuple(message["pose"]) if message["pose"] else None
         key = job.chooser.choose(seen, now, pose, force=message["force"] or job.stale)
         self.send({"type": "looked", "task": task_id, "epoch": job.epoch, "key": key})
-        if key and self._jobs.get(task_id) is job:
+        # One that somebody waits for is not replaced by a newer one.
+        kept = job.waiting is not None and job.waiting.keep and not message["keep"]
+        if key and self._jobs.get(task_id) is job and not kept:
             job.stale = False
-            job.waiting = KeyFrame(message["frame"], jpeg, now)
+            job.waiting = KeyFrame(message["frame"], jpeg, now, keep=message["keep"])
             self._enqueue(task_id, job)
         self._want(task_id, job, job.chooser.rest_seconds(now))
 
@@ -219,7 +222,8 @@ class Analyst:
 
     def _go_on(self, task_id: str, job: _Job) -> None:
         if self._jobs.get(task_id) is job and job.waiting is not None:
-            if asyncio.get_running_loop().time() - job.waiting.at > OLD_KEY_FRAME_SECONDS:
+            old = asyncio.get_running_loop().time() - job.waiting.at > OLD_KEY_FRAME_SECONDS
+            if old and not job.waiting.keep:
                 job.waiting, job.stale = None, True
             else:
                 self._enqueue(task_id, job)
