@@ -1,0 +1,188 @@
+"""The worker's order of things: newest key frame only, fair turns, cancelled only when nobody wants the answer."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.motion.limits import Keyframes
+from qwen3vl_vln.worker.analyst import Analyst
+from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
+
+from .pictures import jpeg
+
+PLAN = '{"reached_goal": false, "waypoints": [{"dx": 0.5, "dy": 0, "dtheta": 0}], "action": "forward"}'
+
+
+class Model:
+    """Answers when it is told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, asyncio.Future[Reply]]] = []
+        self.bodies: list[dict[str, Any]] = []
+
+    async def ask(self, body: dict[str, Any]) -> Reply:
+        text = body["messages"][-1]["content"][-1]["text"]
+        answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.asked.append((text.rpartition("Instruction: ")[2], answer))
+        self.bodies.append(body)
+        return await answer
+
+    def of(self, instruction: str) -> list[asyncio.Future[Reply]]:
+        return [answer for asked, answer in self.asked if asked == instruction]
+
+
+class Bench:
+    """An analyst, its model, and what it sends."""
+
+    def __init__(self, calls: int = 4) -> None:
+        self.model, self.sent = Model(), list[Message]()
+        self.slots: dict[int, bytes] = {}
+        self.analyst = Analyst("m", self.model, self.sent.append, lambda slot, size: self.slots[slot], calls=calls)
+        self.numbers = 0
+
+    def task(self, name: str, epoch: int = 1, **more: Any) -> None:
+        keyframes = Keyframes(threshold=0.0, min_interval_seconds=0.05).as_json()
+        message = {"type": "task", "task": name, "epoch": epoch, "active": True, "instruction": f"{name}/{epoch}"}
+        message |= {"reverse": False, "keyframes": keyframes, "history": 2, "language": "en", "profile": "waypoints"}
+        self.analyst.take(message | more)
+
+    def frame(self, name: str, epoch: int = 1, image: bytes | None = None, **more: Any) -> int:
+        self.numbers += 1
+        self.slots[self.numbers] = jpeg(320, 240, self.numbers) if image is None else image
+        message = {"type": "frame", "task": name, "epoch": epoch, "frame": self.numbers, "slot": self.numbers}
+        size = len(self.slots[self.numbers])
+        self.analyst.take(message | {"size": size, "force": False, "keep": False, "pose": None} | more)
+        return self.numbers
+
+    async def until(self, kind: str, count: int = 1) -> list[Message]:
+        async with asyncio.timeout(5):
+            while len(found := [m for m in self.sent if m["type"] == kind]) < count:  # noqa: ASYNC110 - a plain list
+                await asyncio.sleep(0.005)
+        return found
+
+
+@pytest.fixture
+async def bench() -> Any:
+    bench = Bench()
+    yield bench
+    await bench.analyst.close()
+
+
+async def test_a_picture_becomes_a_question_and_a_plan(bench: Bench) -> None:
+    bench.task("a")
+    assert bench.sent == [{"type": "want", "task": "a", "epoch": 1}]
+    number = bench.frame("a")
+    await bench.until("call")
+    bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))
+    result = (await bench.until("result"))[0]
+    assert (result["task"], result["epoch"], result["frame"], result["outcome"]) == ("a", 1, number, "plan")
+    assert result["waypoints"] == [(0.5, 0.0, 0.0)]
+    assert len(await bench.until("want", 2)) == 2, "the next picture is asked for"
+
+
+async def test_only_the_newest_key_frame_waits(bench: Bench) -> None:
+    bench.task("a")
+    bench.frame("a")
+    await bench.until("call")
+    for turn in range(2, 5):
+        await bench.until("want", turn)
+        newest = bench.frame("a")
+        await bench.until("looked", turn)
+    bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))
+    assert (await bench.until("call", 2))[1]["frame"] == newest
+    assert len(bench.model.asked) == 2
+
+
+async def test_tasks_take_turns(bench: Bench) -> None:
+    bench.analyst.calls = 1
+    for name in ("a", "b", "c"):
+        bench.task(name)
+        bench.frame(name)
+        await bench.until("looked", "abc".index(name) + 1)
+    await bench.until("want", 6)
+    bench.frame("a")
+    await bench.until("looked", 4)
+    for _ in range(4):
+        next(answer for _, answer in bench.model.asked if not answer.done()).set_result(Reply(PLAN, "stop"))
+        await asyncio.sleep(0.05)
+    assert [asked for asked, _ in bench.model.asked] == ["a/1", "b/1", "c/1", "a/1"]
+
+
+async def test_a_call_is_cancelled_by_another_instruction_and_not_by_a_newer_picture(bench: Bench) -> None:
+    bench.task("a")
+    bench.frame("a")
+    await bench.until("call")
+    await bench.until("want", 2)
+    bench.frame("a")
+    await bench.until("looked", 2)
+    assert not bench.model.asked[0][1].cancelled()
+    bench.task("a", epoch=2)
+    await asyncio.sleep(0.01)
+    assert bench.model.asked[0][1].cancelled()
+    bench.frame("a", epoch=2)
+    await bench.until("call", 2)
+    assert bench.model.asked[1][0] == "a/2"
+
+
+@pytest.mark.parametrize("kind", ["task", "forget"])
+async def test_a_call_is_cancelled_by_the_end(bench: Bench, kind: str) -> None:
+    bench.task("a")
+    bench.frame("a")
+    await bench.until("call")
+    if kind == "task":
+        bench.task("a", epoch=2, active=False)
+    else:
+        bench.analyst.take({"type": "forget", "task": "a"})
+    await asyncio.sleep(0.01)
+    assert bench.model.asked[0][1].cancelled()
+
+
+@pytest.mark.parametrize(("error", "deadline"), [(ModelError("HTTP 503"), False), (ModelDeadlineError("late"), True)])
+async def test_a_failure_is_told_and_tried_again_later(bench: Bench, error: ModelError, deadline: bool) -> None:
+    bench.task("a")
+    bench.frame("a")
+    await bench.until("call")
+    bench.model.asked[0][1].set_exception(error)
+    failed = (await bench.until("failed"))[0]
+    assert failed["deadline"] is deadline and failed["message"] == str(error)
+    await bench.until("want", 2)
+    bench.frame("a")
+    await bench.until("call", 2)
+
+
+async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Bench) -> None:
+    bench.analyst.calls = 1
+    bench.task("a")
+    bench.task("b")
+    bench.frame("a")
+    await bench.until("call")
+    bench.frame("b")
+    await bench.until("looked", 2)
+    bench.model.asked[0][1].set_exception(ModelError("HTTP 500"))
+    assert (await bench.until("call", 2))[1]["task"] == "b"
+
+
+@pytest.mark.parametrize(
+    ("image", "reason"),
+    [(jpeg(320, 240)[:500] + b"\xff\xd9", "corrupt_frame"), (b"\xff\xd8 no picture", "corrupt_frame")],
+)
+async def test_a_damaged_picture_is_told(bench: Bench, image: bytes, reason: str) -> None:
+    bench.task("a")
+    bench.frame("a", image=image)
+    assert (await bench.until("fault"))[0]["reason"] in (reason, "covered_camera")
+    await bench.until("want", 2)
+
+
+async def test_history_is_earlier_key_frames_oldest_first_then_the_newest(bench: Bench) -> None:
+    bench.task("a")
+    for turn in range(1, 5):
+        bench.frame("a")
+        await bench.until("call", turn)
+        bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
+        await bench.until("result", turn)
+        await bench.until("want", turn + 1)
+    pictures = [part for part in bench.model.bodies[-1]["messages"][-1]["content"] if part["type"] == "image_url"]
+    assert len(pictures) == 3, "two of history and the newest"
+    assert len({part["image_url"]["url"] for part in pictures}) == 3
