@@ -102,7 +102,9 @@ class Queue(Generic[K]):
             waits = [due for due, _, key in self._heap if key not in self._active and self._due.get(key) == due]
             timeout = max(0.0, min(waits) - self._now()) if waits else None
             try:
-                await asyncio.wait_for(self._changed.wait(), timeout)
+                # Not wait_for: until Python 3.12 it loses a cancellation that comes with the event.
+                async with asyncio.timeout(timeout):
+                    await self._changed.wait()
             except TimeoutError:
                 continue
 

@@ -70,7 +70,8 @@ class VlnLink:
             self._wake.clear()
             await self.turn()
             try:
-                await asyncio.wait_for(self._wake.wait(), max(0.0, began + PERIOD_SECONDS - self._now()))
+                async with asyncio.timeout_at(began + PERIOD_SECONDS):
+                    await self._wake.wait()
             except TimeoutError:
                 continue
 
@@ -99,7 +100,7 @@ class VlnLink:
         page = await self._client.read("" if full else self._cursor)
         if page.boot_id != self._boot_id:
             # Another process: a cursor of the former one gives everything.
-            self._former |= self._records
+            self._former |= {name: record for name, record in self._records.items() if not record.is_finished}
             self._records, self._refusals, self._told_to_stop = {}, {}, set()
             full = True
         if full:

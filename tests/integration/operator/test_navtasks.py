@@ -188,6 +188,18 @@ def test_one_that_was_deleted_while_no_operator_ran_is_stopped_by_the_next(scene
         assert scene.vln.vln.records[stays]["verdict"] is None
 
 
+def test_a_task_made_again_under_its_name_is_another_one(running: Scene) -> None:
+    old = running.walk()
+    running.change(old, **RUNNING)
+    running.until(phase="Running")
+    running.namespace.delete("navtasks", "walk")
+    new = running.walk(instruction="Again.")
+    assert new != old
+    assert running.vln.vln.records[old]["verdict"] == "Cancelled"
+    running.until(phase="Pending", reason="WaitingForFrame")
+    assert running.condition("Accepted") == ("True", "Valid")
+
+
 def test_a_restart_of_the_operator_writes_nothing(scene: Scene) -> None:
     with scene.start():
         scene.begin()

@@ -200,3 +200,22 @@ def test_whatever_is_added_when_is_worked_on_afterwards(
         assert queue.depth == 0
 
     run(scenario())
+
+
+def test_a_worker_ends_whenever_it_is_cancelled() -> None:
+    """Also at the moment in which a key arrives: an operator that was told to stop must not go on."""
+
+    async def scenario() -> None:
+        for turns in range(12):
+            queue: Queue[str] = Queue()
+            queue.add("later", after=1000)
+            worker = asyncio.create_task(queue.work(Recorder()))
+            await asyncio.sleep(1)
+            queue.add("key")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            worker.cancel()
+            done, _ = await asyncio.wait({worker}, timeout=60)
+            assert done, f"cancelled {turns} turns of the loop after a key came"
+
+    run(scenario())

@@ -1,6 +1,7 @@
 """The NavTask's fields against the VLN API that acts on them."""
 
 import dataclasses
+from typing import Any
 
 import pytest
 from tests.unit.operator.navigation.samples_nav import nav_body, nav_task
@@ -14,9 +15,9 @@ PAIRS = [(Limits, vln.Limits), (Keyframes, vln.Keyframes), (History, vln.History
 
 
 @pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["limits", "keyframes", "history"])
-def test_the_schema_has_the_vln_apis_names_defaults_and_bounds(ours: type, theirs: type) -> None:
-    schema = ours.model_json_schema(by_alias=True)["properties"]  # type: ignore[attr-defined]  # a pydantic model
-    assert ours(**{}).model_dump(by_alias=True) == theirs().as_json()  # type: ignore[attr-defined]
+def test_the_schema_has_the_vln_apis_names_defaults_and_bounds(ours: Any, theirs: Any) -> None:
+    schema = ours.model_json_schema(by_alias=True)["properties"]
+    assert ours(**{}).model_dump(by_alias=True) == theirs().as_json()
     for field in dataclasses.fields(theirs):
         head, *rest = field.name.split("_")
         part = schema[head + "".join(word.capitalize() for word in rest)]

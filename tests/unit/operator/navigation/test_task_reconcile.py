@@ -68,7 +68,8 @@ class Setting:
         return self.kube.objects["navtasks", "robots", name]
 
     def status(self, name: str = "walk") -> Object:
-        return self.body(name)["status"]
+        found: Object = self.body(name)["status"]
+        return found
 
     def accepted(self, name: str = "walk") -> tuple[str, str]:
         found = next(one for one in self.status(name)["conditions"] if one["type"] == "Accepted")
