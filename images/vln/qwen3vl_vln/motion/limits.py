@@ -97,4 +97,4 @@ class Keyframes(_Numbers):
 class History(_Numbers):
     """How many earlier key frames the model sees beside the newest."""
 
-    frames: int = _number(8, 0, 32)
+    frames: int = _number(8, 0, 15)

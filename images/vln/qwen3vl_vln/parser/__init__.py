@@ -1,0 +1,74 @@
+"""What a model's text means: strict first, repaired within bounds, then the exact vocabularies. Everything else is
+`invalid`, and only `plan` ever moves a robot. Pure, linear in the length of the text, never an exception."""
+
+import re
+import unicodedata
+
+from qwen3vl_vln.parser import json_form, words
+from qwen3vl_vln.parser.extract import find
+from qwen3vl_vln.parser.outcome import PLAN, Parsed, ParseLimits, RefusedError, invalid
+
+__all__ = ["PROFILES", "ParseLimits", "Parsed", "parse"]
+
+PROFILES = ("waypoints", "actions")
+LONGEST_TEXT = 32_768
+_SPECIAL = re.compile(r"<\|[a-z_]{1,32}\|>")
+_THOUGHT_END = "</think>"
+
+
+def parse(
+    text: str, *, finish_reason: str | None, profile: str | None = None, limits: ParseLimits | None = None
+) -> Parsed:
+    """The meaning of a model's whole answer.
+
+    Args:
+        finish_reason: why the engine stopped; `length` means the text is cut off, and nothing follows from it.
+        profile: the form that was asked for: `waypoints` (JSON alone moves), `actions` (the vocabularies too);
+            None takes every form, with the smallest steps.
+        limits: bounds of a plan.
+    """
+    try:
+        return _parse(text, finish_reason, profile, limits or ParseLimits())
+    except RefusedError as refused:
+        return invalid(str(refused))
+    except RecursionError:
+        return invalid("nested_too_deeply")
+    except ValueError:
+        # A number that Python does not convert, a lone surrogate that it does not compare: no answer.
+        return invalid("unreadable")
+
+
+def _parse(text: str, finish_reason: str | None, profile: str | None, limits: ParseLimits) -> Parsed:
+    if finish_reason == "length":
+        return invalid("truncated")
+    if len(text) > LONGEST_TEXT:
+        return invalid("too_long")
+    text = _SPECIAL.sub("", text).strip()
+    if "<think>" in text or _THOUGHT_END in text:
+        if text.count(_THOUGHT_END) != 1 or text.count("<think>") > 1:
+            return invalid("unfinished_thought")
+        text = text.partition(_THOUGHT_END)[2].strip()
+    if not text:
+        return invalid("empty")
+    waypoints_only = profile == "waypoints"
+    found = find(text)
+    plain = unicodedata.normalize("NFKC", text).casefold()
+    if found is None:
+        return _words(plain, limits, waypoints_only=waypoints_only)
+    if found.after and not waypoints_only:
+        signs = words.symbols(found.after, limits)
+        if signs is not None and isinstance(found.value, dict) and "point_2d" in found.value and not found.before:
+            return signs
+    parsed = json_form.read(found.value, limits, waypoints_only=waypoints_only)
+    around = unicodedata.normalize("NFKC", f"{found.before} {found.after}").casefold()
+    if parsed.outcome == PLAN and words.contradicts(around):
+        return invalid("words_contradict")
+    return parsed
+
+
+def _words(plain: str, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
+    if not waypoints_only:
+        parsed = words.symbols(plain, limits) or words.words(plain, limits)
+        if parsed is not None:
+            return parsed
+    return words.prose(plain, goals=not waypoints_only)

@@ -1,0 +1,151 @@
+"""Words and signs of the vocabularies that navigation models speak, and what negates them. Pure.
+
+Each form must be the whole text: a word inside a sentence is a description, not a command."""
+
+import math
+import re
+from collections.abc import Sequence
+
+from qwen3vl_vln.parser.bounds import plan
+from qwen3vl_vln.parser.outcome import GOAL, HOLD, STOP, Parsed, ParseLimits, RefusedError, invalid
+
+SMALL_STEP, SMALL_TURN = 0.25, math.radians(15)
+"""Without a profile that says more: the step of the arrow models."""
+MOST_STEPS = 16
+_STEPS = {"forward": (SMALL_STEP, 0.0), "left": (0.0, SMALL_TURN), "right": (0.0, -SMALL_TURN)}
+_ARROWS = {"↑": "forward", "←": "left", "→": "right"}
+_NAMES = {
+    **{name: name for name in _STEPS},
+    **{"move_forward": "forward", "turn_left": "left", "turn_right": "right", "go_forward": "forward"},
+    **{"前进": "forward", "左转": "left", "右转": "right", "向前": "forward"},
+}
+_STOPS = {"stop", "停止", "停", "停下", "halt"}
+_HOLDS = {"hold", "wait", "stay", "none", "等待", "保持"}
+_DONE = {"done", "finish", "finished", "complete", "completed", "goal_reached", "arrived"}
+
+_NUMBER = r"(\d{1,4}(?:\.\d{1,4})?)"
+_FORWARD = re.compile(
+    rf"(?:the next action is )?(?:move|go|walk) forward {_NUMBER} ?(cm|centimet(?:er|re)s?|m|met(?:er|re)s?)\.?"
+)
+_TURN = re.compile(rf"(?:the next action is )?turn (left|right) {_NUMBER} ?(?:degrees?|deg|°)\.?")
+_FORWARD_ZH = re.compile(rf"(?:向前|前进|向前走|往前走) ?{_NUMBER} ?(米|厘米)[。.]?")
+_TURN_ZH = re.compile(rf"(?:向)?(左|右)转 ?{_NUMBER} ?度[。.]?")
+_STOP_SENTENCE = re.compile(r"(?:the next action is )?stop[.!]?")
+
+_NEGATED_STOP = re.compile(
+    r"(?:\bnot\b|n't\b|n’t\b|\bnever\b|\bcannot\b|\bwithout\b)(?:\s+\w+){0,3}\s+(?:stop|halt)|(?:不要|不能|不|别|勿|没有|无法)停"
+)
+_STOP_WORD = re.compile(r"\b(?:stop|halt)\b|停")
+_NEGATION = re.compile(r"\bnot\b|n't\b|n’t\b|\bnever\b|\bcannot\b|\bunable\b|不|没|未|别|勿|无")
+_GOAL_WORD = re.compile(r"\b(?:reached|arrived|finished|completed|accomplished)\b|到达|完成")
+
+
+def symbols(text: str, limits: ParseLimits) -> Parsed | None:
+    """A row of arrows; None for another text. `↓` asks to look down, which is no motion."""
+    signs = text.replace(" ", "").replace("\n", "")
+    if not signs or not set(signs) <= {*_ARROWS, "↓"}:
+        return None
+    if set(signs) == {"↓"}:
+        return Parsed(HOLD, "look_down")
+    if "↓" in signs:
+        return invalid("mixed_symbols")
+    return _steps([_ARROWS[sign] for sign in signs], limits, "symbols")
+
+
+def words(text: str, limits: ParseLimits) -> Parsed | None:
+    """A row of action words, or one sentence with an amount; None for another text."""
+    named = re.split(r"[\s,，]+", text.strip(" .。"))
+    if len(named) <= MOST_STEPS and all(name in _NAMES or name in _STOPS for name in named):
+        return _row(named, limits)
+    if _STOP_SENTENCE.fullmatch(text):
+        return Parsed(GOAL, "stop_word", action="stop")
+    for pattern, centimetres in ((_FORWARD, "c"), (_FORWARD_ZH, "厘")):
+        if found := pattern.fullmatch(text):
+            metres = float(found[1]) * (0.01 if found[2].startswith(centimetres) else 1.0)
+            return plan([(metres, 0.0, 0.0)], limits, reason="sentence")
+    for pattern in (_TURN, _TURN_ZH):
+        if found := pattern.fullmatch(text):
+            sign = 1.0 if found[1] in ("left", "左") else -1.0
+            return plan([(0.0, 0.0, sign * math.radians(float(found[2])))], limits, reason="sentence")
+    return None
+
+
+def prose(text: str, *, goals: bool) -> Parsed:
+    """What is left: sentences. They never move a robot; at most they stop it.
+
+    Args:
+        goals: whether such a text may claim the goal.
+    """
+    if _NEGATED_STOP.search(text):
+        return invalid("negated")
+    negated, reached = _NEGATION.search(text), _GOAL_WORD.search(text)
+    if _STOP_WORD.search(text):
+        if goals and reached and not negated:
+            return Parsed(GOAL, "said_to_be_done", action="stop")
+        return Parsed(STOP, "stop_word", action="stop")
+    if negated and reached:
+        return Parsed(HOLD, "not_reached")
+    return invalid("prose")
+
+
+def contradicts(text: str) -> bool:
+    """Whether words beside a JSON answer speak against moving."""
+    return bool(_STOP_WORD.search(text) or _NEGATION.search(text))
+
+
+def action(name: str) -> str | None:
+    """The meaning of an action's name: forward, left, right, stop, hold, done; None for others."""
+    name = name.strip().casefold().replace(" ", "_").replace("-", "_")
+    if name in _NAMES:
+        return _NAMES[name]
+    for meaning, names in (("stop", _STOPS), ("hold", _HOLDS), ("done", _DONE)):
+        if name in names:
+            return meaning
+    return None
+
+
+def _row(named: Sequence[str], limits: ParseLimits) -> Parsed:
+    steps = []
+    for name in named:
+        if name in _STOPS:
+            break
+        steps.append(_NAMES[name])
+    rest = named[len(steps) :]
+    if any(name not in _STOPS for name in rest):
+        return Parsed(STOP, "stop_before_motion", action="stop")
+    if not steps:
+        return Parsed(GOAL, "stop_word", action="stop")
+    return _steps(steps, limits, "words")
+
+
+def _steps(named: Sequence[str], limits: ParseLimits, reason: str) -> Parsed:
+    points = [(_STEPS[name][0], 0.0, _STEPS[name][1]) for name in named]
+    return plan(points, limits, reason=reason)
+
+
+def amount(name: str, value: object, limits: ParseLimits) -> Parsed:
+    """`forward` by metres, or a turn by degrees.
+
+    Raises:
+        RefusedError: no amount, or a turn in a unit that is not clear.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RefusedError("amount_missing")
+    if name == "forward":
+        return plan([(float(value), 0.0, 0.0)], limits, reason="action")
+    # Less than five degrees would be radians: which of the two is meant cannot be told.
+    if not 5 <= value <= 180:
+        raise RefusedError("unclear_unit")
+    sign = 1.0 if name == "left" else -1.0
+    return plan([(0.0, 0.0, sign * math.radians(value))], limits, reason="action")
+
+
+def arrows(sign: str, count: object, limits: ParseLimits) -> Parsed:
+    """One arrow a number of times.
+
+    Raises:
+        RefusedError: another sign, or no sensible number.
+    """
+    if sign not in _ARROWS or isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_STEPS:
+        raise RefusedError("unknown_step")
+    return _steps([_ARROWS[sign]] * count, limits, "symbols")
