@@ -169,9 +169,9 @@ def _running(task: NavTask, record: Record) -> TaskCondition:
 
 
 def _carried(previous: Object) -> TaskCondition | None:
-    """Running as it stands: nothing is known that could change it."""
+    """Running as it stands, where nothing is known that could change it."""
     found = next((one for one in previous.get("conditions") or [] if one["type"] == "Running"), None)
-    if found is None:
+    if found is None or found["reason"] == "NotAccepted":
         return None
     value = {"True": True, "False": False}.get(found["status"])
     return TaskCondition("Running", value, found["reason"], found["message"], handed_on=True)

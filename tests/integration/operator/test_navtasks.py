@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.figures import Figures
-from tests.integration.operator.api import Api, Namespace, eventually
+from tests.integration.operator.api import MERGE, Api, Namespace, Refused, eventually
 from tests.integration.operator.conftest import (
     CRD,
     CRDS,
@@ -49,8 +49,11 @@ class Scene:
         self.learn_key()
 
     def learn_key(self) -> None:
-        secret = eventually(lambda: self.namespace.find("secrets", "m-keys"))
-        key = base64.b64decode(secret["data"]["operator-key"]).decode()
+        def made() -> str | None:
+            secret = self.namespace.find("secrets", "m-keys")
+            return secret["data"].get("operator-key") if secret is not None else None
+
+        key = base64.b64decode(eventually(made)).decode()
         self.vln.do(lambda vln: setattr(vln, "key", key))
 
     def walk(self, name: str = "walk", **spec: Any) -> str:
@@ -278,7 +281,6 @@ def test_a_task_waits_for_its_model_and_its_navigation(scene: Scene) -> None:
         scene.namespace.create("visionmodels", model())
         scene.until(reason="NavigationOff")
         scene.namespace.merge("visionmodels", "m", {"spec": {"navigation": {}}})
-        eventually(lambda: "operator-key" in scene.namespace.get("secrets", "m-keys")["data"])
         scene.learn_key()
         scene.until(reason="WaitingForFrame")
         scene.namespace.merge("visionmodels", "m", {"spec": {"navigation": None}})
@@ -329,6 +331,18 @@ def test_the_autoscaler_owns_the_replicas_and_what_is_off_is_removed(running: Sc
     for plural, name in CHILDREN.items():
         eventually(lambda plural=plural, name=name: running.namespace.find(plural, name) is None)  # type: ignore[misc]
     assert "operator-key" not in running.namespace.get("secrets", "m-keys")["data"]
+
+
+def test_pod_security_restricted_takes_the_vln_apis_pod(running: Scene) -> None:
+    template = eventually(lambda: running.namespace.find("deployments", "m-vln"))["spec"]["template"]
+    label = {"pod-security.kubernetes.io/enforce": "restricted"}
+    path = f"api/v1/namespaces/{running.namespace.name}"
+    running.namespace.api.call("PATCH", path, {"metadata": {"labels": label}}, MERGE)
+    pod = {"metadata": {"name": "vln", "labels": template["metadata"]["labels"]}, "spec": template["spec"]}
+    running.namespace.create("pods", pod)
+    loose = {"metadata": {"name": "loose"}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
+    with pytest.raises(Refused, match="violates PodSecurity"):
+        running.namespace.create("pods", loose)
 
 
 def test_without_the_crd_the_operator_ends_and_says_so(tmp_path: Path) -> None:

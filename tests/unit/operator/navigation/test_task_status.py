@@ -162,6 +162,11 @@ def test_after_a_restart_of_the_operator_nothing_is_new_before_the_first_read() 
         assert look(link=None, previous=before, now=LATER) == before
 
 
+def test_what_was_not_accepted_and_now_is_says_so_at_once() -> None:
+    status = look(link=UNKNOWN, previous=look(busy="older"))
+    assert (one(status, "Running")[:2], status["reason"]) == (("False", "Asserting"), "Asserting")
+
+
 def test_a_task_that_the_vln_api_does_not_have_yet_is_being_told() -> None:
     status = look()
     assert (status["phase"], one(status, "Running")[:2]) == ("Pending", ("False", "Asserting"))
