@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 GROUPS = {
     "visionmodels": "/apis/qwen3vl.io/v1alpha1",
+    "navtasks": "/apis/qwen3vl.io/v1alpha1",
     "statefulsets": "/apis/apps/v1",
     "deployments": "/apis/apps/v1",
     "endpointslices": "/apis/discovery.k8s.io/v1",
@@ -42,11 +43,11 @@ def kubectl(*arguments: str, text: str = "", check: bool = True) -> str:
     return run(KUBECTL, *arguments, text=text, check=check)
 
 
-def until(look: Callable[[], T], seconds: float, what: str) -> T:
-    """The first result of `look` that is true; AssertionError with `what` after that many seconds."""
+def until(look: Callable[[], T], seconds: float, what: str, show: Callable[[], str] = str) -> T:
+    """The first result of `look` that is true; AssertionError with `what` and `show` after that many seconds."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what} {show()}".rstrip()
         time.sleep(POLL_SECONDS)
     return found
 

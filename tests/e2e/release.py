@@ -28,6 +28,7 @@ def values(**overrides: Any) -> Object:
     return {
         "operator": {"image": image("operator")},
         "server": {"image": image("server")},
+        "vln": {"image": image("vln")},
         "gateway": {"timeouts": timeouts, "terminationGracePeriodSeconds": 60},
         **overrides,
     }

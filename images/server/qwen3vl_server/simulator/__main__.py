@@ -27,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
         first_token_millis=options.first_token_millis,
         tokens_per_second=options.tokens_per_second,
         context_length=options.context_length,
+        drives=options.policy == "drive",
     )
     if settings.key is None:
         log.warning("%s is not set: anybody may ask", KEY_VARIABLE)
@@ -73,6 +74,8 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--first-token-millis", type=_not_negative, default=Settings.first_token_millis)
     parser.add_argument("--tokens-per-second", type=_positive, default=Settings.tokens_per_second)
     parser.add_argument("--context-length", type=int, default=Settings.context_length, help="tokens")
+    policy = "still: never moves a robot; drive: answers navigation schemas by what it sees"
+    parser.add_argument("--policy", default="still", choices=["still", "drive"], help=policy)
     parser.add_argument("--drain-seconds", type=int, default=5, help="for open answers after SIGTERM")
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)

@@ -34,6 +34,7 @@ class Settings:
     context_length: int = 8192
     max_body_bytes: int = 48 * 1024 * 1024
     decoders: int = 2
+    drives: bool = False
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Engine:
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.model = Model(self.settings.model_name, self.settings.context_length)
+        self.model = Model(self.settings.model_name, self.settings.context_length, drives=self.settings.drives)
         # A decoded picture is the engine's largest memory: few at once keep it small.
         self._decoders = asyncio.Semaphore(self.settings.decoders)
         self.started = int(time.time())

@@ -1,7 +1,6 @@
 """Which value a property's name asks for, given the scene: `red_count`, `has_circle`, `background_color`. Pure.
 
-Names of a navigation answer ask for standing still: the simulator has no drive policy and must not move a robot on a
-guess."""
+Names of a navigation answer ask for standing still: only the drive policy may move a robot."""
 
 import re
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ import orjson
 
 from qwen3vl_common.image_tokens import MARK_TOKENS, image_tokens
 
-from . import answer, pictures, schema, tokens, vision
+from . import answer, navigation, pictures, schema, tokens, vision
 from .errors import BadRequestError, NotFoundError
 from .hints import Sight
 from .pictures import Picture
@@ -29,11 +29,12 @@ class Reply:
 
 @dataclass(frozen=True)
 class Model:
-    """The one model this engine pretends to serve."""
+    """The one model this engine pretends to serve; `drives`: it answers navigation schemas by its own sight."""
 
     name: str
     context_length: int
     max_pixels: int = pictures.MAX_PIXELS
+    drives: bool = False
 
     def chat(self, request: ChatRequest) -> Reply:
         """Answer a chat.
@@ -51,8 +52,14 @@ class Model:
         prompt += sum(tokens.count(text, enough=self.context_length) for text in texts)
         prompt += sum(self._image_tokens(image) for image in images)
         self._fits(prompt)
-        scenes = [self._look(image) for image in images]
-        text = _text(request.response_format, scenes, texts[-1] if texts else "")
+        question = texts[-1] if texts else ""
+        form = request.response_format
+        if self.drives and images and form and form.json_schema and navigation.is_asked_for(form.json_schema.schema_):
+            seen = [pictures.decode(image) for image in images]
+            decision = navigation.answer(form.json_schema.schema_, seen, question)
+            text = orjson.dumps(decision).decode()
+        else:
+            text = _text(form, [self._look(image) for image in images], question)
         limit = request.max_completion_tokens or request.max_tokens
         return self._reply(text, request.stop, limit, prompt, len(images))
 

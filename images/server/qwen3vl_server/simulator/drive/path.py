@@ -1,0 +1,157 @@
+"""From what is seen to a few steps: straight where the floor is free, else around what stands there. Pure geometry."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from .sight import ARRIVED_METRES, Sighting
+
+STEP_METRES = 0.4
+PLAN_METRES = 1.0
+LARGEST_TURN = 0.8
+CLEARANCES = (0.42, 0.34)
+"""Room that is kept to both sides, metres: comfortable, then just enough for a robot of 0.25 m."""
+NEAR_METRES = 0.95
+CLOSE_METRES = 0.8
+SMALL_TURN = 0.17
+LOOKED_AHEAD_METRES = 0.8
+_ANGLES = tuple(round(-1.3 + 0.1 * number, 1) for number in range(27))
+APPROACH_METRES = 0.7
+"""How much further out than the goal one turns towards the thing, when it is seen from the side."""
+
+Points = npt.NDArray[np.float32]
+Place = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A displacement in the frame reached by the step before: metres ahead and to the left, radians."""
+
+    dx: float
+    dy: float
+    dtheta: float
+
+
+def beside(looks: Sequence[Points]) -> frozenset[int]:
+    """On which sides something is or was near: +1 left, -1 right."""
+    sides = set()
+    for points in looks:
+        near = points[(points[:, 0] < NEAR_METRES) & (np.abs(points[:, 1]) < NEAR_METRES)]
+        sides |= {int(np.sign(side)) for side in near[:, 1] if abs(side) > 0.15}
+    return frozenset(sides)
+
+
+def steps_to(seen: Sighting, busy: frozenset[int]) -> list[Step]:
+    """Steps towards the place before the target, none when no way is free.
+
+    Args:
+        busy: sides where something is near, perhaps out of sight: one does not turn there while driving.
+    """
+    target = seen.target
+    if target is None:
+        return []
+    goal = target.goal
+    if (target.cut and abs(target.bearing) > 0.3) or abs(target.bearing) > 0.6:
+        return [Step(0.0, 0.0, _bounded(target.bearing))]
+    if math.hypot(*goal) < CLOSE_METRES:
+        busy = frozenset()
+    if math.hypot(*goal) < ARRIVED_METRES:
+        return [Step(0.0, 0.0, _bounded(target.bearing))]
+    places = [goal]
+    aside = abs(math.remainder(target.facing - math.atan2(goal[1], goal[0]), math.tau))
+    if aside > 0.5 and math.hypot(*goal) > 0.6:
+        # From the side one goes first to where the thing is seen from the front.
+        back = APPROACH_METRES
+        places.insert(0, (goal[0] - back * math.cos(target.facing), goal[1] - back * math.sin(target.facing)))
+    for clearance in CLEARANCES:
+        way = _way(places, seen.obstacles, clearance, busy)
+        if way:
+            return _steps(way, target.facing)
+    for sides in (busy, frozenset[int]()):
+        for angle in sorted(_ANGLES, key=lambda angle: abs(angle - target.bearing)):
+            reach = (LOOKED_AHEAD_METRES * math.cos(angle), LOOKED_AHEAD_METRES * math.sin(angle))
+            if _may_turn(angle, sides) and _free([(0.0, 0.0), reach], seen.obstacles, CLEARANCES[-1]):
+                return _steps([(reach[0] / 2, reach[1] / 2)], angle)
+    return [Step(0.0, 0.0, _freer_side(seen.obstacles))]
+
+
+def _way(places: list[Place], obstacles: Points, clearance: float, busy: frozenset[int]) -> list[Place]:
+    """Corners of a free way through these places from (0, 0), perhaps by one place more; empty when there is none."""
+    for skipped in range(len(places)):
+        straight = places[skipped:]
+        first = math.atan2(straight[0][1], straight[0][0])
+        if _may_turn(first, busy) and _free([(0.0, 0.0), *straight], obstacles, clearance):
+            return straight
+    best: tuple[float, list[Place]] | None = None
+    for angle in _ANGLES:
+        if not _may_turn(angle, busy):
+            continue
+        for metres in (0.6, 0.9, 1.2, 1.6, 2.0, 2.5):
+            via = (metres * math.cos(angle), metres * math.sin(angle))
+            way = [via, places[-1]]
+            if not _free([(0.0, 0.0), *way], obstacles, clearance):
+                continue
+            length = metres + math.dist(via, places[-1]) + 0.15 * abs(angle)
+            if best is None or length < best[0]:
+                best = length, way
+    return best[1] if best else []
+
+
+def _may_turn(angle: float, busy: frozenset[int]) -> bool:
+    return abs(angle) < SMALL_TURN or (1 if angle > 0 else -1) not in busy
+
+
+def _free(way: list[Place], obstacles: Points, clearance: float) -> bool:
+    if not obstacles.size:
+        return True
+    for (ax, ay), (bx, by) in pairwise(way):
+        dx, dy = bx - ax, by - ay
+        length = dx * dx + dy * dy
+        if length < 1e-6:
+            continue
+        share = np.clip(((obstacles[:, 0] - ax) * dx + (obstacles[:, 1] - ay) * dy) / length, 0, 1)
+        gap = np.hypot(obstacles[:, 0] - ax - share * dx, obstacles[:, 1] - ay - share * dy)
+        if float(gap.min()) < clearance:
+            return False
+    return True
+
+
+def _freer_side(obstacles: Points) -> float:
+    left, right = obstacles[obstacles[:, 1] > 0], obstacles[obstacles[:, 1] <= 0]
+    room = [float(np.hypot(side[:, 0], side[:, 1]).mean()) if side.size else math.inf for side in (left, right)]
+    return 0.5 if room[0] >= room[1] else -0.5
+
+
+def _steps(way: list[Place], facing: float) -> list[Step]:
+    """The way cut into steps, each turned into the direction of the next; at its end one looks at the thing."""
+    steps: list[Step] = []
+    x = y = heading = driven = 0.0
+    for number, (to_x, to_y) in enumerate(way):
+        bearing = math.atan2(to_y - y, to_x - x)
+        turn = math.remainder(bearing - heading, math.tau)
+        while abs(turn) > 0.3 and len(steps) < 4:
+            part = _bounded(turn)
+            steps.append(Step(0.0, 0.0, part))
+            heading, turn = heading + part, turn - part
+        metres = math.dist((x, y), (to_x, to_y))
+        while metres > 0.02 and len(steps) < 5 and driven < PLAN_METRES:
+            part = min(STEP_METRES, metres, PLAN_METRES - driven)
+            angle = math.remainder(bearing - heading, math.tau)
+            steps.append(Step(part * math.cos(angle), part * math.sin(angle), angle))
+            heading, driven, metres = bearing, driven + part, metres - part
+            x, y = x + part * math.cos(bearing), y + part * math.sin(bearing)
+        if len(steps) >= 5 or driven >= PLAN_METRES:
+            return steps
+        if number == len(way) - 1:
+            last = math.remainder(facing - heading, math.tau)
+            if abs(last) > 0.1:
+                steps.append(Step(0.0, 0.0, _bounded(last)))
+    return steps
+
+
+def _bounded(turn: float) -> float:
+    return max(-LARGEST_TURN, min(LARGEST_TURN, turn))

@@ -1,0 +1,168 @@
+"""What a picture shows that matters for walking: the thing of a colour, and where the free floor ends. Pixels only.
+
+Distances come from the floor: a camera at a known height that looks level sees a point of the floor the lower in the
+picture, the nearer it is."""
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from ..vision import Pixels
+
+CAMERA_METRES = 0.45
+THING_METRES = 2.0
+"""Height of a door; tells how far it is when something hides its foot."""
+WIDTH = 320
+FOCAL = WIDTH / 2
+"""Pixels at that width, for a field of view of 90 degrees."""
+GOAL_METRES = 0.66
+"""Where to stand before the thing: it still shows its foot there."""
+ARRIVED_METRES, ARRIVED_RADIANS = 0.24, 0.5
+FARTHEST_METRES = 4.5
+COLUMNS_PER_RAY = 4
+_SMALLEST_PIXELS = 30
+_HUES = {"red": ((0, 8), (171, 180)), "orange": ((9, 19),), "yellow": ((20, 36),), "green": ((40, 88),)}
+_HUES |= {"blue": ((98, 128),), "purple": ((129, 165),)}
+_FLOOR_DEVIATION = 34.0
+_SKIRTING_ROWS = 3
+
+
+@dataclass(frozen=True)
+class Target:
+    """The thing that is looked for, in metres before (x) and left of (y) the camera.
+
+    Attributes:
+        bearing: of its middle, radians to the left.
+        goal: where to stand before it.
+        facing: heading there that looks at it.
+        cut: a side of it is out of the picture.
+        arrived: that place is where the camera is, and the thing is before it.
+    """
+
+    bearing: float
+    x: float
+    y: float
+    goal: tuple[float, float]
+    facing: float
+    cut: bool
+    arrived: bool
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """One picture understood.
+
+    Attributes:
+        obstacles: points where the free floor ends, n x 2, metres before and left of the camera.
+        ahead: metres of free floor straight on.
+    """
+
+    target: Target | None
+    obstacles: npt.NDArray[np.float32]
+    ahead: float
+
+
+def look(pixels: Pixels, colour: str) -> Sighting:
+    """Understand a picture (height x width x 3; blue, green, red)."""
+    height = round(pixels.shape[0] * WIDTH / pixels.shape[1])
+    small = np.asarray(cv2.resize(pixels, (WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
+    rays, depths = _floor_ends(small)
+    sides = ((WIDTH - 1) / 2 - rays) / FOCAL
+    near = depths < FARTHEST_METRES
+    obstacles = np.stack([depths[near], depths[near] * sides[near]], axis=1).astype(np.float32)
+    straight = depths[np.abs(depths * sides) < 0.3]
+    ahead = float(straight.min()) if straight.size else FARTHEST_METRES
+    return Sighting(_target(small, colour), obstacles, ahead)
+
+
+def _mask(small: Pixels, colour: str) -> Pixels:
+    hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
+    # Brown is a dark orange; a door is brighter than a box.
+    darkest = 150 if colour == "orange" else 60
+    mask = np.zeros(small.shape[:2], np.uint8)
+    for low, high in _HUES[colour]:
+        mask |= np.asarray(cv2.inRange(hsv, (low, 120, darkest), (high, 255, 255)), np.uint8)
+    return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
+
+
+def _target(small: Pixels, colour: str) -> Target | None:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(_mask(small, colour), connectivity=8)
+    if count < 2:
+        return None
+    biggest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    left, _, wide, high, area = (int(value) for value in stats[biggest])
+    if area < _SMALLEST_PIXELS or high < 6 or wide < 2:
+        return None
+    mask = labels == biggest
+    columns = np.flatnonzero(mask.any(axis=0))
+    inner = columns[(columns > 1) & (columns < WIDTH - 2)]
+    if not inner.size:
+        return None
+    middle = (left + wide / 2 - 0.5, *_corner(mask, inner))
+    bearing = math.atan(((WIDTH - 1) / 2 - middle[0]) / FOCAL)
+    first, second = (
+        _corner_at(mask, inner[: max(1, inner.size // 6)]),
+        _corner_at(mask, inner[-max(1, inner.size // 6) :]),
+    )
+    if first is None or second is None:
+        return None
+    x, y = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
+    # The normal of the line between the two corners, towards the camera.
+    dx, dy = second[0] - first[0], second[1] - first[1]
+    length = math.hypot(dx, dy)
+    cut = columns[0] <= 1 or columns[-1] >= WIDTH - 2
+    if length < 0.15 or cut:
+        away = math.hypot(x, y)
+        nx, ny = -x / away, -y / away
+    else:
+        nx, ny = dy / length, -dx / length
+        if nx * x + ny * y > 0:
+            nx, ny = -nx, -ny
+    goal = (x + GOAL_METRES * nx, y + GOAL_METRES * ny)
+    facing = math.atan2(-ny, -nx)
+    arrived = math.hypot(*goal) < ARRIVED_METRES and abs(bearing) < ARRIVED_RADIANS and x < GOAL_METRES + ARRIVED_METRES
+    return Target(bearing, x, y, goal, facing, cut, arrived)
+
+
+def _corner(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> tuple[float]:
+    return (float(columns.mean()),)
+
+
+def _corner_at(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> tuple[float, float] | None:
+    """Where the thing stands at these columns: by its foot, by its top where the foot is hidden."""
+    height = mask.shape[0]
+    part = mask[:, columns]
+    tops = part.argmax(axis=0)
+    feet = height - part[::-1].argmax(axis=0)
+    top, foot = float(np.median(tops)), float(np.median(feet))
+    horizon = height / 2
+    by_foot = CAMERA_METRES * FOCAL / (foot - horizon) if foot > horizon + 2 else math.inf
+    by_top = (THING_METRES - CAMERA_METRES) * FOCAL / (horizon - top) if top > 2 and top < horizon - 2 else None
+    depth = by_foot if by_top is None else min(by_foot, by_top)
+    if not math.isfinite(depth):
+        return None
+    side = ((WIDTH - 1) / 2 - float(columns.mean())) / FOCAL
+    return depth, depth * side
+
+
+def _floor_ends(small: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """For some columns, the depth at which the floor ends, infinite where it goes on to the horizon."""
+    height = small.shape[0]
+    half = height // 2
+    lab = cv2.cvtColor(cv2.GaussianBlur(small, (5, 5), 0), cv2.COLOR_BGR2LAB).astype(np.float32)
+    sample = lab[int(height * 0.93) :, WIDTH // 4 : 3 * WIDTH // 4].reshape(-1, 3)
+    floor = np.median(sample, axis=0)
+    weights = np.array([0.8, 2.0, 2.0], np.float32)
+    away = np.abs(lab[half:] - floor) * weights
+    other = (away.sum(axis=2) > _FLOOR_DEVIATION).astype(np.uint8)
+    other = np.asarray(cv2.morphologyEx(other, cv2.MORPH_OPEN, np.ones((_SKIRTING_ROWS, 3), np.uint8)), np.uint8)
+    columns = np.arange(0, WIDTH - COLUMNS_PER_RAY + 1, COLUMNS_PER_RAY)
+    blocks = other[:, : columns.size * COLUMNS_PER_RAY].reshape(half, columns.size, COLUMNS_PER_RAY).max(axis=2)
+    from_below = blocks[::-1].argmax(axis=0)
+    seen = blocks.any(axis=0)
+    foot = half - from_below
+    depths = np.where(seen & (foot > 1), CAMERA_METRES * FOCAL / np.maximum(foot, 1), np.inf).astype(np.float32)
+    return (columns + COLUMNS_PER_RAY / 2).astype(np.float32), depths
