@@ -2,6 +2,6 @@
 
 from qwen3vl_client.freshness import STAND, Command
 from qwen3vl_client.protocol import Odometry
-from qwen3vl_client.robot import Robot
+from qwen3vl_client.robot import Robot, boot_time
 
-__all__ = ["STAND", "Command", "Odometry", "Robot"]
+__all__ = ["STAND", "Command", "Odometry", "Robot", "boot_time"]
