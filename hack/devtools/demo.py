@@ -10,6 +10,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from hack.devtools import demo_walk
+
 from localkube.__main__ import backend
 from localkube.report import Failure, say, step
 
@@ -64,7 +66,7 @@ def install(*, local: bool, values: Sequence[str]) -> None:
     run("hack/cluster/kubectl", "apply", "--filename", "-", stdin=json.dumps(namespace))
     chosen = list(values)
     if local:
-        for part in ("operator", "server"):
+        for part in ("operator", "server", "vln"):
             chosen += ["--set", f"{part}.image.repository={IMAGES}/{part},{part}.image.tag=dev"]
     arguments = ("upgrade", "--install", "--take-ownership", RELEASE, "charts/qwen3vl", "--namespace", NAMESPACE)
     advice = "see the pods: hack/cluster/kubectl --namespace qwen3vl-demo get pods,events"
@@ -165,7 +167,7 @@ def take_down(*, local: bool, cluster_too: bool) -> None:
     """Remove the demo: models first, then the release, then the namespace; the local cluster where it came with it."""
     with step("removing the demo"):
         if not local or is_up():
-            kubectl("delete", "visionmodels", "--all", "--wait=true", "--ignore-not-found", show=False)
+            kubectl("delete", "navtasks,visionmodels", "--all", "--wait=true", "--ignore-not-found", show=False)
             subprocess.run(
                 ["hack/cluster/helm", "uninstall", RELEASE, "--namespace", NAMESPACE], cwd=ROOT, capture_output=True
             )
@@ -181,6 +183,7 @@ The cluster runs on. Some things to try:
 
   hack/cluster/kubectl --namespace {NAMESPACE} get visionmodels --output wide
   hack/cluster/kubectl --namespace {NAMESPACE} scale visionmodel {MODEL} --replicas 2
+  hack/cluster/kubectl --namespace {NAMESPACE} get navtasks --output wide
   hack/cluster/kubectl --namespace {NAMESPACE} delete statefulset {MODEL}-engine     # and see it come back
   hack/cluster/helm test {RELEASE} --namespace {NAMESPACE}
   ./hack/demo --down{"" if local else " --cluster current"}
@@ -188,7 +191,7 @@ The cluster runs on. Some things to try:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run the demo; 0 when the picture was answered twice."""
+    """Run the demo; 0 when the picture was answered twice and the robot is where it was sent."""
     parser = argparse.ArgumentParser(prog="hack/demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running, and say how to go on")
     parser.add_argument("--down", action="store_true", help="only remove what an earlier --keep left")
@@ -196,6 +199,9 @@ def main(arguments: Sequence[str]) -> int:
         "--cluster", choices=("local", "current"), help="local: one made here; current: your kubeconfig's"
     )
     parser.add_argument("--client-image", default=f"{IMAGES}/client:dev", help="image of examples/clients/python")
+    parser.add_argument("--world-image", default=f"{IMAGES}/world:dev", help="image of the robot and its building")
+    parser.add_argument("--frames", type=Path, help="push the recorded .jpg files below this folder, print the plans")
+    parser.add_argument("--out", type=Path, default=ROOT / "out" / "demo", help="where the pictures of the walk go")
     parser.add_argument(
         "--set", action="append", default=[], help="chart value, as for helm (images, with --cluster current)"
     )
@@ -215,7 +221,16 @@ def main(arguments: Sequence[str]) -> int:
     apply_model()
     ask("ask-plain", "vision.py", options.client_image)
     ask("ask-streamed", "stream.py", options.client_image)
-    say(f"done: from the first command to the second answer {time.monotonic() - started:.0f} s")
+    say(f"from the first command to the second answer {time.monotonic() - started:.0f} s")
+    command = ("hack/cluster/kubectl", "--namespace", NAMESPACE)
+    kubectl("wait", f"deployment/{MODEL}-vln", "--for=condition=Available", "--timeout=60s", show=False)
+    kubectl("delete", "navtasks", "--all", "--wait=true", show=False)
+    kubectl("delete", "pod", demo_walk.POD, "--ignore-not-found", "--wait=true", show=False)
+    if options.frames:
+        demo_walk.replay(kubectl, command, NAMESPACE, MODEL, options.world_image, options.frames)
+    else:
+        demo_walk.walk(kubectl, command, NAMESPACE, MODEL, options.world_image, options.out)
+    say(f"done after {time.monotonic() - started:.0f} s")
     if options.keep:
         how_to_go_on(local=local)
     else:

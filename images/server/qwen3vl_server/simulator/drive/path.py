@@ -20,8 +20,6 @@ CLOSE_METRES = 0.8
 SMALL_TURN = 0.17
 LOOKED_AHEAD_METRES = 0.8
 _ANGLES = tuple(round(-1.3 + 0.1 * number, 1) for number in range(27))
-APPROACH_METRES = 0.7
-"""How much further out than the goal one turns towards the thing, when it is seen from the side."""
 
 Points = npt.NDArray[np.float32]
 Place = tuple[float, float]
@@ -55,20 +53,14 @@ def steps_to(seen: Sighting, busy: frozenset[int]) -> list[Step]:
     if target is None:
         return []
     goal = target.goal
-    if (target.cut and abs(target.bearing) > 0.3) or abs(target.bearing) > 0.6:
+    if not target.sure and abs(target.bearing) > 0.3:
         return [Step(0.0, 0.0, _bounded(target.bearing))]
     if math.hypot(*goal) < CLOSE_METRES:
         busy = frozenset()
     if math.hypot(*goal) < ARRIVED_METRES:
         return [Step(0.0, 0.0, _bounded(target.bearing))]
-    places = [goal]
-    aside = abs(math.remainder(target.facing - math.atan2(goal[1], goal[0]), math.tau))
-    if aside > 0.5 and math.hypot(*goal) > 0.6:
-        # From the side one goes first to where the thing is seen from the front.
-        back = APPROACH_METRES
-        places.insert(0, (goal[0] - back * math.cos(target.facing), goal[1] - back * math.sin(target.facing)))
     for clearance in CLEARANCES:
-        way = _way(places, seen.obstacles, clearance, busy)
+        way = _way(goal, seen.obstacles, clearance, busy)
         if way:
             return _steps(way, target.facing)
     for sides in (busy, frozenset[int]()):
@@ -79,23 +71,21 @@ def steps_to(seen: Sighting, busy: frozenset[int]) -> list[Step]:
     return [Step(0.0, 0.0, _freer_side(seen.obstacles))]
 
 
-def _way(places: list[Place], obstacles: Points, clearance: float, busy: frozenset[int]) -> list[Place]:
-    """Corners of a free way through these places from (0, 0), perhaps by one place more; empty when there is none."""
-    for skipped in range(len(places)):
-        straight = places[skipped:]
-        first = math.atan2(straight[0][1], straight[0][0])
-        if _may_turn(first, busy) and _free([(0.0, 0.0), *straight], obstacles, clearance):
-            return straight
+def _way(goal: Place, obstacles: Points, clearance: float, busy: frozenset[int]) -> list[Place]:
+    """Corners of a free way from (0, 0) to the goal, straight or by one place more; empty when there is none."""
+    first = math.atan2(goal[1], goal[0])
+    if _may_turn(first, busy) and _free([(0.0, 0.0), goal], obstacles, clearance):
+        return [goal]
     best: tuple[float, list[Place]] | None = None
     for angle in _ANGLES:
         if not _may_turn(angle, busy):
             continue
         for metres in (0.6, 0.9, 1.2, 1.6, 2.0, 2.5):
             via = (metres * math.cos(angle), metres * math.sin(angle))
-            way = [via, places[-1]]
+            way = [via, goal]
             if not _free([(0.0, 0.0), *way], obstacles, clearance):
                 continue
-            length = metres + math.dist(via, places[-1]) + 0.15 * abs(angle)
+            length = metres + math.dist(via, goal) + 0.15 * abs(angle)
             if best is None or length < best[0]:
                 best = length, way
     return best[1] if best else []

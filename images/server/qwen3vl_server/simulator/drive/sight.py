@@ -13,8 +13,10 @@ import numpy.typing as npt
 from ..vision import Pixels
 
 CAMERA_METRES = 0.45
-THING_METRES = 2.0
-"""Height of a door; tells how far it is when something hides its foot."""
+THING_METRES, THING_WIDTH = 2.0, 0.9
+"""Height and width of a door; they tell where it is when something hides its foot or the picture ends."""
+SURE_METRES = 0.2
+NEAR_METRES = 1.3
 WIDTH = 320
 FOCAL = WIDTH / 2
 """Pixels at that width, for a field of view of 90 degrees."""
@@ -24,6 +26,7 @@ ARRIVED_METRES, ARRIVED_RADIANS = 0.24, 0.5
 FARTHEST_METRES = 4.5
 COLUMNS_PER_RAY = 4
 _SMALLEST_PIXELS = 30
+Place = tuple[float, float]
 _HUES = {"red": ((0, 8), (171, 180)), "orange": ((9, 19),), "yellow": ((20, 36),), "green": ((40, 88),)}
 _HUES |= {"blue": ((98, 128),), "purple": ((129, 165),)}
 _FLOOR_DEVIATION = 34.0
@@ -38,7 +41,7 @@ class Target:
         bearing: of its middle, radians to the left.
         goal: where to stand before it.
         facing: heading there that looks at it.
-        cut: a side of it is out of the picture.
+        sure: enough of it is in the picture to tell which way it faces.
         arrived: that place is where the camera is, and the thing is before it.
     """
 
@@ -47,7 +50,7 @@ class Target:
     y: float
     goal: tuple[float, float]
     facing: float
-    cut: bool
+    sure: bool
     arrived: bool
 
 
@@ -93,7 +96,7 @@ def _target(small: Pixels, colour: str) -> Target | None:
     if count < 2:
         return None
     biggest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    left, _, wide, high, area = (int(value) for value in stats[biggest])
+    _, _, wide, high, area = (int(value) for value in stats[biggest])
     if area < _SMALLEST_PIXELS or high < 6 or wide < 2:
         return None
     mask = labels == biggest
@@ -101,37 +104,37 @@ def _target(small: Pixels, colour: str) -> Target | None:
     inner = columns[(columns > 1) & (columns < WIDTH - 2)]
     if not inner.size:
         return None
-    middle = (left + wide / 2 - 0.5, *_corner(mask, inner))
-    bearing = math.atan(((WIDTH - 1) / 2 - middle[0]) / FOCAL)
-    first, second = (
-        _corner_at(mask, inner[: max(1, inner.size // 6)]),
-        _corner_at(mask, inner[-max(1, inner.size // 6) :]),
-    )
+    share = max(1, inner.size // 6)
+    first, second = _corner_at(mask, inner[:share]), _corner_at(mask, inner[-share:])
     if first is None or second is None:
         return None
-    x, y = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
-    # The normal of the line between the two corners, towards the camera.
+    return _placed(first, second, cut_left=bool(columns[0] <= 1), cut_right=bool(columns[-1] >= WIDTH - 2))
+
+
+def _placed(first: Place, second: Place, *, cut_left: bool, cut_right: bool) -> Target:
+    """The target from its left and right corner, as far as they are in the picture."""
     dx, dy = second[0] - first[0], second[1] - first[1]
     length = math.hypot(dx, dy)
-    cut = columns[0] <= 1 or columns[-1] >= WIDTH - 2
-    if length < 0.15 or cut:
-        away = math.hypot(x, y)
-        nx, ny = -x / away, -y / away
-    else:
-        nx, ny = dy / length, -dx / length
-        if nx * x + ny * y > 0:
-            nx, ny = -nx, -ny
+    x, y = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
+    cut = cut_left or cut_right
+    # Near and cut off, the few rows of its foot that are left tell no direction.
+    sure = length > SURE_METRES and not (cut and math.hypot(x, y) < NEAR_METRES) and not (cut_left and cut_right)
+    if sure and cut_left != cut_right:
+        # One corner is real; the middle is half a width from it.
+        corner, sign = (second, -1.0) if cut_left else (first, 1.0)
+        half = max(length, THING_WIDTH) / 2
+        x, y = corner[0] + sign * half * dx / length, corner[1] + sign * half * dy / length
+    away = math.hypot(x, y)
+    nx, ny = (dy / length, -dx / length) if sure else (-x / away, -y / away)
+    if nx * x + ny * y > 0:
+        nx, ny = -nx, -ny
     goal = (x + GOAL_METRES * nx, y + GOAL_METRES * ny)
-    facing = math.atan2(-ny, -nx)
-    arrived = math.hypot(*goal) < ARRIVED_METRES and abs(bearing) < ARRIVED_RADIANS and x < GOAL_METRES + ARRIVED_METRES
-    return Target(bearing, x, y, goal, facing, cut, arrived)
+    bearing = math.atan2(y, x)
+    near = math.hypot(*goal) < ARRIVED_METRES and x < GOAL_METRES + ARRIVED_METRES
+    return Target(bearing, x, y, goal, math.atan2(-ny, -nx), sure, near and abs(bearing) < ARRIVED_RADIANS)
 
 
-def _corner(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> tuple[float]:
-    return (float(columns.mean()),)
-
-
-def _corner_at(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> tuple[float, float] | None:
+def _corner_at(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> Place | None:
     """Where the thing stands at these columns: by its foot, by its top where the foot is hidden."""
     height = mask.shape[0]
     part = mask[:, columns]
