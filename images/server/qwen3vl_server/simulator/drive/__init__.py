@@ -31,10 +31,11 @@ def decide(pictures: Sequence[Pixels], text: str) -> Decision:
     now = look(pictures[-1], colour)
     if now.target is None:
         return _search(pictures[:-1], colour)
-    if now.target.arrived:
+    recent = [look(picture, colour) for picture in pictures[-1 - REMEMBERED_PICTURES : -1]]
+    was_there = any(seen.target is not None and seen.target.arrived for seen in recent)
+    if now.target.arrived or (now.target.about and was_there):
         return _answer((), "stop", reached_goal=True)
-    recent = [look(picture, colour).obstacles for picture in pictures[-1 - REMEMBERED_PICTURES : -1]]
-    steps = steps_to(now, beside([now.obstacles, *recent]))
+    steps = steps_to(now, beside([seen.obstacles for seen in (now, *recent)]))
     return _answer(steps, _action(steps))
 
 

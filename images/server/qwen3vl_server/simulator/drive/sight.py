@@ -16,13 +16,14 @@ CAMERA_METRES = 0.45
 THING_METRES, THING_WIDTH = 2.0, 0.9
 """Height and width of a door; they tell where it is when something hides its foot or the picture ends."""
 SURE_METRES = 0.2
-NEAR_METRES = 1.3
+NEAR_METRES = 1.15
 WIDTH = 320
 FOCAL = WIDTH / 2
 """Pixels at that width, for a field of view of 90 degrees."""
 GOAL_METRES = 0.66
 """Where to stand before the thing: it still shows its foot there."""
 ARRIVED_METRES, ARRIVED_RADIANS = 0.24, 0.5
+ABOUT_METRES, ABOUT_RADIANS = 0.4, 0.8
 FARTHEST_METRES = 4.5
 COLUMNS_PER_RAY = 4
 _SMALLEST_PIXELS = 30
@@ -43,6 +44,7 @@ class Target:
         facing: heading there that looks at it.
         sure: enough of it is in the picture to tell which way it faces.
         arrived: that place is where the camera is, and the thing is before it.
+        about: so it is by a wider measure, enough for one who had arrived a moment ago.
     """
 
     bearing: float
@@ -52,6 +54,7 @@ class Target:
     facing: float
     sure: bool
     arrived: bool
+    about: bool
 
 
 @dataclass(frozen=True)
@@ -116,9 +119,8 @@ def _placed(first: Place, second: Place, *, cut_left: bool, cut_right: bool) -> 
     dx, dy = second[0] - first[0], second[1] - first[1]
     length = math.hypot(dx, dy)
     x, y = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
-    cut = cut_left or cut_right
-    # Near and cut off, the few rows of its foot that are left tell no direction.
-    sure = length > SURE_METRES and not (cut and math.hypot(x, y) < NEAR_METRES) and not (cut_left and cut_right)
+    # Near, a turn cuts it off and would change what is believed of its direction: there one goes straight at it.
+    sure = length > SURE_METRES and math.hypot(x, y) > NEAR_METRES and not (cut_left and cut_right)
     if sure and cut_left != cut_right:
         # One corner is real; the middle is half a width from it.
         corner, sign = (second, -1.0) if cut_left else (first, 1.0)
@@ -131,7 +133,9 @@ def _placed(first: Place, second: Place, *, cut_left: bool, cut_right: bool) -> 
     goal = (x + GOAL_METRES * nx, y + GOAL_METRES * ny)
     bearing = math.atan2(y, x)
     near = math.hypot(*goal) < ARRIVED_METRES and x < GOAL_METRES + ARRIVED_METRES
-    return Target(bearing, x, y, goal, math.atan2(-ny, -nx), sure, near and abs(bearing) < ARRIVED_RADIANS)
+    arrived = near and abs(bearing) < ARRIVED_RADIANS
+    about = away < GOAL_METRES + ABOUT_METRES and abs(bearing) < ABOUT_RADIANS
+    return Target(bearing, x, y, goal, math.atan2(-ny, -nx), sure, arrived, about)
 
 
 def _corner_at(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> Place | None:
