@@ -1,7 +1,6 @@
 """From what is seen to a few steps: straight where the floor is free, else around what stands there. Pure geometry."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,9 +14,6 @@ PLAN_METRES = 1.0
 LARGEST_TURN = 0.8
 CLEARANCES = (0.42, 0.34)
 """Room that is kept to both sides, metres: comfortable, then just enough for a robot of 0.25 m."""
-NEAR_METRES = 0.95
-CLOSE_METRES = 0.8
-SMALL_TURN = 0.17
 LOOKED_AHEAD_METRES = 0.8
 _ANGLES = tuple(round(-1.3 + 0.1 * number, 1) for number in range(27))
 
@@ -34,20 +30,11 @@ class Step:
     dtheta: float
 
 
-def beside(looks: Sequence[Points]) -> frozenset[int]:
-    """On which sides something is or was near: +1 left, -1 right."""
-    sides = set()
-    for points in looks:
-        near = points[(points[:, 0] < NEAR_METRES) & (np.abs(points[:, 1]) < NEAR_METRES)]
-        sides |= {int(np.sign(side)) for side in near[:, 1] if abs(side) > 0.15}
-    return frozenset(sides)
-
-
-def steps_to(seen: Sighting, busy: frozenset[int]) -> list[Step]:
-    """Steps towards the place before the target, none when no way is free.
+def steps_to(seen: Sighting, beside: Points) -> list[Step]:
+    """Steps towards the place before the target.
 
     Args:
-        busy: sides where something is near, perhaps out of sight: one does not turn there while driving.
+        beside: further points where the floor is not free, which are out of sight now.
     """
     target = seen.target
     if target is None:
@@ -55,31 +42,26 @@ def steps_to(seen: Sighting, busy: frozenset[int]) -> list[Step]:
     goal = target.goal
     if not target.sure and abs(target.bearing) > 0.3:
         return [Step(0.0, 0.0, _bounded(target.bearing))]
-    if math.hypot(*goal) < CLOSE_METRES:
-        busy = frozenset()
     if math.hypot(*goal) < ARRIVED_METRES:
         return [Step(0.0, 0.0, _bounded(target.bearing))]
+    obstacles = np.concatenate([seen.obstacles, beside])
     for clearance in CLEARANCES:
-        way = _way(goal, seen.obstacles, clearance, busy)
+        way = _way(goal, obstacles, clearance)
         if way:
             return _steps(way, target.facing)
-    for sides in (busy, frozenset[int]()):
-        for angle in sorted(_ANGLES, key=lambda angle: abs(angle - target.bearing)):
-            reach = (LOOKED_AHEAD_METRES * math.cos(angle), LOOKED_AHEAD_METRES * math.sin(angle))
-            if _may_turn(angle, sides) and _free([(0.0, 0.0), reach], seen.obstacles, CLEARANCES[-1]):
-                return _steps([(reach[0] / 2, reach[1] / 2)], angle)
+    for angle in sorted(_ANGLES, key=lambda angle: abs(angle - target.bearing)):
+        reach = (LOOKED_AHEAD_METRES * math.cos(angle), LOOKED_AHEAD_METRES * math.sin(angle))
+        if _free([(0.0, 0.0), reach], obstacles, CLEARANCES[-1]):
+            return _steps([(reach[0] / 2, reach[1] / 2)], angle)
     return [Step(0.0, 0.0, _freer_side(seen.obstacles))]
 
 
-def _way(goal: Place, obstacles: Points, clearance: float, busy: frozenset[int]) -> list[Place]:
+def _way(goal: Place, obstacles: Points, clearance: float) -> list[Place]:
     """Corners of a free way from (0, 0) to the goal, straight or by one place more; empty when there is none."""
-    first = math.atan2(goal[1], goal[0])
-    if _may_turn(first, busy) and _free([(0.0, 0.0), goal], obstacles, clearance):
+    if _free([(0.0, 0.0), goal], obstacles, clearance):
         return [goal]
     best: tuple[float, list[Place]] | None = None
     for angle in _ANGLES:
-        if not _may_turn(angle, busy):
-            continue
         for metres in (0.6, 0.9, 1.2, 1.6, 2.0, 2.5):
             via = (metres * math.cos(angle), metres * math.sin(angle))
             way = [via, goal]
@@ -89,10 +71,6 @@ def _way(goal: Place, obstacles: Points, clearance: float, busy: frozenset[int])
             if best is None or length < best[0]:
                 best = length, way
     return best[1] if best else []
-
-
-def _may_turn(angle: float, busy: frozenset[int]) -> bool:
-    return abs(angle) < SMALL_TURN or (1 if angle > 0 else -1) not in busy
 
 
 def _free(way: list[Place], obstacles: Points, clearance: float) -> bool:

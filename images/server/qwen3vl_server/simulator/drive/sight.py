@@ -70,6 +70,12 @@ class Sighting:
     obstacles: npt.NDArray[np.float32]
     ahead: float
 
+    @property
+    def nearest(self) -> float:
+        """Metres to the nearest point where the floor ends."""
+        points = self.obstacles
+        return float(np.hypot(points[:, 0], points[:, 1]).min()) if points.size else FARTHEST_METRES
+
 
 def look(pixels: Pixels, colour: str) -> Sighting:
     """Understand a picture (height x width x 3; blue, green, red)."""

@@ -1,0 +1,150 @@
+"""The building, the body and the camera: late, limited, repeatable, and quicker than real time."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+import simplejpeg
+from tests.figures import Figures
+
+from qwen3vl_world import buildings, picture
+from qwen3vl_world.camera import Camera
+from qwen3vl_world.judge import Judge
+from qwen3vl_world.plan import Building, Door, Pose, room
+from qwen3vl_world.robot import ACTUATOR_SECONDS, RADIUS, TIMEOUT_SECONDS, Robot
+from qwen3vl_world.walk import Journey
+from qwen3vl_world.world import CAMERA_SECONDS, World
+
+
+def hall() -> Building:
+    return buildings.empty_hall()
+
+
+def told(robot: Robot, v: float, w: float, seconds: float, begin: float = 0.0) -> None:
+    """Commands at 30 Hz."""
+    for turn in range(round(seconds * 30)):
+        robot.step(begin + turn / 30)
+        robot.command(begin + turn / 30, v, w)
+    robot.step(begin + seconds)
+
+
+class TestBody:
+    def test_it_follows_late_and_within_its_acceleration(self) -> None:
+        robot = Robot(hall(), hall().start)
+        robot.command(0.0, 0.5, 0.0)
+        robot.step(ACTUATOR_SECONDS - 0.001)
+        assert robot.v == 0.0
+        robot.step(ACTUATOR_SECONDS + 0.1)
+        assert 0 < robot.v <= 0.1 * 1.0 + 1e-6
+
+    def test_it_stands_when_it_hears_nothing(self) -> None:
+        robot = Robot(hall(), hall().start)
+        told(robot, 0.5, 0.0, 2.0)
+        assert robot.v == pytest.approx(0.5, abs=0.01)
+        robot.step(2.0 + ACTUATOR_SECONDS + TIMEOUT_SECONDS + 1.0)
+        assert abs(robot.v) < 0.01
+        assert robot.moved_by_command_at <= 2.0 + ACTUATOR_SECONDS
+
+    def test_a_wall_stops_it_and_is_counted_once(self) -> None:
+        robot = Robot(Building(room(4, 4), start=Pose(2, 2)), Pose(3.0, 2.0))
+        told(robot, 0.5, 0.0, 4.0)
+        assert robot.collisions == 1 and robot.pose.x == pytest.approx(4 - RADIUS, abs=0.02)
+        told(robot, -0.3, 0.0, 1.0, begin=4.0)
+        assert robot.pose.x < 3.6, "it can get away again"
+
+    def test_left_is_counter_clockwise(self) -> None:
+        robot = Robot(hall(), Pose(8, 8, 0))
+        told(robot, 0.4, 0.5, 2.0)
+        assert robot.pose.yaw > 0.5 and robot.pose.y > 8.05
+
+    def test_the_odometry_has_the_error_it_was_given(self) -> None:
+        robot = Robot(hall(), Pose(8, 8, 0), scale=1.03)
+        told(robot, 0.5, 0.0, 4.0)
+        assert robot.odometry.x == pytest.approx(1.03 * (robot.pose.x - 8), rel=1e-6)
+
+
+class TestCamera:
+    def test_the_floor_is_below_and_the_door_where_it_stands(self) -> None:
+        building = Building(room(6, 4), doors=(Door("red", 6.0, 2.0, -1.0, 0.0),), start=Pose(2, 2))
+        pixels = Camera(building).pixels(Pose(2.0, 2.0, 0.0))
+        blue, green, red = (int(value) for value in pixels[230, 320])
+        assert red > 150 and green < 80 and blue < 80
+        columns = np.flatnonzero((pixels[230, :, 2] > 150) & (pixels[230, :, 1] < 80))
+        assert columns[-1] - columns[0] == pytest.approx(0.9 * 320 / 4, abs=4), "0.9 m wide at 4 m"
+        to_the_left = Camera(building).pixels(Pose(2.0, 2.0, 0.4))
+        moved = np.flatnonzero((to_the_left[230, :, 2] > 150) & (to_the_left[230, :, 1] < 80))
+        assert moved.mean() > columns.mean(), "who turns left sees things move to the right"
+
+    def test_two_cameras_of_one_seed_see_the_same_and_two_pictures_differ(self) -> None:
+        first, second = Camera(buildings.demo(), 3), Camera(buildings.demo(), 3)
+        one, two = first.jpeg(buildings.demo().start), second.jpeg(buildings.demo().start)
+        assert one == two and first.jpeg(buildings.demo().start) != one
+
+    def test_it_is_quicker_than_real_time(self, figure: Figures) -> None:
+        camera, start = Camera(buildings.demo()), buildings.demo().start
+        camera.jpeg(start)
+        began = time.process_time()
+        for turn in range(30):
+            camera.jpeg(Pose(start.x + turn * 0.05, start.y, turn * 0.02))
+        figure(
+            "world: camera pictures a second on one core", 30 / (time.process_time() - began), "1/s", 30, at_least=True
+        )
+
+
+class TestWorld:
+    def test_a_picture_shows_what_was_before(self) -> None:
+        world = World(buildings.demo(), 1)
+        for turn in range(60):
+            world.command(turn / 30, 0.5, 0.0)
+        jpeg, shown = world.frame(2.0)
+        assert shown == pytest.approx(2.0 - CAMERA_SECONDS)
+        assert simplejpeg.decode_jpeg(jpeg).shape == (480, 640, 3)
+        assert world.odometry(2.0).x < world.robot.odometry.x
+
+    def test_it_repeats_bit_for_bit(self) -> None:
+        def run() -> tuple[bytes, Pose]:
+            world = World(buildings.building(5), 5, scale=1.03)
+            for turn in range(90):
+                world.command(turn / 30, 0.4, 0.3 * math.sin(turn / 9))
+            return world.frame(3.0)[0], world.pose
+
+        assert run() == run()
+
+    @pytest.mark.parametrize("seed", range(12))
+    def test_every_building_can_be_walked(self, seed: int) -> None:
+        building = buildings.building(seed)
+        assert building.clearance(building.start.x, building.start.y) > RADIUS
+        assert building.target in {door.colour for door in building.doors}
+        for door in building.doors:
+            assert building.clearance(door.goal.x, door.goal.y) > RADIUS
+            assert building.bounds[0] < door.goal.x < building.bounds[2]
+        assert len({door.colour for door in building.doors}) == len(building.doors) >= 3
+
+
+def test_the_judge_tells_the_door_it_stands_before() -> None:
+    building = buildings.demo()
+    judge, goal = Judge(building), building.door("blue").goal
+    judge.look(0.0, building.start, "moving")
+    for turn in range(40):
+        judge.look(1.0 + turn / 30, Pose(goal.x + 0.2, goal.y, 1.0), "goal")
+    assert judge.report()["door"] == "blue"
+    judge.look(3.0, building.start, "moving")
+    assert judge.report()["door"] == ""
+
+
+def test_pictures_for_people_are_written(tmp_path: object) -> None:
+    import cv2
+
+    from qwen3vl_client import Command
+
+    building, journey = buildings.demo(), Journey()
+    world = World(building)
+    for turn in range(60):
+        world.command(turn / 30, 0.5, 0.2)
+        journey.note(turn / 30, world.frame(turn / 30)[0], Command(0.5, 0.2, "moving", "following_plan", True))
+    map_file, frames_file = tmp_path / "map.png", tmp_path / "frames.png"  # type: ignore[operator]
+    picture.write_map(map_file, building, world.path)
+    picture.write_frames(frames_file, journey.frames)
+    assert cv2.imread(str(map_file)).shape[1] > 500
+    assert cv2.imread(str(frames_file)).shape[0] >= 300
