@@ -26,7 +26,7 @@ def test_both_have_the_same_fields_defaults_and_bounds(ours: Any, schema: Any) -
 
 @pytest.mark.parametrize("value", [None, "1", True, float("nan"), float("inf"), [], {}])
 def test_what_is_no_number_is_refused(value: object) -> None:
-    with pytest.raises(OutOfBoundsError, match="spec.linearMetersPerSecond is a number"):
+    with pytest.raises(OutOfBoundsError, match=r"spec\.linearMetersPerSecond is a number"):
         Limits.from_json({"linearMetersPerSecond": value}, "spec")
 
 
