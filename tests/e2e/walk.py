@@ -96,7 +96,8 @@ class Walk:
         until(lambda: self.driven_metres() >= before + metres, seconds, f"{self.name} drives", show=self._show)
 
     def stands(self, seconds: float = 2.5) -> None:
-        """See that it does not drive for some time."""
+        """Wait until it says that it does not drive, and see that it does not for some time."""
+        until(lambda: self.newest().get("state") != "moving", 15, f"{self.name} stands", show=self._show)
         before = self.driven_metres()
         time.sleep(seconds)  # standing still can only be seen by waiting
         assert self.driven_metres() - before < 0.02, self.said()[-4:]
