@@ -48,6 +48,7 @@ class Robot:
         answer: the newest answer, whole.
         refusal: why there is no connection, as far as the server said.
         connections: how often it connected.
+        answered: frames and ticks that had an answer.
         latencies: seconds from sending a frame to its answer.
     """
 
@@ -65,6 +66,7 @@ class Robot:
         self.answer: dict[str, Any] | None = None
         self.refusal: str | None = None
         self.connections = 0
+        self.answered = 0
         self.latencies: deque[float] = deque(maxlen=LATENCIES_REMEMBERED)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._writer = writer or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
@@ -132,9 +134,11 @@ class Robot:
     async def _run(self) -> None:
         failures = 0
         while True:
+            before = self.answered
             try:
                 await self._serve()
-                failures = 0
+                # A connection that gave no answer is a failure too: the task may not exist yet.
+                failures = 0 if self.answered > before else failures + 1
             except (OSError, TimeoutError, InvalidHandshake) as error:
                 failures += 1
                 self._note_refusal(error)
@@ -223,6 +227,7 @@ class Robot:
                 sent = self._sent_at.pop(body["seq"], None)
                 if sent is not None:
                     self.latencies.append(now - sent)
+                    self.answered += 1
                 if self._on_answer is not None:
                     self._on_answer(body)
                 self._wake.set()

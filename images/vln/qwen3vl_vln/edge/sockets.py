@@ -3,7 +3,6 @@
 Binary: `/vln/ws/{task}` and `/vln/robot/{robot}`. JSON of the older protocol: `/vln/stream/{task}`."""
 
 import secrets
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,16 +11,16 @@ from starlette.types import Receive, Scope, Send
 
 from qwen3vl_common.errors import ApiError, InvalidRequest
 from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
-from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper, NoRightError
+from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.rest import picture
 from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
-from qwen3vl_vln.task.tasks import Entry, UnknownTaskError
+from qwen3vl_vln.task.tasks import Entry
 
-BAD_VERSION, NO_TASK, BUSY, LEASE_LOST = 4400, 4004, 4409, 4410
+BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST = 4400, 4403, 4004, 4409, 4410
 GOING_AWAY = 1001
 
 
@@ -65,7 +64,7 @@ class Sockets:
         if message["type"] != "websocket.connect":
             return
         try:
-            connection, serve, chosen = self._admit(scope, receive, send)
+            headers, caller, chosen = self._greet(scope)
         except Exception as error:
             refusal = api_error(error)
             if refusal is None:
@@ -74,50 +73,59 @@ class Sockets:
             return
         await send({"type": "websocket.accept", "subprotocol": chosen})
         self._navigation.metrics.connected(+1)
-        self._open.add(connection)
         try:
-            await serve(connection)
+            await self._serve(self._admit(scope["path"], headers, caller, receive, send))
         except Closing as closing:
-            await send({"type": "websocket.close", "code": closing.code, "reason": str(closing)})
+            await send({"type": "websocket.close", "code": closing.code, "reason": str(closing)[:120]})
         except OSError:
             pass  # the robot is gone; its own watchdog stands in for us
         finally:
-            self._open.discard(connection)
             self._navigation.metrics.connected(-1)
-            if self._writing.get(connection.entry.task.task_id) is connection:
-                del self._writing[connection.entry.task.task_id]
 
-    def _admit(
-        self, scope: Scope, receive: Receive, send: Send
-    ) -> tuple[Connection, Callable[[Connection], Awaitable[None]], str | None]:
+    def _greet(self, scope: Scope) -> tuple[dict[str, str], Caller, str | None]:
+        """Who connects, by which subprotocol; refused here is what is answered with an HTTP status."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         offered: list[str] = list(scope.get("subprotocols", ()))
         caller = self._doors.caller(headers, offered)
-        caller.need(DRIVE)
-        origin = headers.get("origin")
-        if origin is not None and origin not in self._origins:
-            raise NoRightError("pages of other origins may not drive a robot")
-        entry, binary = self._find(scope["path"])
-        real = [name for name in offered if not name.startswith(BEARER_SUBPROTOCOL)]
-        if real and binary and SUBPROTOCOL not in real:
-            raise InvalidRequest(f"the one subprotocol is {SUBPROTOCOL}", param="sec-websocket-protocol")
-        chosen = SUBPROTOCOL if binary and real else None
-        connection = Connection(entry, caller, receive, send, writer=f"{caller.name}/{secrets.token_hex(4)}")
-        return connection, self._binary if binary else self._json, chosen
-
-    def _find(self, path: str) -> tuple[Entry, bool]:
-        tasks = self._navigation.tasks
-        kind, _, name = path.removeprefix("/vln/").partition("/")
-        if kind == "robot":
-            entry = tasks.of_robot(name)
-            if entry is None:
-                raise UnknownTaskError(f"robot {name!r} has no unfinished task; apply a NavTask or create one")
-            return entry, True
-        if kind not in ("ws", "stream"):
+        kind, _ = _parts(scope["path"])
+        if kind not in ("ws", "robot", "stream"):
             raise UnknownTask(
                 "no such path; robots connect to /vln/ws/{task} or /vln/robot/{robot}", code="unknown_path"
             )
-        return tasks.get(name), kind == "ws"
+        real = [name for name in offered if not name.startswith(BEARER_SUBPROTOCOL)]
+        if kind == "stream" or not real:
+            return headers, caller, None
+        if SUBPROTOCOL not in real:
+            raise InvalidRequest(f"the one subprotocol is {SUBPROTOCOL}", param="sec-websocket-protocol")
+        return headers, caller, SUBPROTOCOL
+
+    def _admit(
+        self, path: str, headers: dict[str, str], caller: Caller, receive: Receive, send: Send
+    ) -> tuple[Connection, bool]:
+        """The connection to its task, and whether it is binary; what a browser too should hear of is a close code."""
+        origin = headers.get("origin")
+        if origin is not None and origin not in self._origins:
+            raise Closing(FORBIDDEN, "pages of other origins may not drive a robot")
+        if DRIVE not in caller.rights:
+            raise Closing(FORBIDDEN, f"the key {caller.name!r} has not the right {DRIVE}")
+        kind, name = _parts(path)
+        tasks = self._navigation.tasks
+        entry = tasks.of_robot(name) if kind == "robot" else tasks.find(name)
+        if entry is None:
+            what = f"robot {name!r} has no unfinished task" if kind == "robot" else f"there is no task {name!r}"
+            raise Closing(NO_TASK, f"{what}: apply a NavTask or create one")
+        writer = f"{caller.name}/{secrets.token_hex(4)}"
+        return Connection(entry, caller, receive, send, writer=writer), kind != "stream"
+
+    async def _serve(self, admitted: tuple[Connection, bool]) -> None:
+        connection, binary = admitted
+        self._open.add(connection)
+        try:
+            await (self._binary(connection) if binary else self._json(connection))
+        finally:
+            self._open.discard(connection)
+            if self._writing.get(connection.entry.task.task_id) is connection:
+                del self._writing[connection.entry.task.task_id]
 
     async def close(self) -> None:
         """Tell every robot that this process ends."""
@@ -203,7 +211,7 @@ class Sockets:
         try:
             connection.lease_epoch = self._navigation.grant(entry, connection.writer, takeover=takeover)
         except LeaseBusyError as error:
-            raise Closing(BUSY, str(error)[:120]) from None
+            raise Closing(BUSY, str(error)) from None
         before = self._writing.get(task_id)
         self._writing[task_id] = connection
         if before is not None and before is not connection:
@@ -219,7 +227,7 @@ class Sockets:
         try:
             connection.lease_epoch = navigation.grant(entry, connection.writer, takeover=False)
         except LeaseBusyError as error:
-            raise Closing(BUSY, str(error)[:120]) from None
+            raise Closing(BUSY, str(error)) from None
         self._writing[entry.task.task_id] = connection
         while True:
             message = await connection.receive()
@@ -247,6 +255,12 @@ class Sockets:
         captured = body.get("timestamp")
         captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
         return Frame(now, captured=captured, image=data, fault=fault)
+
+
+def _parts(path: str) -> tuple[str, str]:
+    """Kind and name in `/vln/<kind>/<name>`."""
+    kind, _, name = path.removeprefix("/vln/").partition("/")
+    return kind, name
 
 
 async def _refuse(send: Send, refusal: ApiError, cause: Exception) -> None:
