@@ -30,6 +30,8 @@ _SMALLEST_PIXELS = 30
 Place = tuple[float, float]
 _HUES = {"red": ((0, 8), (171, 180)), "orange": ((9, 19),), "yellow": ((20, 36),), "green": ((40, 88),)}
 _HUES |= {"blue": ((98, 128),), "purple": ((129, 165),)}
+_DARKEST = {"red": 140, "orange": 150, "yellow": 140}
+"""Brown is a dark orange, and mixed with what it covers a dark red or yellow; a door is brighter than a box."""
 _FLOOR_DEVIATION = 34.0
 _SKIRTING_ROWS = 3
 
@@ -92,11 +94,12 @@ def look(pixels: Pixels, colour: str) -> Sighting:
 
 def _mask(small: Pixels, colour: str) -> Pixels:
     hsv = cv2.cvtColor(small, cv2.COLOR_BGR2HSV)
-    # Brown is a dark orange; a door is brighter than a box.
-    darkest = 150 if colour == "orange" else 60
+    darkest = _DARKEST.get(colour, 60)
     mask = np.zeros(small.shape[:2], np.uint8)
     for low, high in _HUES[colour]:
         mask |= np.asarray(cv2.inRange(hsv, (low, 120, darkest), (high, 255, 255)), np.uint8)
+    # Where two colours meet, JPEG makes a thin line of a third one.
+    mask = np.asarray(cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8)), np.uint8)
     return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8)), np.uint8)
 
 

@@ -1,0 +1,55 @@
+"""The policy's eyes on the world's pictures: no thing where there is none, and free floor that is never overstated."""
+
+import numpy as np
+import pytest
+import simplejpeg
+
+from qwen3vl_server.simulator.drive.sight import look
+from qwen3vl_world import buildings
+from qwen3vl_world.camera import Camera
+from qwen3vl_world.plan import BROWN, DOOR_COLOURS, GREY, Box, Building, Pose, door_on, room
+
+
+def seen_by(camera: Camera, pose: Pose) -> np.ndarray:
+    """The picture as the policy gets it: JPEG halves the resolution of colours and mixes them at seams."""
+    return np.asarray(simplejpeg.decode_jpeg(camera.jpeg(pose), "BGR"), np.uint8)
+
+
+@pytest.mark.parametrize("box", [BROWN, GREY])
+@pytest.mark.parametrize("door", sorted(DOOR_COLOURS))
+def test_where_a_box_covers_a_door_no_third_colour_is_seen(door: str, box: tuple[int, int, int]) -> None:
+    walls = room(8, 6)
+    camera = Camera(Building(walls, (Box(4.3, 1.5, 0.5, 0.45, 0.5, box),), (door_on(walls, 0, 5.2, door),)), 1)
+    for turn in range(16):
+        picture = seen_by(camera, Pose(4.0 + 0.02 * turn, 2.9, -1.9 + 0.05 * turn))
+        others = [colour for colour in DOOR_COLOURS if colour != door and look(picture, colour).target is not None]
+        assert others == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_door_is_found_where_it_stands(seed: int) -> None:
+    building = buildings.building(seed)
+    camera = Camera(building, seed)
+    found = 0
+    for door in building.doors:
+        goal = door.goal
+        pose = Pose(goal.x + 2.0 * door.nx, goal.y + 2.0 * door.ny, goal.yaw)
+        if any(
+            box.distance(pose.x + share * (door.x - pose.x), pose.y + share * (door.y - pose.y)) < 0.5
+            for box in building.boxes
+            for share in (0.0, 0.25, 0.5)
+        ):
+            continue
+        target = look(seen_by(camera, pose), door.colour).target
+        found += 1
+        assert target is not None
+        assert (target.x, target.y) == (pytest.approx(2.5, abs=0.2), pytest.approx(0.0, abs=0.1))
+    assert found
+
+
+def test_free_floor_ends_before_the_box_does() -> None:
+    building = Building(room(8, 6), (Box(4.0, 3.0, 0.5, 0.5, 0.5, BROWN),))
+    camera = Camera(building, 2)
+    for away in np.arange(0.75, 2.5, 0.125):
+        seen = look(seen_by(camera, Pose(3.75 - float(away), 3.0)), "red")
+        assert away - 0.25 <= seen.ahead <= away + 0.05
