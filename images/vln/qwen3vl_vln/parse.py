@@ -19,8 +19,7 @@ def main(arguments: list[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     limits = ParseLimits(reverse=options.reverse)
     for line in sys.stdin.buffer:
-        if line.strip():
-            print(json.dumps(_shown(_read(line, options.profile, limits))), flush=True)
+        print(json.dumps(_shown(_read(line, options.profile, limits))), flush=True)
 
 
 def _read(line: bytes, profile: str | None, limits: ParseLimits) -> Parsed:
@@ -35,7 +34,7 @@ def _read(line: bytes, profile: str | None, limits: ParseLimits) -> Parsed:
 
 def _shown(parsed: Parsed) -> dict[str, Any]:
     points = [{"dx": point.dx, "dy": point.dy, "dtheta": point.dtheta} for point in parsed.waypoints]
-    return {"outcome": parsed.outcome, "reason": parsed.reason, "waypoints": points}
+    return {"outcome": parsed.outcome, "reason": parsed.reason, "waypoints": points, "clamped": parsed.clamped}
 
 
 if __name__ == "__main__":

@@ -102,7 +102,50 @@ STANDS = [
 ]
 
 
-@pytest.mark.parametrize(("text", "outcome"), STANDS)
+STANDS_TOO = [
+    *[
+        (f"{before}{answer(STEP)}{after}", "invalid")
+        for before, after in [
+            ("For example: ", ""),
+            ("If the path were clear I would answer ", ""),
+            ("The previous answer was ", ""),
+            ("robot.execute(", ")"),
+            ("<pre>", "</pre>"),
+            ("plan = ", ""),
+            ("```python\nplan = ", "\n```"),
+            ("Dangerous! ", ""),
+            ("", " Wait for the person."),
+            ("", "\nThe goal has been reached."),
+            ("", "\nSTOP"),
+            ("请勿执行 ", ""),
+            ("小心，", ""),
+        ]
+    ],
+    (f'"waypoints": {json.dumps([STEP])}', "invalid"),
+    (f"The goal is not reached. {answer(reached_goal=True)}", "hold"),
+    (answer(*[STEP] * 5, {"dx": 1e5, "dy": 0, "dtheta": 0}), "invalid"),
+    (answer(*[STEP] * 5, BACK), "invalid"),
+    (answer(*[STEP] * 65), "invalid"),
+    (answer(STEP, goal_reached=True), "invalid"),
+    (answer(STEP, Reached_Goal=True), "invalid"),
+    (answer(STEP, stop=True), "invalid"),
+    (answer(STEP, action="do not move"), "hold"),
+    (answer(STEP, action="emergency_stop"), "hold"),
+    (answer(STEP, action="不要前进"), "hold"),
+    (answer(STEP, action=["stop"]), "hold"),
+    (answer({"dx": 0, "dy": 0, "dtheta": 0.5}, action="right"), "hold"),
+    ('{"action": "forward", "amount": 50, "unit": "cm"}', "invalid"),
+    ('[{"task": "move", "action": "↑", "number": 2}, {"task": "stop"}]', "invalid"),
+    ("Stop! The robot has reached a staircase.", "stop"),
+    ("Move forward 25 cm? No.", "invalid"),
+    ("The next action is not move forward 75 cm", "invalid"),
+    ("turn left 30 degree then move forward 25 cm", "invalid"),
+    (str([STEP]), "invalid"),
+    ("walk " * 300, "invalid"),
+]
+
+
+@pytest.mark.parametrize(("text", "outcome"), [*STANDS, *STANDS_TOO])
 def test_what_does_not_move(text: str, outcome: str) -> None:
     parsed = parse(text, finish_reason="stop", profile="waypoints")
     assert parsed.outcome == outcome, parsed
@@ -180,6 +223,21 @@ def test_a_cut_answer_never_moves(at: int, finish_reason: str | None) -> None:
     assert parse(answer(STEP, STEP)[:at], finish_reason=finish_reason, profile="waypoints").outcome != "plan"
 
 
+@pytest.mark.parametrize("finish_reason", ["length", "content_filter", "abort", "error", "tool_calls", ""])
+def test_nothing_follows_from_what_did_not_end_by_itself(finish_reason: str) -> None:
+    assert parse(answer(STEP), finish_reason=finish_reason).outcome == "invalid"
+
+
+def test_a_profile_that_is_not_known_moves_by_json_alone() -> None:
+    assert parse("forward", finish_reason="stop", profile="dances").outcome == "invalid"
+    assert parse(answer(STEP), finish_reason="stop", profile="dances").outcome == "plan"
+
+
+def test_notes_can_be_sent_on() -> None:
+    parsed = parse(answer(STEP, environment="\ud800 hall", action="\ud800"), finish_reason="stop")
+    assert (parsed.environment, parsed.action) == ("? hall", "?")
+
+
 @given(st.text(max_size=200))
 def test_whatever_was_cut_off_by_its_length_is_invalid(text: str) -> None:
     assert parse(text, finish_reason="length").outcome == "invalid"
@@ -197,6 +255,12 @@ def test_numbers_of_any_size(points: list[tuple[float, float, float]]) -> None:
 
 WORST = {
     "quotes": '"\\' * 4096,
+    "quotes in JSON": "{" + '"\\' * 4090,
+    "open strings": "{" + '"a\\' * 2700,
+    "a comma, then quotes": '{"a":' + ", " * 2000 + '"\\' * 2000,
+    "many waypoints": json.dumps([STEP] * 200),
+    "letters that grow": "\ufdfa" * 2700,
+    "fences": "`" * 8192,
     "open brackets": "[" * 8192,
     "braces in a string": '{"a": "' + "{" * 8180,
     "commas": "[" + "," * 8190,
@@ -221,12 +285,12 @@ def test_eight_kibibytes_are_quick(figure: Figures) -> None:
 
 def test_the_filter(tmp_path: Path) -> None:
     lines = [{"text": answer(STEP), "finish_reason": "stop"}, {"text": answer(BACK), "finish_reason": "stop"}]
-    given_lines = "\n".join([*map(json.dumps, lines), "rubbish", '{"no": "text"}', ""])
+    given_lines = "\n".join([*map(json.dumps, lines), "rubbish", '{"no": "text"}', "", "[" * 9999])
     command = [sys.executable, "-m", "qwen3vl_vln.parse", "--profile", "waypoints"]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(command, input=given_lines, capture_output=True, text=True, env=environment, check=True)
     shown = [json.loads(line) for line in io.StringIO(done.stdout)]
-    assert [each["outcome"] for each in shown] == ["plan", "invalid", "invalid", "invalid"]
+    assert [each["outcome"] for each in shown] == ["plan", *["invalid"] * 5]
     assert shown[0]["waypoints"] == [STEP] and all(each["reason"] for each in shown)
     backwards = subprocess.run(
         [*command, "--reverse"], input=given_lines, capture_output=True, text=True, env=environment

@@ -2,17 +2,16 @@
 `invalid`, and only `plan` ever moves a robot. Pure, linear in the length of the text, never an exception."""
 
 import re
-import unicodedata
 
 from qwen3vl_vln.parser import json_form, words
-from qwen3vl_vln.parser.extract import find
-from qwen3vl_vln.parser.outcome import PLAN, Parsed, ParseLimits, RefusedError, invalid
+from qwen3vl_vln.parser.extract import Found, find
+from qwen3vl_vln.parser.outcome import GOAL, HOLD, PLAN, Parsed, ParseLimits, RefusedError, invalid
 
 __all__ = ["PROFILES", "ParseLimits", "Parsed", "parse"]
 
 PROFILES = ("waypoints", "actions")
 LONGEST_TEXT = 32_768
-_SPECIAL = re.compile(r"<\|[a-z_]{1,32}\|>")
+_SPECIAL = re.compile(r"<\|[a-z_]{1,32}\|>|</?s>")
 _THOUGHT_END = "</think>"
 
 
@@ -22,9 +21,10 @@ def parse(
     """The meaning of a model's whole answer.
 
     Args:
-        finish_reason: why the engine stopped; `length` means the text is cut off, and nothing follows from it.
-        profile: the form that was asked for: `waypoints` (JSON alone moves), `actions` (the vocabularies too);
-            None takes every form, with the smallest steps.
+        finish_reason: why the engine stopped. Only `stop` and None (not told) mean a whole text: of one that was cut
+            off (`length`), withheld or broken off nothing follows.
+        profile: the form that was asked for: `actions` (JSON and the vocabularies), `waypoints` and any that is not
+            known here (JSON alone moves); None takes every form, with the smallest steps.
         limits: bounds of a plan.
     """
     try:
@@ -41,6 +41,8 @@ def parse(
 def _parse(text: str, finish_reason: str | None, profile: str | None, limits: ParseLimits) -> Parsed:
     if finish_reason == "length":
         return invalid("truncated")
+    if finish_reason not in (None, "stop"):
+        return invalid("not_finished")
     if len(text) > LONGEST_TEXT:
         return invalid("too_long")
     text = _SPECIAL.sub("", text).strip()
@@ -50,20 +52,31 @@ def _parse(text: str, finish_reason: str | None, profile: str | None, limits: Pa
         text = text.partition(_THOUGHT_END)[2].strip()
     if not text:
         return invalid("empty")
-    waypoints_only = profile == "waypoints"
+    waypoints_only = profile not in (None, "actions")
     found = find(text)
-    plain = unicodedata.normalize("NFKC", text).casefold()
     if found is None:
-        return _words(plain, limits, waypoints_only=waypoints_only)
+        if len(text) > words.LONGEST_SENTENCE:
+            return invalid("prose")
+        return _words(words.plain(text), limits, waypoints_only=waypoints_only)
     if found.after and not waypoints_only:
         signs = words.symbols(found.after, limits)
         if signs is not None and isinstance(found.value, dict) and "point_2d" in found.value and not found.before:
             return signs
     parsed = json_form.read(found.value, limits, waypoints_only=waypoints_only)
-    around = unicodedata.normalize("NFKC", f"{found.before} {found.after}").casefold()
-    if parsed.outcome == PLAN and words.contradicts(around):
-        return invalid("words_contradict")
+    if parsed.outcome in (PLAN, GOAL) and (found.before or found.after):
+        return _beside_words(parsed, found)
     return parsed
+
+
+def _beside_words(parsed: Parsed, found: Found) -> Parsed:
+    if len(found.before) + len(found.after) > 2 * words.LONGEST_SENTENCE:
+        return invalid("prose")
+    if words.is_markup(found.before) or words.is_markup(found.after):
+        return invalid("code_or_markup")
+    around = f"{words.plain(found.before)} {words.plain(found.after)}"
+    if parsed.outcome == GOAL:
+        return Parsed(HOLD, "words_contradict") if words.denies(around) else parsed
+    return invalid("words_contradict") if words.contradicts(around) else parsed
 
 
 def _words(plain: str, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:

@@ -18,12 +18,13 @@ def plan(points: Sequence[tuple[float, float, float]], limits: ParseLimits, *, r
     """The plan of these displacements (dx, dy, dtheta), clamped.
 
     Raises:
-        RefusedError: a number is not finite or absurd, or it would drive backwards without permission.
+        RefusedError: a number is not finite or absurd, or it would drive backwards without permission; also in a
+            waypoint that would be cut off, for it tells what the whole was meant to be.
     """
     clamped = len(points) > limits.max_waypoints
     bounds = (limits.max_dx, limits.max_dy, limits.max_dtheta)
     waypoints = []
-    for point in points[: limits.max_waypoints]:
+    for point in points:
         for number in point:
             if not math.isfinite(number):
                 raise RefusedError("not_finite")
@@ -36,6 +37,7 @@ def plan(points: Sequence[tuple[float, float, float]], limits: ParseLimits, *, r
         if kept[0] < 0 and not limits.reverse:
             kept[0] = 0.0
         waypoints.append(Waypoint(*kept))
+    del waypoints[limits.max_waypoints :]
     if not any(abs(w.dx) + abs(w.dy) + abs(w.dtheta) > NOTHING for w in waypoints):
         return Parsed(HOLD, "no_motion")
     return replace(Parsed(PLAN, reason, tuple(waypoints)), clamped=clamped)

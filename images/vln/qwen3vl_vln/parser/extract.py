@@ -11,16 +11,18 @@ from qwen3vl_vln.parser.outcome import RefusedError
 
 DEEPEST = 12
 LONGEST_INTEGER = 18
-# A string may end with the text, so that no quote makes the search begin again behind it.
-_TOKENS = re.compile(r'"(?:\\.|[^"\\])*(?:"|$)|[{}\[\]]', re.DOTALL)
-_SPARE_COMMAS = re.compile(r'("(?:\\.|[^"\\])*(?:"|$))|,(?=\s{0,64}[}\]])', re.DOTALL)
-_FENCE = re.compile(r"```[A-Za-z0-9]{0,16}")
+# Nothing is given back once it is taken, and a string may end with the text: a quote without its partner makes no
+# search begin again behind it, so that the worst text takes no longer than any other.
+_STRING = r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)'
+_TOKENS = re.compile(_STRING + r"|[{}\[\]]", re.DOTALL)
+_SPARE_COMMAS = re.compile(f"({_STRING})" + r"|,(?=\s{0,64}[}\]])", re.DOTALL)
+_FENCE = re.compile(r"```(?:json\b)?", re.IGNORECASE)
 _CLOSING = {"}": "{", "]": "["}
 
 
 @dataclass(frozen=True)
 class Found:
-    """A JSON value and the words around it."""
+    """A JSON value and the words around it, without the fence that marks it as the answer."""
 
     value: Any
     before: str

@@ -15,9 +15,17 @@ from qwen3vl_vln.parser.outcome import (
     Parsed,
     ParseLimits,
     RefusedError,
+    readable,
 )
 
 _AXES = ("dx", "dy", "dtheta")
+_VETOES = {"stop", "hold", "halt", "wait", "blocked", "emergency", "emergency_stop", "unsafe", "danger"}
+_CLAIMS = {"goal_reached", "reached", "arrived", "done", "finished", "completed", "task_complete", "task_completed"}
+_OTHER_UNITS = {"unit", "units"}
+MOST_WAYPOINTS = 64
+"""A model that writes more of them is caught in a loop."""
+SLIGHT = 0.05
+"""A turn by less than this, radians, belies no action."""
 
 
 def read(value: Any, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
@@ -33,6 +41,7 @@ def read(value: Any, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
         return _list(value, limits, waypoints_only=waypoints_only)
     if not isinstance(value, Mapping):
         raise RefusedError("not_an_answer")
+    _check_keys(value)
     if "waypoints" in value or "reached_goal" in value:
         return _with_notes(_waypoints(value, limits), value)
     if waypoints_only:
@@ -42,6 +51,21 @@ def read(value: Any, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
     return _with_notes(_action(value, limits), value)
 
 
+def _check_keys(value: Mapping[str, Any]) -> None:
+    """Keys that were not asked for are let be, but not those that speak against moving.
+
+    Raises:
+        RefusedError: one does, or a key is there twice in different spelling.
+    """
+    names = [name.strip().casefold() for name in value]
+    known = {"waypoints", "reached_goal", "action"}
+    if any(names.count(name) > 1 for name in known) or any(name in known and name not in value for name in names):
+        raise RefusedError("misspelt_key")
+    for name, given in zip(names, value.values(), strict=True):
+        if name in _VETOES | _CLAIMS and given not in (False, None, "", 0, "false", "False", "no"):
+            raise RefusedError("contradicting_key")
+
+
 def _waypoints(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
     claim = value.get("reached_goal", False)
     action = value.get("action", "")
@@ -49,6 +73,8 @@ def _waypoints(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
     points = value.get("waypoints", [])
     if not isinstance(points, list):
         raise RefusedError("waypoints_not_a_list")
+    if len(points) > MOST_WAYPOINTS:
+        raise RefusedError("too_many_waypoints")
     steps = [_point(point) for point in points]
     if claim is True:
         return Parsed(GOAL, "reached_goal")
@@ -58,7 +84,20 @@ def _waypoints(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
         return Parsed(STOP, "action_stop")
     if meaning in ("hold", "done"):
         return Parsed(HOLD, f"action_{meaning}")
+    if steps and _belied(action, meaning, steps):
+        return Parsed(HOLD, "action_contradicts")
     return plan(steps, limits, reason="waypoints") if steps else Parsed(HOLD, "no_waypoints")
+
+
+def _belied(action: object, meaning: str | None, steps: list[tuple[float, float, float]]) -> bool:
+    """Whether an action says something else than the waypoints beside it."""
+    if action is not None and not isinstance(action, str):
+        return True
+    if meaning in ("left", "right"):
+        sign = 1.0 if meaning == "left" else -1.0
+        toward = any(sign * dy > 0 or sign * dtheta > 0 for _, dy, dtheta in steps)
+        return not toward and any(sign * dtheta < -SLIGHT for _, _, dtheta in steps)
+    return meaning is None and isinstance(action, str) and words.contradicts(words.plain(action).replace("_", " "))
 
 
 def _point(point: Any) -> tuple[float, float, float]:
@@ -84,18 +123,23 @@ def _action(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
         return Parsed(GOAL, "action_done")
     if meaning is None:
         raise RefusedError("unknown_form")
+    if not _OTHER_UNITS.isdisjoint(value):
+        raise RefusedError("unclear_unit")
     return words.amount(meaning, value.get("amount"), limits)
 
 
 def _list(items: list[Any], limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
     if items and all(isinstance(item, Mapping) and "dx" in item for item in items):
-        return plan([_point(item) for item in items], limits, reason="waypoints")
+        return _waypoints({"waypoints": items}, limits)
     if waypoints_only or not items:
         raise RefusedError("no_waypoints")
     moves: list[tuple[float, float, float]] = []
     for item in items:
         if not isinstance(item, Mapping):
             raise RefusedError("unknown_form")
+        if words.action(str(item.get("action"))) == "stop" or words.action(str(item.get("task"))) == "stop":
+            return Parsed(STOP, "action_stop")
+    for item in items:
         if item.get("task") != "move":
             # What comes after the moves needs another look when they are done.
             break
@@ -107,11 +151,10 @@ def _list(items: list[Any], limits: ParseLimits, *, waypoints_only: bool) -> Par
 
 
 def _with_notes(parsed: Parsed, value: Mapping[str, Any]) -> Parsed:
-    action, environment = value.get("action"), value.get("environment")
     return replace(
         parsed,
-        action=action[:LONGEST_ACTION] if isinstance(action, str) else "",
-        environment=environment[:LONGEST_ENVIRONMENT] if isinstance(environment, str) else "",
+        action=readable(value.get("action"), LONGEST_ACTION),
+        environment=readable(value.get("environment"), LONGEST_ENVIRONMENT),
         progress=_progress(value.get("progress")),
     )
 

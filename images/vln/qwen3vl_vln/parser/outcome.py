@@ -49,6 +49,11 @@ class RefusedError(ValueError):
     """The text is no answer that can be understood; the argument is the reason."""
 
 
+def readable(text: object, longest: int) -> str:
+    """What an answer to a robot may carry of a model's text: nothing but text, short, and no half of a character."""
+    return text[:longest].encode("utf-8", "replace").decode() if isinstance(text, str) else ""
+
+
 def invalid(reason: str) -> Parsed:
     """A text that nothing may follow from."""
     return Parsed(INVALID, reason)

@@ -4,6 +4,7 @@ Each form must be the whole text: a word inside a sentence is a description, not
 
 import math
 import re
+import unicodedata
 from collections.abc import Sequence
 
 from qwen3vl_vln.parser.bounds import plan
@@ -23,6 +24,20 @@ _STOPS = {"stop", "停止", "停", "停下", "halt"}
 _HOLDS = {"hold", "wait", "stay", "none", "等待", "保持"}
 _DONE = {"done", "finish", "finished", "complete", "completed", "goal_reached", "arrived"}
 
+_GOAL_SENTENCES = {
+    "i think i should stop because i have finished the instruction",
+    "i should stop because i have finished the instruction",
+    "i have finished the instruction",
+    "i have reached the goal",
+    "the goal has been reached",
+    "goal reached",
+    "已到达目标",
+    "任务完成",
+}
+"""Whole texts. A goal that is told in other words is not believed: a stop stands as well, and can be wrong."""
+LONGEST_SENTENCE = 1000
+"""Who writes more gives no command."""
+
 _NUMBER = r"(\d{1,4}(?:\.\d{1,4})?)"
 _FORWARD = re.compile(
     rf"(?:the next action is )?(?:move|go|walk) forward {_NUMBER} ?(cm|centimet(?:er|re)s?|m|met(?:er|re)s?)\.?"
@@ -37,6 +52,14 @@ _NEGATED_STOP = re.compile(
 )
 _STOP_WORD = re.compile(r"\b(?:stop|halt)\b|停")
 _NEGATION = re.compile(r"\bnot\b|n't\b|n’t\b|\bnever\b|\bcannot\b|\bunable\b|不|没|未|别|勿|无")
+_DOUBT = re.compile(
+    r"\b(?:no|nor|wait|hold|pause|back|backwards?|danger\w*|unsafe|careful\w*|avoid\w*|instead|example|e\.g|sample|if|would|could|might|"
+    r"maybe|perhaps|unsure|uncertain|sorry|previous\w*|earlier|wrong|incorrect|unless|until|ignore|blocked)\b"
+    r"|禁|危险|小心|等|例如|比如|如果|避免|后退|倒退"
+)
+"""Beside a plan these make it an example, a condition or a warning."""
+_CLEAR_WAY = re.compile(r"\bno (?:visible |immediate )?(?:obstacles?|obstructions?)\b|(?:没有|无)(?:明显)?障碍物?")
+_MARKUP = re.compile(r"[=<>\"\\`|$@]|//|\($|^\)")
 _GOAL_WORD = re.compile(r"\b(?:reached|arrived|finished|completed|accomplished)\b|到达|完成")
 
 
@@ -78,19 +101,35 @@ def prose(text: str, *, goals: bool) -> Parsed:
     """
     if _NEGATED_STOP.search(text):
         return invalid("negated")
+    if text.strip(" .!。！") in _GOAL_SENTENCES:
+        return Parsed(GOAL if goals else STOP, "said_to_be_done", action="stop")
     negated, reached = _NEGATION.search(text), _GOAL_WORD.search(text)
     if _STOP_WORD.search(text):
-        if goals and reached and not negated:
-            return Parsed(GOAL, "said_to_be_done", action="stop")
         return Parsed(STOP, "stop_word", action="stop")
     if negated and reached:
         return Parsed(HOLD, "not_reached")
     return invalid("prose")
 
 
+def plain(text: str) -> str:
+    """A text without differences of width and case."""
+    return unicodedata.normalize("NFKC", text).casefold().strip()
+
+
 def contradicts(text: str) -> bool:
-    """Whether words beside a JSON answer speak against moving."""
-    return bool(_STOP_WORD.search(text) or _NEGATION.search(text))
+    """Whether words beside a JSON answer speak against moving, or make it an example."""
+    text = _CLEAR_WAY.sub(" ", text)
+    return any(found.search(text) for found in (_STOP_WORD, _NEGATION, _DOUBT, _GOAL_WORD))
+
+
+def denies(text: str) -> bool:
+    """Whether there is a negation in a text."""
+    return bool(_NEGATION.search(text))
+
+
+def is_markup(text: str) -> bool:
+    """Whether what stands around a JSON value is code or markup and not words."""
+    return bool(_MARKUP.search(text))
 
 
 def action(name: str) -> str | None:
