@@ -4,13 +4,14 @@ import io
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.figures import Figures
 
@@ -221,6 +222,56 @@ def test_never_an_exception_and_only_bounded_forward_plans(text: str, profile: s
 @given(st.integers(0, len(answer(STEP, STEP)) - 1), st.sampled_from(["length", "stop", None]))
 def test_a_cut_answer_never_moves(at: int, finish_reason: str | None) -> None:
     assert parse(answer(STEP, STEP)[:at], finish_reason=finish_reason, profile="waypoints").outcome != "plan"
+
+
+PIECES = [
+    "",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    ",",
+    ":",
+    "-",
+    "e9",
+    "0",
+    "NaN",
+    "true",
+    "null",
+    " stop ",
+    " not ",
+    "```",
+    "\\",
+    "不",
+]
+
+
+@given(
+    st.sampled_from(
+        [answer(STEP, STEP), json.dumps([STEP]), f"Here it is: {answer(STEP)}", f"```json\n{answer(STEP)}\n```"]
+    ),
+    st.lists(st.tuples(st.integers(0, 140), st.integers(0, 12), st.sampled_from(PIECES)), min_size=1, max_size=3),
+)
+@settings(max_examples=500)
+def test_damaged_answers_move_only_by_a_plan_that_is_still_there(
+    text: str, damages: list[tuple[int, int, str]]
+) -> None:
+    for at, length, piece in damages:
+        text = text[:at] + piece + text[at + length :]
+    parsed = parse(text, finish_reason="stop", profile="waypoints")
+    if parsed.outcome != "plan":
+        return
+    first = min(at for at in (text.find("{"), text.find("[")) if at >= 0)
+    last = max(text.rfind("}"), text.rfind("]"))
+    value = json.loads(re.sub(r",(?=\s*[]}])", "", text[first : last + 1]))
+    whole = value if isinstance(value, dict) else {"waypoints": value}
+    assert whole.get("reached_goal", False) is False and whole.get("action") != "stop"
+    for point in whole["waypoints"]:
+        for axis in ("dx", "dy", "dtheta"):
+            assert type(point[axis]) in (int, float) and abs(point[axis]) <= 100
+    around = text[:first] + text[last + 1 :]
+    assert not re.search(r"\b(?:stop|not)\b|不", around)
 
 
 @pytest.mark.parametrize("finish_reason", ["length", "content_filter", "abort", "error", "tool_calls", ""])
