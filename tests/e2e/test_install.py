@@ -21,7 +21,7 @@ def _engine_pods(namespace: Namespace) -> dict[str, Object]:
 def test_the_example_is_ready_and_says_where(release: Release) -> None:
     model = release.namespace.get("visionmodels", "simulator")
     assert {c["type"]: c["status"] for c in model["status"]["conditions"]} == dict.fromkeys(
-        ("Accepted", "Scheduled", "EngineReady", "Exposed", "UpToDate", "Ready"), "True"
+        ("Accepted", "Scheduled", "EngineReady", "Exposed", "NavigationReady", "UpToDate", "Ready"), "True"
     )
     assert model["status"]["endpoint"] == f"http://qwen3vl-gateway.{release.namespace.name}/v1"
     line = release.namespace.kubectl("get", "visionmodels", "simulator", "--no-headers").split()

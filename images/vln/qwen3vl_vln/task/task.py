@@ -13,7 +13,7 @@ from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
 
 NO_IMAGE_SECONDS = 1.0
-MODEL_SLOW_SECONDS = 1.5
+MODEL_SLOW_SECONDS = 1.2
 """From here on a waiting robot is told that it is the model it waits for."""
 FAILURES_FOR_ERROR = 3
 FAILURES_REMEMBERED = 8
