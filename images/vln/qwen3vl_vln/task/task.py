@@ -14,7 +14,7 @@ from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
 
 NO_IMAGE_SECONDS = 1.0
 MODEL_SLOW_SECONDS = 1.2
-"""From here on a waiting robot is told that it is the model it waits for."""
+"""From here on a robot is told that the model has not answered yet."""
 FAILURES_FOR_ERROR = 3
 FAILURES_REMEMBERED = 8
 UNMEASURED_INTERVAL_SECONDS = 1.0
@@ -358,11 +358,11 @@ class Task:
             return State.HOLD, self._flag
         if self._flag is not None:
             return State.STALE, self._flag
+        slow = self.call_since is not None and now - self.call_since > MODEL_SLOW_SECONDS
         if self.drive is not None:
             if self._last_image_at is None or now - self._last_image_at > NO_IMAGE_SECONDS:
                 return State.STALE, Reason.NO_IMAGE
-            return State.MOVING, Reason.FOLLOWING_PLAN
-        slow = self.call_since is not None and now - self.call_since > MODEL_SLOW_SECONDS
+            return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
         if self._left is not None:
             state, reason = self._left
             idle = reason in (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
