@@ -166,10 +166,15 @@ def _want(task: NavTask, model: Object | None, busy: str | None) -> Want:
     return Want.LEAVE if busy is not None or navigation is None else Want.ASSERT
 
 
+MODEL_TROUBLE = ("ModelSlow", "ModelFailed")
+"""Reasons that people wait to hear while a robot still drives, or already stands."""
+
+
 def _essence(status: Object) -> Any:
     """What must be told at once: all but the figures of a walk."""
     conditions = [(one["type"], one["status"], one["reason"]) for one in status.get("conditions") or []]
-    return conditions, [status.get(name) for name in ("phase", "verdict", "observedGeneration", "session")]
+    trouble = status.get("reason") if status.get("reason") in MODEL_TROUBLE else None
+    return conditions, trouble, [status.get(name) for name in ("phase", "verdict", "observedGeneration", "session")]
 
 
 def _condition(status: Object, kind: str) -> Object:
