@@ -262,9 +262,22 @@ class TestFrames:
         assert walk.frame(image=b"same")["reason"] == "frozen_camera" and not walk.offered
         assert walk.frame()["state"] == "hold" and walk.offered, "a picture that differs may be looked at again"
 
+    def test_an_older_picture_does_not_thaw_a_frozen_camera(self) -> None:
+        walk = moving()
+        for _ in range(3):
+            walk.frame(image=b"same")
+        walk.task.camera_well()
+        assert walk.frame(image=b"same")["reason"] == "frozen_camera" and not walk.offered
+
+    def test_a_plan_also_expires_while_no_frame_comes(self) -> None:
+        walk = moving()
+        walk.now += 6
+        walk.task.expire(walk.now, walk.wall)
+        assert walk.task.state(walk.now) == ("stale", "plan_expired"), "a reader must not be told that it moves"
+
     def test_a_covered_camera_drops_the_plan(self) -> None:
         walk = moving()
-        walk.task.camera_fault(Reason.COVERED_CAMERA, walk.now)
+        walk.task.camera_fault(Reason.COVERED_CAMERA)
         assert walk.frame()["reason"] == "covered_camera"
         walk.task.camera_well()
         assert still(walk.frame())

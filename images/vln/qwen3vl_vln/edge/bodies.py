@@ -36,7 +36,6 @@ def creation(body: Any) -> Settings:
         history=history,
         prompt=config.get("prompt") or {},
         path="config.",
-        visualize=config.get("enable_visualization") is True,
     )
 
 
@@ -84,7 +83,6 @@ def _settings(
     history: Any,
     prompt: Any,
     path: str,
-    visualize: bool = False,
 ) -> Settings:
     prompt = _object(prompt, f"{path}prompt")
     language, profile = prompt.get("language", "en"), prompt.get("profile", "waypoints")
@@ -103,7 +101,6 @@ def _settings(
             history=History.from_json(_object(history, f"{path}history"), f"{path}history"),
             profile=profile,
             language=language,
-            visualize=visualize,
         )
     except OutOfBoundsError as error:
         raise InvalidRequest(str(error), param=error.param) from None

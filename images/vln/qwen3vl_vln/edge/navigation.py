@@ -276,7 +276,7 @@ class Navigation:
             task.failed(message["epoch"], message["message"], now, deadline=message["deadline"])
             self.metrics.failed(deadline=message["deadline"])
         elif kind == "fault":
-            task.camera_fault(Reason(message["reason"]), now)
+            task.camera_fault(Reason(message["reason"]))
         elif kind == "looked":
             task.counts.analysed += 1
             task.camera_well()

@@ -22,7 +22,6 @@ class Drive:
         plan_id: names it in answers; unique over restarts.
         started_at: receipt of the key frame, seconds on the server's monotonic clock.
         captured: the client's own time stamp of that frame.
-        latency_seconds: from that receipt to the result.
         validity_seconds: for how long after `started_at` it may be driven.
         begun: some of it was driven.
     """
@@ -32,7 +31,6 @@ class Drive:
     anchor: Fix
     started_at: float
     captured: float | None
-    latency_seconds: float
     model_seconds: float
     validity_seconds: float
     begun: bool = False

@@ -49,7 +49,7 @@ class GoalJudge:
         """The model said nothing but stop, often and long enough."""
         return self.stops >= STOPS and self._stopped_for >= STOPS_SECONDS
 
-    def propose(self, now: float) -> None:
+    def propose(self) -> None:
         """Take a goal result as a candidate."""
         self.candidate = True
 

@@ -33,7 +33,6 @@ class Settings:
     history: History = field(default_factory=History)
     profile: str = "waypoints"
     language: str = "en"
-    visualize: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +191,7 @@ class Task:
 
     def _image(self, frame: Frame, now: float) -> bool:
         if frame.fault is not None:
-            self.camera_fault(frame.fault, now)
+            self.camera_fault(frame.fault)
             return False
         if frame.image is None:
             return False
@@ -204,7 +203,7 @@ class Task:
         self._same_images = self._same_images + 1 if moving and same else 0
         self._last_image, self._last_image_at = frame.image, now
         if self._same_images >= FROZEN_IMAGES:
-            self.camera_fault(Reason.FROZEN_CAMERA, now)
+            self.camera_fault(Reason.FROZEN_CAMERA)
             return False
         return self._fault is not Reason.FROZEN_CAMERA and not (frame.delayed or frame.odometry_bad or self.paused)
 
@@ -216,7 +215,7 @@ class Task:
             del self._seen[next(iter(self._seen))]
         return number
 
-    def camera_fault(self, reason: Reason, now: float) -> None:
+    def camera_fault(self, reason: Reason) -> None:
         """The camera shows nothing to walk by; the plan is dropped."""
         self.counts.dropped += 1
         self._fault = reason
@@ -225,8 +224,9 @@ class Task:
         self._drop()
 
     def camera_well(self) -> None:
-        """A picture was decoded and shows something."""
-        self._fault = None
+        """A picture was decoded and shows something; what was found without decoding, it cannot take back."""
+        if self._fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA):
+            self._fault = None
 
     def call_began(self, epoch: int, now: float) -> None:
         """The model is asked about a key frame."""
@@ -273,7 +273,7 @@ class Task:
             if self.goal.confirms(seen.received_at):
                 self._finish(Verdict.GOAL_REACHED, "the model saw the goal twice, the second time standing", now, wall)
             else:
-                self.goal.propose(now)
+                self.goal.propose()
                 self._left = (State.HOLD, Reason.GOAL_CANDIDATE)
         elif result.outcome == "stop":
             self._left = (State.HOLD, Reason.STOP_RESULT)
@@ -295,7 +295,6 @@ class Task:
             anchor=seen.fix,
             started_at=seen.received_at,
             captured=seen.captured,
-            latency_seconds=latency,
             model_seconds=result.model_seconds,
             validity_seconds=validity_seconds(plan, self.settings.limits, latency),
         )
@@ -305,6 +304,7 @@ class Task:
         """End what is over by the clock."""
         if self.verdict is not None or self.started is None:
             return
+        self._expire_plan(now)
         limits = self.settings.limits
         if now - self.started >= limits.timeout_seconds:
             self._finish(Verdict.DEADLINE_EXCEEDED, f"not done in {limits.timeout_seconds:g} s", now, wall)
@@ -320,9 +320,7 @@ class Task:
         """State and velocities of the answer that goes out now; counts them as told."""
         v = w = 0.0
         self.reckoning.hold_seconds = HOLD_SECONDS if self._watchdog else self._interval()
-        if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:
-            self._drop()
-            self._left = (State.STALE, Reason.PLAN_EXPIRED)
+        self._expire_plan(now)
         state, reason = self._judge(now)
         if state is State.MOVING and self.drive is not None:
             elapsed = 0.0 if self._answered_at is None else min(now - self._answered_at, self._interval())
@@ -385,6 +383,11 @@ class Task:
         if reason in (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE):
             return self.message
         return ""
+
+    def _expire_plan(self, now: float) -> None:
+        if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:
+            self._drop()
+            self._left = (State.STALE, Reason.PLAN_EXPIRED)
 
     def _count_step(self, now: float, wall: float) -> bool:
         drive = self.drive
