@@ -139,9 +139,13 @@ class Robot:
                 await self._serve()
                 # A connection that gave no answer is a failure too: the task may not exist yet.
                 failures = 0 if self.answered > before else failures + 1
-            except (OSError, TimeoutError, InvalidHandshake) as error:
+            except (OSError, InvalidHandshake) as error:
                 failures += 1
                 self._note_refusal(error)
+            except Exception:
+                # Whatever it was: a robot that never connects again would stand for ever.
+                failures += 1
+                log.exception("%s: the connection ended with an error of this program", self.url)
             finally:
                 self._freshness = self._connection = None
             delay = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures, 8))
@@ -169,16 +173,18 @@ class Robot:
             sock = connection.transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            hello = {"writer": self._writer, "takeover": self._takeover, "stop_epoch": self._stops}
-            await connection.send(json.dumps({"hello": hello}))
             self._connection, self._freshness = connection, Freshness()
             self.connections += 1
             self._sent_at.clear()
-            helpers = [
-                asyncio.create_task(self._sender(connection, self._freshness)),
-                asyncio.create_task(self._watch(connection, self._freshness)),
-            ]
+            hello = {"writer": self._writer, "takeover": self._takeover, "stop_epoch": self._stops}
+            helpers: list[asyncio.Task[None]] = []
             try:
+                # The server may have closed already, saying why.
+                await connection.send(json.dumps({"hello": hello}))
+                helpers = [
+                    asyncio.create_task(self._sender(connection, self._freshness)),
+                    asyncio.create_task(self._watch(connection, self._freshness)),
+                ]
                 await self._receiver(connection, self._freshness)
             except ConnectionClosed as closed:
                 self._note_close(closed)
