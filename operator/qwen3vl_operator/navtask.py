@@ -52,7 +52,7 @@ class Keyframes(Part):
             )
         )
     )
-    threshold: float = Field(default=0.11, ge=0, le=1, description="Change since the last key frame, 0 to 1.")
+    threshold: float = Field(default=0.06, ge=0, le=1, description="Change since the last key frame, 0 to 1.")
     min_interval_seconds: float = Field(default=0.2, ge=0.05, le=10, description="Least time between two, s.")
     max_interval_seconds: float = Field(default=2, ge=0.1, le=60, description="Most time between two, s.")
 
@@ -63,10 +63,33 @@ class History(Part):
     frames: int = Field(default=8, ge=0, le=15, description="Earlier key frames.")
 
 
+class Camera(Part):
+    """How the camera looks at the floor: where a plan is drawn in its pictures."""
+
+    height_meters: float = Field(default=0.45, ge=0.05, le=3, description="Above the floor, m.")
+    pitch_degrees: float = Field(default=0, ge=-60, le=89, description="Downwards from the horizontal, degrees.")
+    horizontal_fov_degrees: float = Field(
+        default=90, ge=20, le=170, description="From the left edge of the picture to the right one, degrees."
+    )
+
+
 class Prompt(Part):
     """How the model is asked."""
 
-    profile: Literal["waypoints"] = Field(default="waypoints", description="The form of its answers.")
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "self.profile != 'pixelGoal'",
+                "prompt.profile pixelGoal needs a camera with intrinsics, which spec.camera cannot describe yet: "
+                "use waypoints or actions",
+            )
+        )
+    )
+    profile: Literal["waypoints", "actions", "pixelGoal"] = Field(
+        default="waypoints",
+        description="The form of its answers: waypoints in guided JSON; actions in the words of NaVILA and Uni-NaVid "
+        "or in arrows.",
+    )
     language: Literal["en", "zh"] = Field(default="en", description="Language of the prompt.")
 
 
@@ -102,6 +125,7 @@ class NavTaskSpec(Part):
     limits: Limits = Field(default=Limits(), description="How fast, how far and how long the robot may walk.")
     keyframes: Keyframes = Field(default=Keyframes(), description="Which frames are shown to the model.")
     history: History = Field(default=History(), description="What the model is shown beside the newest frame.")
+    camera: Camera = Field(default=Camera(), description="How the camera looks at the floor.")
     prompt: Prompt = Field(default=Prompt(), description="How the model is asked.")
     ttl_seconds_after_finished: int | None = Field(
         default=None, ge=0, le=31_536_000, description="Delete the NavTask this long after its end; absent: never."

@@ -22,7 +22,9 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         nav_task(keyframes={"minIntervalSeconds": 3, "maxIntervalSeconds": 2}),
         "keyframes.minIntervalSeconds is at most keyframes.maxIntervalSeconds",
     ),
-    "unknown profile": (nav_task(prompt={"profile": "dance"}), 'supported values: "waypoints"'),
+    "unknown profile": (nav_task(prompt={"profile": "dance"}), 'supported values: "waypoints", "actions", "pixelGoal"'),
+    "pixel goals": (nav_task(prompt={"profile": "pixelGoal"}), "needs a camera with intrinsics"),
+    "camera in the floor": (nav_task(camera={"heightMeters": 0}), "heightMeters"),
     "more pictures than the gateway takes": (nav_task(history={"frames": 16}), "spec.history.frames"),
 }
 
@@ -41,7 +43,7 @@ def test_defaults_and_what_is_pruned(namespace: Namespace) -> None:
     spec = made["spec"]
     assert "unknown" not in spec
     assert (spec["state"], spec["limits"]["blindMeters"], spec["limits"]["reverse"]) == ("Running", 0.5, False)
-    assert (spec["keyframes"]["threshold"], spec["history"]["frames"]) == (0.11, 8)
+    assert (spec["keyframes"]["threshold"], spec["history"]["frames"]) == (0.06, 8)
     assert spec["prompt"] == {"profile": "waypoints", "language": "en"}
     namespace.merge("navtasks", "walk", {"status": {"phase": "Pending", "x": 1}, "spec": {"robot": "r"}}, "status")
     found = namespace.get("navtasks", "walk")

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from qwen3vl_operator import navtask
-from qwen3vl_vln.motion.limits import History, Keyframes, Limits, OutOfBoundsError
+from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 
-PAIRS = [(Limits, navtask.Limits), (Keyframes, navtask.Keyframes), (History, navtask.History)]
+PAIRS = [(Limits, navtask.Limits), (Keyframes, navtask.Keyframes), (History, navtask.History), (Camera, navtask.Camera)]
 
 
 @pytest.mark.parametrize(("ours", "schema"), PAIRS)

@@ -5,14 +5,14 @@ from typing import Any
 
 from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_vln.edge.navigation import Assertion
-from qwen3vl_vln.motion.limits import History, Keyframes, Limits, OutOfBoundsError
+from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.task import Settings
 
 LONGEST_INSTRUCTION = 2000
 LONGEST_NAME = 253
 LANGUAGES = ("en", "zh")
-PROFILES = ("waypoints",)
+PROFILES = ("waypoints", "actions")
 STATES = ("Running", "Paused", "Stopped")
 
 
@@ -34,6 +34,8 @@ def creation(body: Any) -> Settings:
         limits=config.get("limits") or {},
         keyframes=keyframes,
         history=history,
+        camera=config.get("camera") or {},
+        recording=config.get("recording") or {},
         prompt=config.get("prompt") or {},
         path="config.",
     )
@@ -61,6 +63,8 @@ def assertion(body: Any) -> Assertion:
         limits=body.get("limits") or {},
         keyframes=body.get("keyframes") or {},
         history=body.get("history") or {},
+        camera=body.get("camera") or {},
+        recording=body.get("recording") or {},
         prompt=body.get("prompt") or {},
         path="",
     )
@@ -81,6 +85,8 @@ def _settings(
     limits: Any,
     keyframes: Any,
     history: Any,
+    camera: Any,
+    recording: Any,
     prompt: Any,
     path: str,
 ) -> Settings:
@@ -99,6 +105,8 @@ def _settings(
             limits=Limits.from_json(_object(limits, f"{path}limits"), f"{path}limits"),
             keyframes=Keyframes.from_json(_object(keyframes, f"{path}keyframes"), f"{path}keyframes"),
             history=History.from_json(_object(history, f"{path}history"), f"{path}history"),
+            camera=Camera.from_json(_object(camera, f"{path}camera"), f"{path}camera"),
+            recording=_flag(_object(recording, f"{path}recording").get("enabled", False), f"{path}recording.enabled"),
             profile=profile,
             language=language,
         )
@@ -109,6 +117,12 @@ def _settings(
 def _object(value: Any, param: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise InvalidRequest(f"{param} is a JSON object", param=param)
+    return value
+
+
+def _flag(value: Any, param: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{param} is true or false", param=param)
     return value
 
 

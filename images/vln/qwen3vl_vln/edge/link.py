@@ -151,6 +151,8 @@ class WorkerLink:
                 "history": settings.history.frames,
                 "language": settings.language,
                 "profile": settings.profile,
+                "camera": settings.camera.as_json(),
+                "recording": settings.recording,
             }
         )
         if task.verdict is not None:

@@ -88,7 +88,7 @@ class Limits(_Numbers):
 class Keyframes(_Numbers):
     """Which frames the model sees: how different they must be (0 to 1), at least and at most how often (seconds)."""
 
-    threshold: float = _number(0.11, 0.0, 1.0)
+    threshold: float = _number(0.06, 0.0, 1.0)
     min_interval_seconds: float = _number(0.2, 0.05, 10.0)
     max_interval_seconds: float = _number(2.0, 0.1, 60.0)
 
@@ -98,3 +98,12 @@ class History(_Numbers):
     """How many earlier key frames the model sees beside the newest."""
 
     frames: int = _number(8, 0, 15)
+
+
+@dataclass(frozen=True)
+class Camera(_Numbers):
+    """How the camera looks at the floor: metres above it, degrees downwards, degrees from left edge to right edge."""
+
+    height_meters: float = _number(0.45, 0.05, 3.0)
+    pitch_degrees: float = _number(0.0, -60.0, 89.0)
+    horizontal_fov_degrees: float = _number(90.0, 20.0, 170.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
-from qwen3vl_vln.motion.limits import History, Keyframes, Limits
+from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Fix, Reckoning
 from qwen3vl_vln.task.events import Frame, Owner, Result
@@ -31,6 +31,8 @@ class Settings:
     limits: Limits = field(default_factory=Limits)
     keyframes: Keyframes = field(default_factory=Keyframes)
     history: History = field(default_factory=History)
+    camera: Camera = field(default_factory=Camera)
+    recording: bool = False
     profile: str = "waypoints"
     language: str = "en"
 
