@@ -22,6 +22,7 @@ class Walk:
     restarted: bool = False
     now: float = 1000.0
     pictures: int = 0
+    key: int = 0
 
     def __post_init__(self) -> None:
         settings = Settings(robot="go2", instruction="Walk to the red door.", limits=self.limits)
@@ -56,9 +57,15 @@ class Walk:
         more = {"epoch": self.task.epoch, "frame": self.key, "model_seconds": 0.3} | more
         self.task.result(Result(outcome=outcome, waypoints=waypoints, **more), self.now, self.wall)
 
+    def opening(self, *points: tuple[float, float, float]) -> None:
+        """The waypoints of that answer, which is still being written."""
+        waypoints = tuple(Waypoint(*point) for point in points)
+        result = Result(self.task.epoch, self.key, "plan", waypoints=waypoints, model_seconds=0.2)
+        self.task.opening(result, self.now)
+
     def fail(self, *, deadline: bool = False) -> None:
         """The model does not answer."""
-        self.task.failed(self.task.epoch, "HTTP 503 model_unavailable", self.now, deadline=deadline)
+        self.task.failed(self.task.epoch, self.key, "HTTP 503 model_unavailable", self.now, deadline=deadline)
 
 
 FORWARD = (0.5, 0.0, 0.0)

@@ -1,6 +1,7 @@
 """The worker's order of things: newest key frame only, fair turns, cancelled only when nobody wants the answer."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -22,7 +23,8 @@ class Model:
         self.asked: list[tuple[str, asyncio.Future[Reply]]] = []
         self.bodies: list[dict[str, Any]] = []
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
+        self.heard = heard
         text = body["messages"][-1]["content"][-1]["text"]
         answer: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.asked.append((text.rpartition("Instruction: ")[2], answer))
@@ -46,6 +48,7 @@ class Bench:
         keyframes = Keyframes(threshold=0.0, min_interval_seconds=0.05).as_json()
         message = {"type": "task", "task": name, "epoch": epoch, "active": True, "instruction": f"{name}/{epoch}"}
         message |= {"reverse": False, "keyframes": keyframes, "history": 2, "language": "en", "profile": "waypoints"}
+        message |= {"camera_number": 1}
         self.analyst.take(message | more)
 
     def frame(self, name: str, epoch: int = 1, image: bytes | None = None, **more: Any) -> int:
@@ -186,3 +189,43 @@ async def test_history_is_earlier_key_frames_oldest_first_then_the_newest(bench:
     pictures = [part for part in bench.model.bodies[-1]["messages"][-1]["content"] if part["type"] == "image_url"]
     assert len(pictures) == 3, "two of history and the newest"
     assert len({part["image_url"]["url"] for part in pictures}) == 3
+
+
+async def test_waypoints_are_told_once_as_soon_as_their_array_is_closed(bench: Bench) -> None:
+    bench.task("a")
+    number = bench.frame("a")
+    await bench.until("call")
+    assert bench.model.heard is not None
+    for end in range(0, len(PLAN) + 1, 7):
+        bench.model.heard(PLAN[:end])
+    opening = (await bench.until("opening"))[0]
+    assert (opening["frame"], opening["epoch"], opening["waypoints"]) == (number, 1, [(0.5, 0.0, 0.0)])
+    assert len([message for message in bench.sent if message["type"] == "opening"]) == 1
+
+
+async def test_answers_that_no_schema_holds_are_heard_to_their_end(bench: Bench) -> None:
+    bench.task("a", profile="actions")
+    bench.frame("a")
+    await bench.until("call")
+    assert bench.model.heard is None
+
+
+async def test_another_camera_begins_another_history(bench: Bench) -> None:
+    for epoch, camera, pictures in ((1, 1, 1), (2, 1, 2), (3, 2, 1)):
+        bench.task("a", epoch, camera_number=camera)
+        bench.frame("a", epoch)
+        await bench.until("call", epoch)
+        bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
+        await bench.until("result", epoch)
+        shown = [part for part in bench.model.bodies[-1]["messages"][-1]["content"] if part["type"] == "image_url"]
+        assert len(shown) == pictures
+
+
+async def test_a_picture_that_shows_the_same_is_told_as_such(bench: Bench) -> None:
+    bench.task("a")
+    same, other = jpeg(320, 240, 1), jpeg(320, 240, 2)
+    for turn, image in enumerate((same, same, other), 1):
+        bench.frame("a", image=image)
+        await bench.until("looked", turn)
+        await bench.until("want", turn + 1)
+    assert [message["changed"] for message in bench.sent if message["type"] == "looked"] == [True, False, True]

@@ -367,3 +367,73 @@ def test_a_client_without_watchdog_never_gets_more_than_its_next_frame_allows() 
         assert body["linear_vel"] * 1.0 <= 0.5
         driven -= body["linear_vel"] * 0.6
     assert driven <= 0.5
+
+
+class TestAnOpening:
+    """The waypoints of a guided answer move the robot before the rest is written; the rest has the last word."""
+
+    def opened(self) -> tuple[Walk, int]:
+        walk = Walk()
+        walk.frame()
+        key = walk.key
+        walk.now += 0.3
+        walk.opening(FORWARD)
+        assert walk.run(0.3)[-1]["linear_vel"] > 0
+        return walk, key
+
+    def test_the_same_plan_goes_on_and_is_driven_once(self) -> None:
+        walk, key = self.opened()
+        plan_id, anchor = walk.frame()["plan_id"], walk.task.drive.anchor
+        walk.result("plan", FORWARD, frame=key, action="forward", model_seconds=0.6)
+        answers = walk.run(4)
+        assert answers[0]["plan_id"] == plan_id and answers[0]["inference_time"] == 0.6
+        assert 0.4 < walk.task.reckoning.since(anchor)[2] <= 0.52
+        assert walk.task.steps == 1
+
+    def test_one_that_is_driven_already_is_not_begun_again(self) -> None:
+        walk, key = self.opened()
+        walk.run(0.5)
+        walk.task.drive = None
+        walk.result("plan", FORWARD, frame=key)
+        assert all(still(body) for body in walk.run(2))
+
+    @pytest.mark.parametrize("outcome", ["stop", "hold", "goal", "invalid"])
+    def test_another_end_drops_it(self, outcome: str) -> None:
+        walk, key = self.opened()
+        walk.result(outcome, frame=key)
+        assert still(walk.frame()) and walk.task.drive is None
+
+    def test_another_plan_takes_its_place(self) -> None:
+        walk, key = self.opened()
+        walk.result("plan", (0.0, 0.0, 0.6), frame=key)
+        body = walk.run(0.2)[-1]
+        assert body["linear_vel"] == 0.0 and body["angular_vel"] > 0
+
+    def test_a_stream_that_breaks_off_drops_it(self) -> None:
+        walk, key = self.opened()
+        walk.task.failed(walk.task.epoch, key, "the stream broke off", walk.now, deadline=False)
+        body = walk.frame()
+        assert still(body) and (body["state"], body["reason"]) == ("hold", "invalid_result")
+
+    def test_a_worker_that_dies_drops_it(self) -> None:
+        walk, key = self.opened()
+        walk.task.call_lost()
+        assert still(walk.frame())
+
+    def test_a_failure_about_another_picture_does_not(self) -> None:
+        walk, key = self.opened()
+        walk.task.failed(walk.task.epoch, key + 1, "HTTP 500", walk.now, deadline=False)
+        assert walk.frame()["linear_vel"] > 0
+
+    def test_none_is_taken_where_the_goal_may_be_reached_or_the_text_has_changed(self) -> None:
+        walk = Walk()
+        walk.frame()
+        walk.result("goal")
+        walk.frame()
+        walk.opening(FORWARD)
+        assert all(still(body) for body in walk.run(0.5))
+        walk = Walk()
+        walk.frame()
+        walk.task.edit(replace(walk.task.settings, instruction="Walk to the blue door."))
+        walk.opening(FORWARD)
+        assert all(still(body) for body in walk.run(0.5))

@@ -151,6 +151,7 @@ class WorkerLink:
                 "history": settings.history.frames,
                 "language": settings.language,
                 "profile": settings.profile,
+                "camera_number": task.camera,
                 "camera": settings.camera.as_json(),
                 "recording": settings.recording,
             }

@@ -272,14 +272,15 @@ class Navigation:
             self.metrics.result(message["outcome"], message["seconds"])
         elif kind == "call":
             task.call_began(message["epoch"], now)
+        elif kind == "opening":
+            task.opening(_result(message | _OPENING), now)
         elif kind == "failed":
-            task.failed(message["epoch"], message["message"], now, deadline=message["deadline"])
+            task.failed(message["epoch"], message["frame"], message["message"], now, deadline=message["deadline"])
             self.metrics.failed(deadline=message["deadline"])
         elif kind == "fault":
             task.camera_fault(Reason(message["reason"]))
         elif kind == "looked":
-            task.counts.analysed += 1
-            task.camera_well()
+            task.looked(now, changed=message["changed"])
             self.metrics.looked(key=message["key"])
         if task.epoch != epoch:
             self.link.tell(task)
@@ -303,6 +304,8 @@ class Navigation:
                 continue
             if task.worker_silent != silent:
                 task.worker_silent = silent
+                if silent:
+                    task.call_lost()
                 self.tasks.touch(entry)
             before = task.state(now)
             task.expire(now, wall)
@@ -314,6 +317,9 @@ class Navigation:
         for task_id in self.tasks.sweep(wall):
             self._waiters.pop(task_id, None)
             self.link.forget(task_id)
+
+
+_OPENING = {"outcome": "plan", "detail": "opening", "action": "", "environment": "", "progress": None, "clamped": False}
 
 
 def _result(message: Message) -> Result:
@@ -332,5 +338,8 @@ def _result(message: Message) -> Result:
 
 
 def tasks_of(navigation: Navigation) -> list[Task]:
-    """Every task that a new worker must know."""
-    return [entry.task for entry in navigation.tasks if entry.task.verdict is None]
+    """Every task that a new worker must know; what the one before was asked is lost."""
+    tasks = [entry.task for entry in navigation.tasks if entry.task.verdict is None]
+    for task in tasks:
+        task.call_lost()
+    return tasks

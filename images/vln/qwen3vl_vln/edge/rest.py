@@ -15,7 +15,7 @@ from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, Pa
 from qwen3vl_vln.edge import bodies
 from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
-from qwen3vl_vln.edge.images import problem
+from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation, OwnedError
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.events import Frame
@@ -116,7 +116,7 @@ def build(
             navigation.grant(entry, writer, takeover=False)
         stamp = body.get("timestamp")
         captured = float(stamp) if isinstance(stamp, int | float) and not isinstance(stamp, bool) else None
-        return entry, Frame(received, captured=captured, image=data, fault=fault, force_key=force_key)
+        return entry, Frame(received, captured=captured, image=data, size=size(data), fault=fault, force_key=force_key)
 
     @app.post("/vln/frame")
     async def frame(request: Request) -> Response:

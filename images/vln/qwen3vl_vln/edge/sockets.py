@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 from qwen3vl_common.errors import ApiError, InvalidRequest
 from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
 from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper
+from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.rest import picture
 from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
@@ -254,7 +255,7 @@ class Sockets:
         data, fault = picture(body.get("frame"), self._bounds)
         captured = body.get("timestamp")
         captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
-        return Frame(now, captured=captured, image=data, fault=fault)
+        return Frame(now, captured=captured, image=data, size=size(data), fault=fault)
 
 
 def _parts(path: str) -> tuple[str, str]:

@@ -6,7 +6,7 @@ import math
 import struct
 from dataclasses import dataclass
 
-from qwen3vl_vln.edge.images import START, problem
+from qwen3vl_vln.edge.images import START, problem, size
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.task.events import Frame
@@ -59,7 +59,7 @@ def read(data: bytes, now: float, bounds: Bounds, delay: Delay) -> Frame | None:
         UnknownVersionError: neither a JPEG nor a message of version 1.
     """
     if data.startswith(START[:2]):
-        return Frame(now, image=data, fault=_fault(data, bounds), watchdog=True)
+        return Frame(now, image=data, size=size(data), fault=_fault(data, bounds), watchdog=True)
     if len(data) < HEADER.size or data[:2] != MAGIC or data[2] != VERSION:
         raise UnknownVersionError("the message has no header of qwen3vl.vln.v1")
     _, _, kind, length, flags, sequence, origin, captured_us, x, y, yaw, v, w, _ = HEADER.unpack_from(data)
@@ -86,6 +86,7 @@ def read(data: bytes, now: float, bounds: Bounds, delay: Delay) -> Frame | None:
         emergency_stop=bool(flags & EMERGENCY_STOP),
         force_key=bool(flags & FORCE_KEY),
         delayed=delay.of(now, captured) > DELAYED_SECONDS,
+        size=(0, 0) if image is None else size(image),
         fault=None if image is None else _fault(image, bounds),
         watchdog=True,
     )

@@ -5,9 +5,10 @@ import re
 
 from qwen3vl_vln.parser import json_form, words
 from qwen3vl_vln.parser.extract import Found, find
+from qwen3vl_vln.parser.opening import opening
 from qwen3vl_vln.parser.outcome import GOAL, HOLD, PLAN, Parsed, ParseLimits, RefusedError, invalid
 
-__all__ = ["PROFILES", "ParseLimits", "Parsed", "parse"]
+__all__ = ["PROFILES", "ParseLimits", "Parsed", "opening", "parse"]
 
 PROFILES = ("waypoints", "actions")
 LONGEST_TEXT = 32_768

@@ -69,18 +69,14 @@ def _span(text: str) -> tuple[int, int] | None:
 
 def _load(text: str) -> Any:
     try:
-        return _strict(text)
+        return STRICT.decode(text)
     except json.JSONDecodeError:
         pass
     repaired = _SPARE_COMMAS.sub(lambda found: found.group(1) or "", text)
     try:
-        return _strict(repaired)
+        return STRICT.decode(repaired)
     except json.JSONDecodeError:
         raise RefusedError("broken_json") from None
-
-
-def _strict(text: str) -> Any:
-    return json.loads(text, parse_constant=_constant, parse_int=_integer, object_pairs_hook=_pairs)
 
 
 def _constant(_: str) -> Any:
@@ -98,3 +94,7 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(pairs):
         raise RefusedError("duplicate_keys")
     return found
+
+
+STRICT = json.JSONDecoder(parse_constant=_constant, parse_int=_integer, object_pairs_hook=_pairs)
+"""Takes neither what is no number nor a key twice."""

@@ -70,12 +70,7 @@ def _waypoints(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
     claim = value.get("reached_goal", False)
     action = value.get("action", "")
     meaning = words.action(action) if isinstance(action, str) else None
-    points = value.get("waypoints", [])
-    if not isinstance(points, list):
-        raise RefusedError("waypoints_not_a_list")
-    if len(points) > MOST_WAYPOINTS:
-        raise RefusedError("too_many_waypoints")
-    steps = [_point(point) for point in points]
+    steps = points(value.get("waypoints", []))
     if claim is True:
         return Parsed(GOAL, "reached_goal")
     if claim is not False and not (isinstance(claim, str) and claim.strip().casefold() == "false"):
@@ -87,6 +82,19 @@ def _waypoints(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
     if steps and _belied(action, meaning, steps):
         return Parsed(HOLD, "action_contradicts")
     return plan(steps, limits, reason="waypoints") if steps else Parsed(HOLD, "no_waypoints")
+
+
+def points(value: Any) -> list[tuple[float, float, float]]:
+    """The displacements of an array of waypoints.
+
+    Raises:
+        RefusedError: it is no such array.
+    """
+    if not isinstance(value, list):
+        raise RefusedError("waypoints_not_a_list")
+    if len(value) > MOST_WAYPOINTS:
+        raise RefusedError("too_many_waypoints")
+    return [_point(point) for point in value]
 
 
 def _belied(action: object, meaning: str | None, steps: list[tuple[float, float, float]]) -> bool:

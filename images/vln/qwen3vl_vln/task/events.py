@@ -21,6 +21,7 @@ class Frame:
         emergency_stop: its button is pressed.
         force_key: the model shall see this picture.
         delayed: it was long under way.
+        size: the picture's width and height in pixels.
         fault: why the picture cannot be used.
         watchdog: the client stands by itself when an answer is too old.
     """
@@ -35,6 +36,7 @@ class Frame:
     emergency_stop: bool = False
     force_key: bool = False
     delayed: bool = False
+    size: tuple[int, int] = (0, 0)
     fault: Reason | None = None
     watchdog: bool = False
 

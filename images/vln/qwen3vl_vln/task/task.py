@@ -10,7 +10,9 @@ from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Fix, Reckoning
 from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.goal import GoalJudge
+from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
+from qwen3vl_vln.waypoint import Waypoint
 
 NO_IMAGE_SECONDS = 1.0
 MODEL_SLOW_SECONDS = 1.2
@@ -88,6 +90,8 @@ class Task:
     drive: Drive | None = None
     reckoning: Reckoning = field(default_factory=Reckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)
+    stuck: StuckDetector = field(default_factory=StuckDetector)
+    camera: int = 1
     last_frame_at: float | None = None
     call_since: float | None = None
     failures: int = 0
@@ -96,6 +100,7 @@ class Task:
     _fault: Reason | None = None
     _last_image_at: float | None = None
     _last_image: bytes = b""
+    _size: tuple[int, int] = (0, 0)
     _same_images: int = 0
     _last_sequence: int = -1
     _flag: Reason | None = None
@@ -105,6 +110,8 @@ class Task:
     _warm: bool = False
     _answered_at: float | None = None
     _plans: int = 0
+    _opened: int | None = None
+    _opened_waypoints: tuple[Waypoint, ...] = ()
 
     def __post_init__(self) -> None:
         if self.restarted:
@@ -198,6 +205,9 @@ class Task:
         if frame.image is None:
             return False
         self.counts.images += 1
+        if frame.size != self._size and self._size != (0, 0):
+            self._other_camera()
+        self._size = frame.size
         same = frame.image == self._last_image
         if self._fault is Reason.UNUSABLE_FRAME or (self._fault is Reason.FROZEN_CAMERA and not same):
             self._fault = None
@@ -208,6 +218,12 @@ class Task:
             self.camera_fault(Reason.FROZEN_CAMERA)
             return False
         return self._fault is not Reason.FROZEN_CAMERA and not (frame.delayed or frame.odometry_bad or self.paused)
+
+    def _other_camera(self) -> None:
+        """The pictures have another shape: what was planned and asked by the former ones is void."""
+        self.camera += 1
+        self._begin_anew()
+        self._left = (State.HOLD, Reason.CAMERA_CHANGED)
 
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
@@ -230,6 +246,19 @@ class Task:
         if self._fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA):
             self._fault = None
 
+    def looked(self, now: float, *, changed: bool) -> None:
+        """A picture was decoded and compared with the last one that differed."""
+        self.counts.analysed += 1
+        self.camera_well()
+        self.stuck.told(self.reckoning)
+        if self.verdict is None and self.stuck.looked(changed=changed, now=now):
+            self._hold_stuck()
+
+    def _hold_stuck(self) -> None:
+        self._drop()
+        self._left = (State.HOLD, Reason.STUCK)
+        self.message = self.stuck.why
+
     def call_began(self, epoch: int, now: float) -> None:
         """The model is asked about a key frame."""
         if epoch == self.epoch:
@@ -241,16 +270,40 @@ class Task:
             return False
         return self.goal.wants_picture(now) if self.goal.candidate else True
 
-    def failed(self, epoch: int, message: str, now: float, *, deadline: bool) -> None:
-        """A call of the model failed or ran out of time. The plan under way stays: it ends by itself."""
+    def failed(self, epoch: int, frame: int, message: str, now: float, *, deadline: bool) -> None:
+        """A call of the model failed or ran out of time. The plan under way stays, for it ends by itself; but not one
+        that this very answer had begun with."""
         if epoch != self.epoch or self.verdict is not None:
             return
+        if self._opened == frame:
+            self.call_lost()
+            self.message = f"the model's answer broke off: {message}"
         self.call_since = None
         self.counts.model_errors += 1
         self.counts.deadline_misses += deadline
         self.failures += 1
         self.failing_since = now if self.failing_since is None else self.failing_since
         self.last_error = message
+
+    def call_lost(self) -> None:
+        """Nobody will hear the rest of an answer: a plan that its opening began is dropped."""
+        self.call_since = None
+        if self._opened is not None:
+            self._opened = None
+            self._drop()
+            self._left = (State.HOLD, Reason.INVALID_RESULT)
+            self.message = "the model's answer broke off"
+
+    def opening(self, result: Result, now: float) -> None:
+        """Start on the waypoints of an answer that is still being written; `result` must confirm them."""
+        seen = self._seen.get(result.frame)
+        if result.epoch != self.epoch or self.verdict is not None or seen is None:
+            return
+        if self.goal.candidate or self.stuck.holds(now):
+            return
+        self.reckoning.advance(now)
+        self._take_plan(result, seen, now)
+        self._opened = result.frame
 
     def result(self, result: Result, now: float, wall: float) -> None:
         """Take what the model said about a key frame."""
@@ -266,6 +319,10 @@ class Task:
         self.reckoning.advance(now)
         self.environment = result.environment or self.environment
         self.progress = self.progress if result.progress is None else result.progress
+        opened, self._opened = self._opened == result.frame, None
+        if opened and result.outcome == "plan" and result.waypoints == self._opened_waypoints:
+            self._confirm(result, now)
+            return
         self._drop()
         self.goal.took(result.outcome, now)
         self.message = "" if result.outcome == "plan" else f"the model's answer is {result.outcome}: {result.detail}"
@@ -286,11 +343,23 @@ class Task:
         else:
             self._left = (State.HOLD, Reason.INVALID_RESULT)
 
+    def _confirm(self, result: Result, now: float) -> None:
+        """The whole answer says what its opening said: that plan goes on, driven in part or wholly."""
+        self.goal.took(result.outcome, now)
+        self.message, self.action = "", result.action
+        if self.drive is not None:
+            self.drive.model_seconds = result.model_seconds
+
     def _take_plan(self, result: Result, seen: _Seen, now: float) -> None:
+        self.stuck.told(self.reckoning)
+        if self.stuck.holds(now) or self.stuck.planned(result.waypoints, now):
+            self._hold_stuck()
+            return
         plan = Plan(result.waypoints)
         latency = now - seen.received_at
         self._plans += 1
         self.action = result.action
+        self._opened_waypoints = result.waypoints
         self.drive = Drive(
             plan_id=f"{self.boot_id}-{self.task_id}-{self._plans}",
             plan=plan,
@@ -384,6 +453,8 @@ class Task:
             return f"the model has not answered for more than {MODEL_SLOW_SECONDS:g} s"
         if reason in (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE):
             return self.message
+        if reason is Reason.STUCK:
+            return self.message if self.stuck.tries < TRIES else f"{self.message}; it waits for another instruction"
         return ""
 
     def _expire_plan(self, now: float) -> None:
@@ -426,6 +497,8 @@ class Task:
         self.call_since = None
         self.failures, self.failing_since = 0, None
         self._seen.clear()
+        self._opened = None
+        self.stuck = StuckDetector()
         self.goal = replace(self.goal, candidate=False, stops=0)
         self._drop()
         self._left = None

@@ -38,6 +38,8 @@ class Reason(StrEnum):
     INVALID_RESULT = "invalid_result"
     PLAN_CONSUMED = "plan_consumed"
     BLIND_LIMIT = "blind_limit"
+    STUCK = "stuck"
+    CAMERA_CHANGED = "camera_changed"
     RESTARTED = "restarted"
     LEASE_CHANGED = "lease_changed"
     PLAN_EXPIRED = "plan_expired"

@@ -6,13 +6,14 @@ answer is not wanted any more: another instruction, a stop, a pause, the end."""
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.motion.limits import Keyframes
-from qwen3vl_vln.parser import ParseLimits, parse
+from qwen3vl_vln.parser import ParseLimits, opening, parse
+from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.keyframes import CorruptImageError, KeyframeChooser, view
 from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
 from qwen3vl_vln.worker.prompt import request
@@ -20,6 +21,8 @@ from qwen3vl_vln.worker.prompt import request
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.25, 5.0
+GUIDED_PROFILE = "waypoints"
+"""The engine is held to the schema, so that what is written of it can be relied on before its end."""
 OLD_KEY_FRAME_SECONDS = 0.5
 """A key frame that waited longer for the model is replaced by a picture of now."""
 
@@ -27,7 +30,7 @@ OLD_KEY_FRAME_SECONDS = 0.5
 class Model(Protocol):
     """Answers one question."""
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
         """See `ModelClient`."""
 
 
@@ -52,6 +55,7 @@ class _Job:
     reverse: bool
     chooser: KeyframeChooser
     history: deque[bytes]
+    camera_number: int
     waiting: KeyFrame | None = None
     call: "asyncio.Task[None] | None" = None
     queued: bool = False
@@ -96,7 +100,8 @@ class Analyst:
             self._forget(task_id)
             return
         keyframes = Keyframes.from_json(message["keyframes"], "keyframes")
-        history = deque(old.history if old else (), maxlen=message["history"])
+        same_camera = old is not None and old.camera_number == message["camera_number"]
+        history = deque(old.history if old is not None and same_camera else (), maxlen=message["history"])
         if old is not None:
             self._cancel(old)
         self._jobs[task_id] = _Job(
@@ -107,6 +112,7 @@ class Analyst:
             message["reverse"],
             KeyframeChooser(keyframes),
             history,
+            message["camera_number"],
         )
         self.send({"type": "want", "task": task_id, "epoch": message["epoch"]})
 
@@ -145,7 +151,9 @@ class Analyst:
             return
         pose = tuple(message["pose"]) if message["pose"] else None
         key = job.chooser.choose(seen, now, pose, force=message["force"] or job.stale)
-        self.send({"type": "looked", "task": task_id, "epoch": job.epoch, "key": key})
+        self.send(
+            {"type": "looked", "task": task_id, "epoch": job.epoch, "key": key, "changed": job.chooser.changed(seen)}
+        )
         # One that somebody waits for is not replaced by a newer one.
         kept = job.waiting is not None and job.waiting.keep and not message["keep"]
         if key and self._jobs.get(task_id) is job and not kept:
@@ -195,7 +203,8 @@ class Analyst:
                 language=job.language,
                 reverse=job.reverse,
             )
-            reply = await self.model.ask(body)
+            heard = self._opening_heard(job, answer, asked) if job.profile == GUIDED_PROFILE else None
+            reply = await self.model.ask(body, heard)
         except ModelError as error:
             deadline = isinstance(error, ModelDeadlineError)
             self.send({"type": "failed", **answer, "message": str(error), "deadline": deadline})
@@ -208,6 +217,19 @@ class Analyst:
             self._running -= 1
             job.call = None
             self._go_on(task_id, job)
+
+    def _opening_heard(self, job: _Job, answer: Message, asked: float) -> Callable[[str], None]:
+        """Sends the waypoints of an answer as soon as their array is closed, once."""
+        limits, sent = ParseLimits(reverse=job.reverse), False
+
+        def heard(text: str) -> None:
+            nonlocal sent
+            if not sent and "]" in text and (waypoints := opening(text, limits)):
+                sent = True
+                seconds = asyncio.get_running_loop().time() - asked
+                self.send({"type": "opening", **answer, "waypoints": _points(waypoints), "seconds": seconds})
+
+        return heard
 
     async def _back_off(self, job: _Job) -> None:
         job.failures += 1
@@ -235,7 +257,7 @@ class Analyst:
         return {
             "outcome": parsed.outcome,
             "detail": parsed.reason,
-            "waypoints": [(point.dx, point.dy, point.dtheta) for point in parsed.waypoints],
+            "waypoints": _points(parsed.waypoints),
             "action": parsed.action,
             "environment": parsed.environment,
             "progress": parsed.progress,
@@ -247,3 +269,7 @@ class Analyst:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def _points(waypoints: Sequence[Waypoint]) -> list[tuple[float, float, float]]:
+    return [(point.dx, point.dy, point.dtheta) for point in waypoints]

@@ -16,6 +16,8 @@ Grey = npt.NDArray[np.uint8]
 WIDTH, HEIGHT = 160, 120
 COVERED_DEVIATION = 4.0
 """A picture whose grey values deviate less than this from their mean shows nothing."""
+UNCHANGED = 0.002
+"""Two pictures of one scene differ by the camera's noise, 0.001; a step towards a bare wall makes twice that or more."""
 MOVED_METRES, MOVED_RADIANS = 0.25, math.radians(15)
 
 
@@ -71,6 +73,7 @@ class KeyframeChooser:
 
     settings: Keyframes
     _view: View | None = None
+    _reference: View | None = None
     _at: float = -math.inf
     _pose: tuple[float, float, float, float] | None = None
 
@@ -93,6 +96,13 @@ class KeyframeChooser:
         if chosen:
             self._view, self._at, self._pose = seen, at, pose
         return chosen
+
+    def changed(self, seen: View) -> bool:
+        """Whether a picture is another one than the last of which that was true; the first is."""
+        if self._reference is not None and difference(self._reference, seen) < UNCHANGED:
+            return False
+        self._reference = seen
+        return True
 
     def rest_seconds(self, at: float) -> float:
         """Seconds until another picture can be a key frame."""

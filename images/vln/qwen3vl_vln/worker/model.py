@@ -1,6 +1,7 @@
 """One question to the model, over the gateway. The only place that knows its protocol."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,8 +46,11 @@ class ModelClient:
         self._timeout_seconds = timeout_seconds
         self._session: aiohttp.ClientSession | None = None
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
         """The answer to a chat completion.
+
+        Args:
+            heard: is called with the text as far as it is written; the answer is then streamed.
 
         Raises:
             ModelDeadlineError: it took longer than the timeout.
@@ -56,7 +60,10 @@ class ModelClient:
             limit = aiohttp.ClientTimeout(total=self._timeout_seconds, connect=5)
             self._session = aiohttp.ClientSession(timeout=limit, headers=self._headers, auto_decompress=False)
         try:
-            async with self._session.post(self._url, data=orjson.dumps(body)) as response:
+            data = orjson.dumps(body if heard is None else body | {"stream": True})
+            async with self._session.post(self._url, data=data) as response:
+                if response.status == 200 and heard is not None:
+                    return await _streamed(response, heard)
                 content = await response.content.read(LARGEST_ANSWER)
                 if response.status != 200:
                     raise ModelError(f"HTTP {response.status} {_code(content)}".rstrip())
@@ -70,6 +77,50 @@ class ModelClient:
         """Close connections."""
         if self._session is not None:
             await self._session.close()
+
+
+async def _streamed(response: aiohttp.ClientResponse, heard: Callable[[str], None]) -> Reply:
+    text, reason, done = "", None, False
+    async for line in _lines(response):
+        if line == b"data: [DONE]":
+            done = True
+            break
+        if not line.startswith(b"data:"):
+            continue
+        event = _event(line)
+        delta = event.get("delta") or {}
+        if isinstance(delta.get("content"), str) and delta["content"]:
+            text += delta["content"]
+            heard(text)
+        if isinstance(event.get("finish_reason"), str):
+            reason = event["finish_reason"]
+    if not done or reason is None:
+        # Without its end nobody knows whether the text is whole.
+        raise ModelError("the stream broke off")
+    return Reply(text, reason)
+
+
+async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+    """Lines of a stream that is at most `LARGEST_ANSWER` long."""
+    total, rest = 0, b""
+    async for chunk in response.content.iter_any():
+        total += len(chunk)
+        if total > LARGEST_ANSWER:
+            raise ModelError("the answer is too long")
+        *lines, rest = (rest + chunk).split(b"\n")
+        for line in lines:
+            yield line.strip()
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        event = orjson.loads(line[len(b"data:") :])
+        if "error" in event:
+            raise ModelError(f"the stream ended with an error {str(event['error'].get('code') or '')[:64]}".rstrip())
+        choices = event["choices"]
+        return dict(choices[0]) if choices else {}
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
+        raise ModelError("the stream is not a chat completion") from None
 
 
 def _code(content: bytes) -> str:
