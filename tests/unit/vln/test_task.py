@@ -416,7 +416,7 @@ class TestAnOpening:
         assert still(body) and (body["state"], body["reason"]) == ("hold", "invalid_result")
 
     def test_a_worker_that_dies_drops_it(self) -> None:
-        walk, key = self.opened()
+        walk, _ = self.opened()
         walk.task.call_lost()
         assert still(walk.frame())
 

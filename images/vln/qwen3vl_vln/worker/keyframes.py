@@ -17,7 +17,7 @@ WIDTH, HEIGHT = 160, 120
 COVERED_DEVIATION = 4.0
 """A picture whose grey values deviate less than this from their mean shows nothing."""
 UNCHANGED = 0.002
-"""Two pictures of one scene differ by the camera's noise, 0.001; a step towards a bare wall makes twice that or more."""
+"""Two pictures of one scene differ by the camera's noise, 0.001; a step towards a bare wall makes more than 0.003."""
 MOVED_METRES, MOVED_RADIANS = 0.25, math.radians(15)
 
 
