@@ -1,5 +1,5 @@
-"""A base image from distribution packages, for machines that reach no registry of images: Debian's Python, certificates
-and nothing that a container does not need. It has no pip; Dockerfiles make a venv, which works with hub images too."""
+"""A base image from distribution packages, for machines that reach no registry of images: Debian's Python,
+certificates, the viewers' font, no more. It has no pip; Dockerfiles make a venv, which works with hub images too."""
 
 import hashlib
 import os
@@ -12,7 +12,7 @@ SUITE = "bookworm"
 NAME = "localhost/base/python"
 TAG = "3.11-slim"
 EPOCH = "1735689600"
-PACKAGES = ("python3", "python3-venv", "ca-certificates")
+PACKAGES = ("python3", "python3-venv", "ca-certificates", "fonts-wqy-microhei")
 EXCLUDED = ("/usr/share/doc/*", "/usr/share/man/*", "/usr/share/info/*", "/usr/share/locale/*")
 # Byte code that names its source by time would be stale after the times are clamped, and every start would compile.
 COMPILE = (

@@ -1,0 +1,50 @@
+"""What is said about one picture: values that the edge knows and the worker draws."""
+
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from qwen3vl_vln.motion.limits import Camera
+from qwen3vl_vln.waypoint import Waypoint
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A task at the moment of a picture.
+
+    Attributes:
+        rest: what is not driven yet of the plan, in the robot's frame.
+        v, w: what the robot was told, m/s and rad/s.
+        state, reason: as in answers.
+        plan_age_seconds: since the receipt of the plan's picture; None without a plan.
+        picture_age_seconds: since the receipt of this picture.
+        progress: 0 to 1.
+        at: the time of day, to be shown as it is.
+    """
+
+    camera: Camera = field(default_factory=Camera)
+    rest: tuple[Waypoint, ...] = ()
+    v: float = 0.0
+    w: float = 0.0
+    state: str = "waiting"
+    reason: str = "waiting_for_frame"
+    plan_age_seconds: float | None = None
+    picture_age_seconds: float = 0.0
+    progress: float = 0.0
+    instruction: str = ""
+    environment: str = ""
+    message: str = ""
+    at: str = ""
+
+    def as_json(self) -> dict[str, Any]:
+        """As a message between the two processes carries it."""
+        body = dict(vars(self))
+        body["camera"] = self.camera.as_json()
+        body["rest"] = [(point.dx, point.dy, point.dtheta) for point in self.rest]
+        return body
+
+    @classmethod
+    def from_json(cls, body: dict[str, Any]) -> Self:
+        """The scene that `as_json` wrote."""
+        camera = Camera.from_json(body["camera"], "camera")
+        rest = tuple(Waypoint(*point) for point in body["rest"])
+        return cls(**(body | {"camera": camera, "rest": rest}))
