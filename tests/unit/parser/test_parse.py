@@ -156,13 +156,18 @@ def test_what_does_not_move(text: str, outcome: str) -> None:
 
 VOCABULARY = [
     ("↑↑←", "plan", [(0.25, 0.0), (0.25, 0.0), (0.0, math.radians(15))]),
-    ("forward left", "plan", [(0.25, 0.0), (0.0, math.radians(15))]),
-    ("forward forward stop stop", "plan", [(0.25, 0.0), (0.25, 0.0)]),
+    ("forward left", "plan", [(0.5, 0.0), (0.0, math.radians(30))]),
+    ("forward forward stop stop", "plan", [(0.5, 0.0), (0.5, 0.0)]),
     ("The next action is move forward 50 cm.", "plan", [(0.5, 0.0)]),
     ("turn right 30 degrees", "plan", [(0.0, -math.radians(30))]),
     ("前进0.5米", "plan", [(0.5, 0.0)]),
     ("左转30度", "plan", [(0.0, math.radians(30))]),
-    ("Ｆｏｒｗａｒｄ", "plan", [(0.25, 0.0)]),
+    ("Ｆｏｒｗａｒｄ", "plan", [(0.5, 0.0)]),
+    ("向前 50 厘米", "plan", [(0.5, 0.0)]),
+    ("右转 45 度。", "plan", [(0.0, -math.radians(45))]),
+    ("wait", "hold", []),
+    ("等待", "hold", []),
+    ("停止", "goal", []),
     ('{"action": "left", "amount": 30}', "plan", [(0.0, math.radians(30))]),
     ('{"action": "left", "amount": 0.5}', "invalid", []),
     ('{"action": "forward"}', "invalid", []),
@@ -184,6 +189,11 @@ def test_the_vocabularies(text: str, outcome: str, steps: list[tuple[float, floa
     assert parsed.outcome == outcome, parsed
     assert [(p.dx, p.dtheta) for p in parsed.waypoints] == [pytest.approx(step) for step in steps]
     assert parse(text, finish_reason="stop", profile="waypoints").outcome != "plan"
+
+
+def test_without_a_profile_a_word_is_the_smaller_step() -> None:
+    steps = parse("forward left", finish_reason="stop").waypoints
+    assert [(p.dx, p.dtheta) for p in steps] == [(0.25, 0.0), (0.0, pytest.approx(math.radians(15)))]
 
 
 def test_a_bare_stop_claims_no_goal_where_json_was_asked_for() -> None:

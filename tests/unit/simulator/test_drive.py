@@ -15,6 +15,7 @@ from qwen3vl_server.simulator.drive import decide
 from qwen3vl_server.simulator.drive.instruction import wanted_colour
 from qwen3vl_server.simulator.drive.sight import CAMERA_METRES, look
 from qwen3vl_server.simulator.errors import BadRequestError
+from qwen3vl_vln.parser import parse
 from qwen3vl_vln.worker.prompt import request, schema
 
 WIDTH, HEIGHT = 640, 480
@@ -145,7 +146,39 @@ class TestRequests:
 
         done, data = cv2.imencode(".jpg", room(door("red", 4.0)))
         assert done
-        body = request("m", "Walk to the red door.", [jpeg(320, 240)], data.tobytes(), language="en", reverse=False)
+        body = request(
+            "m",
+            "Walk to the red door.",
+            [jpeg(320, 240)],
+            data.tobytes(),
+            language="en",
+            profile="waypoints",
+            reverse=False,
+        )
         assert base64.b64encode(data.tobytes()).decode() in json.dumps(body)
         reply = Model("m", 32768, drives=drives).chat(ChatRequest.model_validate(body))
         assert bool(json.loads(reply.text)["waypoints"]) is drives
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize(
+    ("things", "outcome", "turn"),
+    [
+        ([door("red", 3.5)], "plan", 0),
+        ([door("red", 3.5, 1.5)], "plan", 1),
+        ([door("red", 3.5, -1.5)], "plan", -1),
+        ([door("blue", 3.5)], "plan", 1),
+        ([door("red", 0.7)], "goal", 0),
+    ],
+)
+def test_it_speaks_the_vocabulary_of_actions(language: str, things: list, outcome: str, turn: int) -> None:
+    body = request("m", "Walk to the red door.", [], b"", language=language, profile="actions", reverse=False)
+    assert "response_format" not in body
+    texts = [body["messages"][0]["content"], body["messages"][1]["content"][-1]["text"]]
+    assert navigation.is_asked_in_words(texts)
+    text = navigation.sentence([room(*things)], texts)
+    parsed = parse(text, finish_reason="stop", profile="actions")
+    assert parsed.outcome == outcome, text
+    if outcome == "plan":
+        (step,) = parsed.waypoints
+        assert (step.dtheta > 0) - (step.dtheta < 0) == turn and (step.dx > 0) == (turn == 0)

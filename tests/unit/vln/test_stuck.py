@@ -30,6 +30,11 @@ def test_turning_to_and_fro() -> None:
     assert "to and fro" in walk.task.explain(*walk.task.state(walk.now))
 
 
+def test_plans_that_turn_to_and_fro_in_themselves() -> None:
+    walk = Walk()
+    assert next(n for n in range(20) if driven(walk, LEFT, RIGHT) and is_stuck(walk)) == 3
+
+
 def test_turning_with_a_step_between_is_no_fault() -> None:
     walk = Walk()
     for n in range(20):

@@ -58,6 +58,8 @@ class Model:
             seen = [pictures.decode(image) for image in images]
             decision = navigation.answer(form.json_schema.schema_, seen, question)
             text = orjson.dumps(decision).decode()
+        elif self.drives and images and form is None and navigation.is_asked_in_words(texts):
+            text = navigation.sentence([pictures.decode(image) for image in images], texts)
         else:
             text = _text(form, [self._look(image) for image in images], question)
         limit = request.max_completion_tokens or request.max_tokens

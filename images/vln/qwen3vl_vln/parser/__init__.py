@@ -58,7 +58,7 @@ def _parse(text: str, finish_reason: str | None, profile: str | None, limits: Pa
     if found is None:
         if len(text) > words.LONGEST_SENTENCE:
             return invalid("prose")
-        return _words(words.plain(text), limits, waypoints_only=waypoints_only)
+        return _words(words.plain(text), limits, profile)
     if found.after and not waypoints_only:
         signs = words.symbols(found.after, limits)
         if signs is not None and isinstance(found.value, dict) and "point_2d" in found.value and not found.before:
@@ -80,9 +80,10 @@ def _beside_words(parsed: Parsed, found: Found) -> Parsed:
     return invalid("words_contradict") if words.contradicts(around) else parsed
 
 
-def _words(plain: str, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
+def _words(plain: str, limits: ParseLimits, profile: str | None) -> Parsed:
+    waypoints_only = profile not in (None, "actions")
     if not waypoints_only:
-        parsed = words.symbols(plain, limits) or words.words(plain, limits)
+        parsed = words.symbols(plain, limits) or words.words(plain, limits, large_steps=profile == "actions")
         if parsed is not None:
             return parsed
     return words.prose(plain, goals=not waypoints_only)

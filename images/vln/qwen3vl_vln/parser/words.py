@@ -11,12 +11,13 @@ from qwen3vl_vln.parser.bounds import plan
 from qwen3vl_vln.parser.outcome import GOAL, HOLD, STOP, Parsed, ParseLimits, RefusedError, invalid
 
 SMALL_STEP, SMALL_TURN = 0.25, math.radians(15)
-"""Without a profile that says more: the step of the arrow models."""
+"""Metres and radians of one arrow; and of one word, where no profile says more."""
+WORD_STEP, WORD_TURN = 0.5, math.radians(30)
+"""Of one word in the vocabulary of Uni-NaVid."""
 MOST_STEPS = 16
-_STEPS = {"forward": (SMALL_STEP, 0.0), "left": (0.0, SMALL_TURN), "right": (0.0, -SMALL_TURN)}
 _ARROWS = {"↑": "forward", "←": "left", "→": "right"}
 _NAMES = {
-    **{name: name for name in _STEPS},
+    **{name: name for name in ("forward", "left", "right")},
     **{"move_forward": "forward", "turn_left": "left", "turn_right": "right", "go_forward": "forward"},
     **{"前进": "forward", "左转": "left", "右转": "right", "向前": "forward"},
 }
@@ -75,11 +76,17 @@ def symbols(text: str, limits: ParseLimits) -> Parsed | None:
     return _steps([_ARROWS[sign] for sign in signs], limits, "symbols")
 
 
-def words(text: str, limits: ParseLimits) -> Parsed | None:
-    """A row of action words, or one sentence with an amount; None for another text."""
+def words(text: str, limits: ParseLimits, *, large_steps: bool) -> Parsed | None:
+    """A row of action words, or one sentence with an amount; None for another text.
+
+    Args:
+        large_steps: each word of a row is a step of Uni-NaVid, not of the smaller arrows.
+    """
     named = re.split(r"[\s,，]+", text.strip(" .。"))
+    if len(named) == 1 and named[0] in _HOLDS:
+        return Parsed(HOLD, "hold_word", action="hold")
     if len(named) <= MOST_STEPS and all(name in _NAMES or name in _STOPS for name in named):
-        return _row(named, limits)
+        return _row(named, limits, large_steps=large_steps)
     if _STOP_SENTENCE.fullmatch(text):
         return Parsed(GOAL, "stop_word", action="stop")
     for pattern, centimetres in ((_FORWARD, "c"), (_FORWARD_ZH, "厘")):
@@ -143,7 +150,7 @@ def action(name: str) -> str | None:
     return None
 
 
-def _row(named: Sequence[str], limits: ParseLimits) -> Parsed:
+def _row(named: Sequence[str], limits: ParseLimits, *, large_steps: bool) -> Parsed:
     steps = []
     for name in named:
         if name in _STOPS:
@@ -154,12 +161,13 @@ def _row(named: Sequence[str], limits: ParseLimits) -> Parsed:
         return Parsed(STOP, "stop_before_motion", action="stop")
     if not steps:
         return Parsed(GOAL, "stop_word", action="stop")
-    return _steps(steps, limits, "words")
+    return _steps(steps, limits, "words", large=large_steps)
 
 
-def _steps(named: Sequence[str], limits: ParseLimits, reason: str) -> Parsed:
-    points = [(_STEPS[name][0], 0.0, _STEPS[name][1]) for name in named]
-    return plan(points, limits, reason=reason)
+def _steps(named: Sequence[str], limits: ParseLimits, reason: str, *, large: bool = False) -> Parsed:
+    metres, radians = (WORD_STEP, WORD_TURN) if large else (SMALL_STEP, SMALL_TURN)
+    moves = {"forward": (metres, 0.0, 0.0), "left": (0.0, 0.0, radians), "right": (0.0, 0.0, -radians)}
+    return plan([moves[name] for name in named], limits, reason=reason)
 
 
 def amount(name: str, value: object, limits: ParseLimits) -> Parsed:

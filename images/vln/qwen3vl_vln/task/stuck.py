@@ -65,12 +65,11 @@ class StuckDetector:
         if sum(math.hypot(point.dx, point.dy) for point in waypoints) >= DRIVE_METRES:
             self._turns.clear()
             return False
-        turn = sum(point.dtheta for point in waypoints)
-        if abs(turn) < TURN_RADIANS:
-            return False
-        if self._turns and self._turns[-1] * turn > 0:
-            self._turns.clear()
-        self._turns.append(turn)
+        turns = [point.dtheta for point in waypoints if abs(point.dtheta) >= TURN_RADIANS]
+        for turn in turns:
+            if self._turns and self._turns[-1] * turn > 0:
+                self._turns.clear()
+            self._turns.append(turn)
         if len(self._turns) > ALTERNATIONS:
             return self._found("the robot turns to and fro", now)
         if self._turned - self._advanced[1] >= ROUNDS_RADIANS:

@@ -201,6 +201,7 @@ class Analyst:
                 list(job.history),
                 key.jpeg,
                 language=job.language,
+                profile=job.profile,
                 reverse=job.reverse,
             )
             heard = self._opening_heard(job, answer, asked) if job.profile == GUIDED_PROFILE else None

@@ -1,15 +1,17 @@
-"""What the model is asked: instruction, earlier key frames, the picture of now, and a schema for a short answer. Pure.
+"""What the model is asked: instruction, earlier key frames, the picture of now, and the form of a short answer. Pure.
 
-`reached_goal` and `waypoints` come first, so that everything a robot needs is known before the rest is written."""
+Profile `waypoints` holds the engine to a schema: `reached_goal` and `waypoints` come first, so that everything a robot
+needs is known before the rest is written. Profile `actions` asks for one sentence in the vocabulary of NaVILA; models
+that were trained on another one (Uni-NaVid's words, arrows) answer in theirs."""
 
 import base64
 from collections.abc import Sequence
 from typing import Any
 
-MAX_TOKENS = 160
+MAX_TOKENS = {"waypoints": 160, "actions": 48}
 ACTIONS = ("forward", "left", "right", "hold", "stop")
 
-_SYSTEM = {
+_WAYPOINTS = {
     "en": (
         "You steer a walking robot by its camera. Answer with one JSON object. waypoints: 0 to 5 displacements in the "
         "robot's frame, each relative to the one before: dx forward in metres, dy to the left in metres, dtheta "
@@ -26,6 +28,22 @@ _SYSTEM = {
         "只有指令完成时才把 reached_goal 设为 true，并且不给 waypoints。"
     ),
 }
+_ACTIONS = {
+    "en": (
+        "You steer a walking robot by its camera. Decide on its next action and answer with one sentence and nothing "
+        "else: 'The next action is move forward 50 cm', 'The next action is turn left 30 degrees', 'The next action "
+        "is turn right 30 degrees', with the amount that fits, at most 75 cm or 45 degrees. Keep amounts small near "
+        "obstacles. When the target is not in view, turn to search. When you cannot tell what is safe, answer 'wait'. "
+        "Only when the instruction is done, answer 'The next action is stop'."
+    ),
+    "zh": (
+        "你通过摄像头为一台行走机器人导航。决定它的下一个动作，只回答一句话："
+        "“向前 50 厘米”、“左转 30 度”或“右转 30 度”，数值按情况选择，最多 75 厘米或 45 度。"
+        "靠近障碍物时数值要小。看不到目标时转动寻找。无法判断是否安全时，回答“等待”。"
+        "只有指令完成时才回答“停止”。"
+    ),
+}
+_SYSTEMS = {"waypoints": _WAYPOINTS, "actions": _ACTIONS}
 _CURRENT = {
     "en": "The last picture shows what the robot sees now; the {count} before it show what it saw earlier.",
     "zh": "最后一张图片是机器人现在看到的；之前的 {count} 张是它更早看到的。",
@@ -59,7 +77,14 @@ def schema(*, reverse: bool) -> dict[str, Any]:
 
 
 def request(
-    model: str, instruction: str, history: Sequence[bytes], current: bytes, *, language: str, reverse: bool
+    model: str,
+    instruction: str,
+    history: Sequence[bytes],
+    current: bytes,
+    *,
+    language: str,
+    profile: str,
+    reverse: bool,
 ) -> dict[str, Any]:
     """The body of a chat completion.
 
@@ -70,19 +95,19 @@ def request(
     about = _CURRENT[language].format(count=len(history)) if history else _ONLY[language]
     pictures = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in (*history, current)]
     text = {"type": "text", "text": f"{about}\nInstruction: {instruction}"}
-    return {
+    body = {
         "model": model,
         "messages": [
-            {"role": "system", "content": _SYSTEM[language]},
+            {"role": "system", "content": _SYSTEMS[profile][language]},
             {"role": "user", "content": [*pictures, text]},
         ],
-        "max_tokens": MAX_TOKENS,
+        "max_tokens": MAX_TOKENS[profile],
         "temperature": 0,
-        "response_format": {
-            "type": "json_schema",
-            "json_schema": {"name": "navigation", "strict": True, "schema": schema(reverse=reverse)},
-        },
     }
+    if profile == "waypoints":
+        form = {"name": "navigation", "strict": True, "schema": schema(reverse=reverse)}
+        body["response_format"] = {"type": "json_schema", "json_schema": form}
+    return body
 
 
 def _data_url(jpeg: bytes) -> str:
