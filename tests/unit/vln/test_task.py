@@ -437,3 +437,16 @@ class TestAnOpening:
         walk.task.edit(replace(walk.task.settings, instruction="Walk to the blue door."))
         walk.opening(FORWARD)
         assert all(still(body) for body in walk.run(0.5))
+
+
+def test_an_answer_that_took_long_still_counts() -> None:
+    """Pictures that came meanwhile must not push out the one that was asked about."""
+    walk = Walk(Limits(max_plan_age_seconds=60))
+    walk.frame()
+    key = walk.key
+    walk.run(20)
+    walk.result("plan", FORWARD, frame=key)
+    assert walk.run(0.3)[-1]["linear_vel"] > 0
+    assert len(walk.task._seen) < 700
+    walk.result("hold", frame=walk.key)
+    assert len(walk.task._seen) == 1

@@ -21,7 +21,8 @@ FAILURES_FOR_ERROR = 3
 FAILURES_REMEMBERED = 8
 UNMEASURED_INTERVAL_SECONDS = 1.0
 FROZEN_IMAGES = 2
-KEY_FRAMES_REMEMBERED = 16
+KEY_FRAMES_REMEMBERED = 1024
+"""While the model thinks, pictures go on: as many as a call of 30 s may see at the highest rate, and more."""
 
 
 @dataclass(frozen=True)
@@ -254,6 +255,11 @@ class Task:
         if self.verdict is None and self.stuck.looked(changed=changed, now=now):
             self._hold_stuck()
 
+    def _forget_before(self, frame: int) -> None:
+        """Answers come in the order of the questions: no older picture will have one."""
+        for number in [number for number in self._seen if number < frame]:
+            del self._seen[number]
+
     def _hold_stuck(self) -> None:
         self._drop()
         self._left = (State.HOLD, Reason.STUCK)
@@ -275,6 +281,7 @@ class Task:
         that this very answer had begun with."""
         if epoch != self.epoch or self.verdict is not None:
             return
+        self._forget_before(frame)
         if self._opened == frame:
             self.call_lost()
             self.message = f"the model's answer broke off: {message}"
@@ -312,6 +319,7 @@ class Task:
             self.counts.late_results += 1
             return
         self.call_since = None
+        self._forget_before(result.frame)
         self.failures, self.failing_since = 0, None
         if self._warm:
             self.model_seconds.append(result.model_seconds)
