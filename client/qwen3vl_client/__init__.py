@@ -2,6 +2,7 @@
 
 from qwen3vl_client.freshness import STAND, Command
 from qwen3vl_client.protocol import Odometry
-from qwen3vl_client.robot import Robot, boot_time
+from qwen3vl_client.robot import ClosedError, Robot, boot_time
+from qwen3vl_client.statistics import Statistics
 
-__all__ = ["STAND", "Command", "Odometry", "Robot", "boot_time"]
+__all__ = ["STAND", "ClosedError", "Command", "Odometry", "Robot", "Statistics", "boot_time"]

@@ -9,6 +9,8 @@ from typing import Any
 FRESH_SECONDS = 0.25
 UNANSWERED_MOST = 2
 SILENT_SECONDS = 0.5
+IMAGE_SECONDS = 1.0
+"""After this long without a picture sent nothing is driven: nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +38,26 @@ STAND = Command()
 class Freshness:
     """Remembers what was sent and what was answered on one connection.
 
+    One thread writes; `command` may be called from any, since what it reads is replaced whole.
+
     Attributes:
-        boot_id: of the server; plans of another one are not driven.
+        boot_id: of the server, as soon as it has said so; plans of another one are not driven.
+        unanswered: frames and ticks that will have no answer any more.
     """
 
     boot_id: str = ""
+    unanswered: int = 0
     _sent: dict[int, float] = field(default_factory=dict)
-    _answer: dict[str, Any] | None = None
-    _answer_sent_at: float = -math.inf
+    _newest: tuple[dict[str, Any], float] | None = None
     _heard_at: float = -math.inf
+    _image_sent_at: float = -math.inf
+    _trusted_from: float = -math.inf
 
-    def sent(self, sequence: int, now: float) -> None:
-        """A frame or tick went out."""
+    def sent(self, sequence: int, now: float, *, image: bool = True) -> None:
+        """A frame went out, or without an image a tick."""
         self._sent[sequence] = now
+        if image:
+            self._image_sent_at = now
         if len(self._sent) == 1:
             self._heard_at = max(self._heard_at, now)
 
@@ -57,43 +66,63 @@ class Freshness:
         return len(self._sent) < UNANSWERED_MOST
 
     def silent(self, now: float) -> bool:
-        """Something was sent and nothing was heard for too long: connect again."""
+        """Something was sent and nothing was heard of it for too long: connect again."""
         return bool(self._sent) and now - self._heard_at > SILENT_SECONDS
 
-    def answered(self, body: dict[str, Any], now: float) -> bool:
-        """Take an answer; whether it belongs to a frame of ours and is the newest."""
-        self._heard_at = now
-        sent_at = self._sent.pop(body.get("seq", -1), None)
+    def answered(self, body: dict[str, Any], now: float) -> float | None:
+        """Take an answer; seconds since its frame was sent, or None where it belongs to none that waits for one."""
+        sequence = body.get("seq")
+        sent_at = self._sent.pop(sequence, None) if isinstance(sequence, int) else None
         if sent_at is None:
-            return False
+            return None
+        self._heard_at = now
         # Answers come in order, so that older frames will have none.
-        for sequence in [number for number, at in self._sent.items() if at < sent_at]:
-            del self._sent[sequence]
-        if sent_at < self._answer_sent_at:
-            return False
-        self._answer, self._answer_sent_at = body, sent_at
-        return True
+        for older in [number for number, at in self._sent.items() if at < sent_at]:
+            del self._sent[older]
+            self.unanswered += 1
+        if self._newest is None or sent_at >= self._newest[1]:
+            self._newest = body, sent_at
+        return now - sent_at
+
+    def ended(self) -> None:
+        """The connection is over: what waits for an answer will have none."""
+        self.unanswered += len(self._sent)
+        self._sent.clear()
+
+    def distrust(self, now: float) -> None:
+        """Drive no answer to what was sent before now: the server did not know then what the robot knows."""
+        self._trusted_from = now
 
     def command(self, now: float) -> Command:
-        """What may be driven at this moment."""
-        body = self._answer
-        if body is None:
+        """What may be driven at this moment. Never raises, whatever the server said."""
+        if self._newest is None:
             return STAND
+        body, sent_at = self._newest
         state, reason = str(body.get("state")), str(body.get("reason"))
-        age = now - self._answer_sent_at
+        age = now - sent_at
         if state != "moving":
             return Command(state=state, reason=reason, fresh=0 <= age <= FRESH_SECONDS)
-        valid = min(FRESH_SECONDS, float(body.get("valid_ms") or 0) / 1000)
+        valid = min(FRESH_SECONDS, (_number(body.get("valid_ms")) or 0.0) / 1000)
         if not 0 <= age <= valid:
             return Command(state="stale", reason="answer_too_old")
-        if not str(body.get("plan_id")).startswith(f"{self.boot_id}-"):
+        if sent_at < self._trusted_from:
+            return Command(state="hold", reason="answer_too_old")
+        if not 0 <= now - self._image_sent_at <= IMAGE_SECONDS:
+            return Command(state="stale", reason="no_image")
+        if not self.boot_id or not str(body.get("plan_id")).startswith(f"{self.boot_id}-"):
             return Command(state="hold", reason="other_server")
-        v, w = _velocity(body.get("linear_vel")), _velocity(body.get("angular_vel"))
+        v, w = _number(body.get("linear_vel")), _number(body.get("angular_vel"))
         if v is None or w is None:
             return Command(state="error", reason="bad_answer")
         return Command(v, w, state, reason, fresh=True)
 
 
-def _velocity(value: Any) -> float | None:
-    known = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None
+def _number(value: Any) -> float | None:
+    """A finite number, or None: JSON also carries NaN, and integers too large for a float."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None

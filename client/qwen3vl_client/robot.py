@@ -2,36 +2,40 @@
 
 import asyncio
 import contextlib
-import json
 import logging
 import random
 import socket
 import time
 import uuid
-from collections import deque
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
-from websockets.typing import Subprotocol
+from websockets.exceptions import InvalidHandshake, InvalidStatus
 
-from qwen3vl_client.freshness import STAND, Command, Freshness
-from qwen3vl_client.protocol import SUBPROTOCOL, Odometry, message
+from qwen3vl_client.connection import Closed, Link, open_link
+from qwen3vl_client.freshness import STAND, Command
+from qwen3vl_client.outbox import Letter, Outbox
+from qwen3vl_client.protocol import Odometry
+from qwen3vl_client.retry import LEASE_LOST, Retry
+from qwen3vl_client.statistics import Recorder, Statistics
+from qwen3vl_client.stopping import StopLatch
 
 log = logging.getLogger(__name__)
 
-SEND_BUFFER_BYTES = 128 * 1024
-OPEN_SECONDS = 2.0
-WATCH_SECONDS = 0.1
-LATENCIES_REMEMBERED = 100_000
-FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.05, 2.0
+STOP_SECONDS = 1.0
+ENDED = ("stopped", "goal")
 
 
 def boot_time() -> float:
     """Seconds on a clock that nobody sets and that also runs while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    # Only Linux has CLOCK_BOOTTIME; the monotonic clock of macOS runs during sleep anyway.
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+
+
+class ClosedError(RuntimeError):
+    """The robot's connection was closed by its own program, or its thread has ended."""
 
 
 class Robot:
@@ -40,16 +44,17 @@ class Robot:
     Args:
         url: `ws://<service>/vln/robot/<robot>` (whatever task the robot has) or `.../vln/ws/<task>`.
         key: one of the robots' keys.
-        writer: names this controller; the same one takes over at once after a reconnect.
-        takeover: take the task from another writer that still sends.
-        on_answer: is called with every answer.
+        writer: names this controller; the same one takes over at once after a reconnect. No two may have one name.
+        takeover: take the task from another writer that still sends; once, for who loses it again does not fight.
+        on_answer: is called with every answer; must not wait.
 
     Attributes:
         answer: the newest answer, whole.
         refusal: why there is no connection, as far as the server said.
         connections: how often it connected.
-        answered: frames and ticks that had an answer.
-        latencies: seconds from sending a frame to its answer.
+
+    Raises:
+        ValueError: the URL is none of a WebSocket.
     """
 
     def __init__(
@@ -62,31 +67,40 @@ class Robot:
         clock: Callable[[], float] = boot_time,
         on_answer: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("ws", "wss") or not parts.hostname:
+            raise ValueError(f"{url!r} is no address of a WebSocket: ws://HOST/vln/robot/ROBOT or wss://…")
         self.url = url
         self.answer: dict[str, Any] | None = None
         self.refusal: str | None = None
         self.connections = 0
-        self.answered = 0
-        self.latencies: deque[float] = deque(maxlen=LATENCIES_REMEMBERED)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._writer = writer or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         self._takeover, self._clock, self._on_answer = takeover, clock, on_answer
+        # A connection by the robot's name is to one task of several: when that has ended, the next one is looked for.
+        self._looks_for_next_task = "/vln/robot/" in parts.path
+        self._outbox, self._stop, self._recorder = Outbox(), StopLatch(), Recorder()
+        self._retry = Retry()
         self._sequence = 0
-        self._stops = 0
-        self._freshness: Freshness | None = None
-        self._connection: ClientConnection | None = None
-        self._waiting: tuple[float, bytes | None, dict[str, Any]] | None = None
-        self._wake = asyncio.Event()
-        self._sent_at: dict[int, float] = {}
+        self._unanswered = 0
+        self._link: Link | None = None
+        self._barrier: str | None = None
+        self._ended: Command | None = None
+        self._stop_confirmed = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
+        self._closed = False
 
     async def __aenter__(self) -> Self:
+        if self._closed:
+            raise ClosedError("this robot was closed; make another one")
         self._running = asyncio.create_task(self._run())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._closed = True
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -103,137 +117,199 @@ class Robot:
         blocked: bool = False,
         emergency_stop: bool = False,
     ) -> None:
-        """Send a picture (None: a tick) as soon as may be; a newer one takes the place of one that still waits."""
-        flags = {"odometry": odometry, "force_key": force_key, "blocked": blocked, "emergency_stop": emergency_stop}
-        captured = self._clock() if captured_seconds is None else captured_seconds
-        if jpeg is None and self._waiting is not None and self._waiting[1] is not None:
-            # A picture that waits is worth more than a tick: both ask for the same answer.
-            return
-        self._waiting = (captured, jpeg, flags)
-        self._wake.set()
+        """Send a picture (None: a tick) as soon as may be; a newer one takes the place of one that still waits.
+
+        Args:
+            captured_seconds: when the picture was taken, on one monotonic clock; default now.
+            odometry: where the robot was then.
+            force_key: have the model look at this picture.
+            blocked: the robot's own sensors forbid going on; it stands here at once.
+            emergency_stop: its button is pressed; the same, and the plan is dropped.
+
+        Raises:
+            ClosedError: after the end of `async with`.
+        """
+        self.offer(
+            jpeg,
+            captured_seconds=captured_seconds,
+            odometry=odometry,
+            force_key=force_key,
+            blocked=blocked,
+            emergency_stop=emergency_stop,
+        )
+        self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
         """Ask for the next answer without a picture."""
         self.send(None, odometry=odometry, blocked=blocked, emergency_stop=emergency_stop)
 
     def command(self) -> Command:
-        """What the base should do now: zero unless a fresh answer says otherwise."""
-        if self._freshness is None or self._stops:
-            return Command(state="stopped", reason="stop_requested") if self._stops else STAND
-        return self._freshness.command(self._clock())
+        """What the base should do now: zero unless a fresh answer says otherwise. Any thread may call it."""
+        if self._stop.holds:
+            return Command(state="stopped", reason="stop_requested")
+        link = self._link
+        if self._closed or link is None:
+            reason = "closed" if self._closed else "not_connected"
+            return Command(reason=reason) if self._ended is None else self._ended
+        told = link.freshness.command(self._clock())
+        if self._barrier is not None and told.state not in ENDED:
+            return Command(state="hold", reason=self._barrier)
+        return self._ended if told is STAND and self._ended is not None else told
 
-    async def stop(self) -> None:
-        """Stop the task for good. Holds here at once; the server hears of it now or at the next connection."""
-        self._stops += 1
-        if self._connection is not None:
-            with contextlib.suppress(ConnectionClosed):
-                await self._connection.send(json.dumps({"stop": True}))
+    async def stop(self, *, wait_seconds: float = STOP_SECONDS) -> bool:
+        """Stop the task for good; whether the server has confirmed it within this time.
+
+        The robot holds here at once, and until the server gives it another task. Where the server cannot be reached it
+        hears of the stop first thing at the next connection.
+        """
+        self.request_stop()
+        return await self.stop_confirmed(wait_seconds)
+
+    @property
+    def statistics(self) -> Statistics:
+        """How quick the answers were so far."""
+        return self._recorder.statistics(unanswered=self._unanswered, reconnects=max(0, self.connections - 1))
+
+    @property
+    def latencies(self) -> list[float]:
+        """Seconds from sending a frame to its answer, of the newest 20,000 answers."""
+        return list(self._recorder.newest.copy())
+
+    # The same in two halves, for a program with threads: the first of any thread, the second of the loop's ----------
+
+    def offer(
+        self,
+        jpeg: bytes | None,
+        *,
+        captured_seconds: float | None = None,
+        odometry: Odometry | None = None,
+        force_key: bool = False,
+        blocked: bool = False,
+        emergency_stop: bool = False,
+    ) -> None:
+        """Put something into the outbox, as `send` does, without waking the sender."""
+        if self._closed:
+            raise ClosedError("this robot was closed; make another one")
+        now = self._clock()
+        self._barrier = "emergency_stop" if emergency_stop else "blocked" if blocked else None
+        if self._barrier is not None and self._link is not None:
+            self._link.freshness.distrust(now)
+        captured = now if captured_seconds is None else captured_seconds
+        self._outbox.put(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
+
+    def wake(self) -> None:
+        """Have the sender look into the outbox."""
+        if self._link is not None:
+            self._link.wake.set()
+
+    def request_stop(self) -> None:
+        """Hold here, without telling anybody yet."""
+        if self._closed:
+            raise ClosedError("this robot was closed; it stands already, but no server will hear of a stop")
+        self._stop.request()
+
+    async def stop_confirmed(self, wait_seconds: float) -> bool:
+        """Send the stop that was requested, and wait for the server to confirm it."""
+        self._stop_confirmed.clear()
+        self._hurry.set()
+        if self._link is not None:
+            self._link.stop_wake.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(wait_seconds):
+                while self._stop.pending:
+                    await self._stop_confirmed.wait()
+        return not self._stop.pending
 
     # The connection -------------------------------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        failures = 0
         while True:
-            before = self.answered
+            before, began, code = self._recorder.count, None, None
+            self._hurry.clear()
             try:
-                await self._serve()
-                # A connection that gave no answer is a failure too: the task may not exist yet.
-                failures = 0 if self.answered > before else failures + 1
+                async with open_link(self.url, self._headers, self._clock) as link:
+                    began = self._clock()
+                    self.connections += 1
+                    self._link = link
+                    await self._serve(link)
+            except Closed as closed:
+                code = closed.code
+                self._note(str(closed))
             except (OSError, InvalidHandshake) as error:
-                failures += 1
-                self._note_refusal(error)
-            except Exception:
+                code = error.response.status_code if isinstance(error, InvalidStatus) else None
+                self._note(_words(error))
+            except Exception as error:
                 # Whatever it was: a robot that never connects again would stand for ever.
-                failures += 1
-                log.exception("%s: the connection ended with an error of this program", self.url)
+                self.refusal = f"the connection ended with an error: {error!r}"
+                log.exception("%s: the connection ended with an error", self.url)
             finally:
-                self._freshness = self._connection = None
-            delay = min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures, 8))
-            await asyncio.sleep(delay * (0.5 + random.random()))  # noqa: S311 - spreads robots, hides nothing
+                if self._link is not None:
+                    self._link.freshness.ended()
+                    self._unanswered += self._link.freshness.unanswered
+                self._link = None
+            # Taking back what somebody took would make two robots' programs take it in turns.
+            self._takeover = self._takeover and code != LEASE_LOST
+            lasted = 0.0 if began is None else self._clock() - began
+            pause = self._retry.next_pause(code, answered=self._recorder.count > before, lasted_seconds=lasted)
+            await self._wait(pause * (0.5 + random.random()), code)  # noqa: S311 - spreads robots, hides nothing
 
-    def _note_refusal(self, error: Exception) -> None:
-        text = str(error)
-        if isinstance(error, InvalidStatus):
-            text = f"HTTP {error.response.status_code}: {error.response.body.decode(errors='replace')[:200]}"
+    async def _wait(self, seconds: float, code: int | None) -> None:
+        if code is not None:
+            await asyncio.sleep(seconds)
+            return
+        # A stop does not wait for the network's next turn.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), seconds)
+
+    def _note(self, text: str) -> None:
         if text != self.refusal:
             log.warning("%s: %s", self.url, text)
         self.refusal = text
 
-    async def _serve(self) -> None:
-        async with connect(
-            self.url,
-            additional_headers=self._headers,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            compression=None,
-            ping_interval=None,
-            open_timeout=OPEN_SECONDS,
-            close_timeout=0.2,
-            proxy=None,
-        ) as connection:
-            sock = connection.transport.get_extra_info("socket")
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._connection, self._freshness = connection, Freshness()
-            self.connections += 1
-            self._sent_at.clear()
-            hello = {"writer": self._writer, "takeover": self._takeover, "stop_epoch": self._stops}
-            helpers: list[asyncio.Task[None]] = []
-            try:
-                # The server may have closed already, saying why.
-                await connection.send(json.dumps({"hello": hello}))
-                helpers = [
-                    asyncio.create_task(self._sender(connection, self._freshness)),
-                    asyncio.create_task(self._watch(connection, self._freshness)),
-                ]
-                await self._receiver(connection, self._freshness)
-            except ConnectionClosed as closed:
-                self._note_close(closed)
-            finally:
-                for helper in helpers:
-                    helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
+    async def _serve(self, link: Link) -> None:
+        hello = {"writer": self._writer, "takeover": self._takeover, "stop_epoch": self._stop.stop_epoch}
+        await link.greet(hello)
+        async with link.tasks(self._outbox, self._stop, self._next_sequence):
+            async for body in link.messages():
+                self._heard(link, body)
 
-    def _note_close(self, closed: ConnectionClosed) -> None:
-        if closed.rcvd is not None and closed.rcvd.code >= 4000:
-            self.refusal = f"closed with {closed.rcvd.code}: {closed.rcvd.reason}"
-            log.warning("%s: %s", self.url, self.refusal)
+    def _next_sequence(self) -> int:
+        self._sequence += 1
+        return self._sequence
 
-    async def _sender(self, connection: ClientConnection, freshness: Freshness) -> None:
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            if self._waiting is None or not freshness.may_send():
-                continue
-            (captured, jpeg, flags), self._waiting = self._waiting, None
-            self._sequence += 1
-            now = self._clock()
-            freshness.sent(self._sequence, now)
-            self._sent_at[self._sequence] = now
-            with contextlib.suppress(ConnectionClosed):
-                await connection.send(message(self._sequence, captured, jpeg=jpeg, **flags))
+    def _heard(self, link: Link, body: dict[str, Any]) -> None:
+        if body.get("stopped") is True:
+            self._stop.confirmed(body.get("task_id"))
+            self._stop_confirmed.set()
+        elif isinstance(body.get("hello"), dict):
+            self._greeted(link, body["hello"])
+        elif "seq" in body:
+            self._answered(link, body)
 
-    async def _watch(self, connection: ClientConnection, freshness: Freshness) -> None:
-        silent = False
-        while not silent:
-            await asyncio.sleep(WATCH_SECONDS)
-            silent = freshness.silent(self._clock())
-        self.refusal = "no answer for 500 ms"
-        log.warning("%s: %s", self.url, self.refusal)
-        connection.transport.abort()
+    def _greeted(self, link: Link, hello: dict[str, Any]) -> None:
+        link.freshness.boot_id, self.refusal = str(hello.get("boot_id", "")), None
+        link.greeted = True
+        self._ended = None
+        self._stop.greeted(hello.get("task_id"))
+        self.wake()
 
-    async def _receiver(self, connection: ClientConnection, freshness: Freshness) -> None:
-        async for text in connection:
-            body = json.loads(text)
-            if "hello" in body:
-                freshness.boot_id, self.refusal = body["hello"]["boot_id"], None
-            elif "seq" in body:
-                now = self._clock()
-                if freshness.answered(body, now):
-                    self.answer = body
-                sent = self._sent_at.pop(body["seq"], None)
-                if sent is not None:
-                    self.latencies.append(now - sent)
-                    self.answered += 1
-                if self._on_answer is not None:
-                    self._on_answer(body)
-                self._wake.set()
+    def _answered(self, link: Link, body: dict[str, Any]) -> None:
+        took = link.freshness.answered(body, self._clock())
+        if took is None:
+            return
+        self.answer = body
+        self._recorder.took(took)
+        if body.get("state") in ENDED:
+            self._ended = Command(state=str(body["state"]), reason=str(body.get("reason")))
+            if self._looks_for_next_task:
+                link.ends()
+        if self._on_answer is not None:
+            self._on_answer(body)
+        link.wake.set()
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, InvalidStatus):
+        said = (error.response.body or b"").decode(errors="replace")[:200]
+        return f"HTTP {error.response.status_code}: {said}"
+    return str(error) or type(error).__name__

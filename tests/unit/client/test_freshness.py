@@ -57,12 +57,44 @@ def test_the_server_may_shorten_it() -> None:
         {"plan_id": None},
         {"valid_ms": 0},
         {"valid_ms": None},
+        {"valid_ms": "soon"},
+        {"valid_ms": math.nan},
+        {"valid_ms": 10**400},
+        {"valid_ms": -1},
+        {"linear_vel": 10**400},
+        {"plan_id": "-t-1"},
         {"state": "hold"},
         {"state": None},
     ],
 )
 def test_what_is_not_right_stands(more: dict[str, Any]) -> None:
     assert still(fresh(**more), 10.06)
+
+
+def test_without_a_greeting_nothing_is_driven() -> None:
+    freshness = fresh(plan_id="-t-1")
+    freshness.boot_id = ""
+    assert still(freshness, 10.06)
+
+
+def test_nothing_is_driven_a_second_after_the_last_picture() -> None:
+    freshness = fresh(at=10.0)
+    at = 10.0
+    while at < 11.5:
+        at += 0.05
+        freshness.sent(round(at * 100), at, image=False)
+        freshness.answered(moving(round(at * 100)), at + 0.01)
+        assert still(freshness, at + 0.02) == (at + 0.02 > 11.0)
+    assert freshness.command(at + 0.02).reason == "no_image"
+
+
+def test_an_answer_from_before_the_button_was_pressed_is_not_driven() -> None:
+    freshness = fresh(at=10.0)
+    freshness.distrust(10.06)
+    assert still(freshness, 10.07)
+    freshness.sent(2, 10.08)
+    freshness.answered(moving(2), 10.09)
+    assert not still(freshness, 10.1)
 
 
 def test_an_answer_to_nothing_that_was_sent_is_ignored() -> None:
@@ -77,6 +109,16 @@ def test_an_older_answer_does_not_replace_a_newer_one() -> None:
     freshness.answered(moving(2, linear_vel=0.2), 10.05)
     assert not freshness.answered(moving(1, linear_vel=0.6), 10.06)
     assert freshness.command(10.07).linear_mps == 0.2
+
+
+def test_what_is_never_answered_is_counted() -> None:
+    freshness = Freshness()
+    freshness.sent(1, 10.0)
+    freshness.sent(2, 10.03)
+    assert freshness.answered(moving(2), 10.05) == pytest.approx(0.02) and freshness.unanswered == 1
+    freshness.sent(3, 10.06)
+    freshness.ended()
+    assert freshness.unanswered == 2
 
 
 def test_two_unanswered_are_enough() -> None:
@@ -94,6 +136,14 @@ def test_silence_is_noticed_after_half_a_second() -> None:
     assert not freshness.silent(99.0), "nothing was asked"
     freshness.sent(1, 10.0)
     assert not freshness.silent(10.45) and freshness.silent(10.55)
+
+
+@pytest.mark.parametrize("sequence", [7, None, "1", [1]])
+def test_answers_to_what_was_never_sent_are_silence_too(sequence: Any) -> None:
+    freshness = Freshness()
+    freshness.sent(1, 10.0)
+    freshness.answered({"seq": sequence, "state": "hold"}, 10.4)
+    assert freshness.silent(10.55)
 
 
 @given(st.floats(allow_nan=True, allow_infinity=True), st.floats(-1e6, 1e6), st.floats(0, 5))

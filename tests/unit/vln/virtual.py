@@ -83,7 +83,7 @@ class Loop:
         self.command = self.freshness.command(now)
         self.world.command(now, self.command.linear_mps, self.command.angular_rps)
         self._sequence += 1
-        self.freshness.sent(self._sequence, now)
+        self.freshness.sent(self._sequence, now, image=image)
         odometry = None
         if self.odometry:
             seen = self.world.odometry(now)

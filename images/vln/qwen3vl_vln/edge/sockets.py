@@ -192,6 +192,8 @@ class Sockets:
         stops = hello.get("stop_epoch", 0)
         if isinstance(stops, int) and stops > 0:
             self._navigation.stop(connection.entry, f"{connection.writer} was stopped while it was not connected")
+            # Before the lease: a stop is confirmed even to a writer whom another one keeps out.
+            await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
         await self._grant(connection, takeover=hello.get("takeover") is True)
         await connection.answer(
             {
