@@ -105,6 +105,19 @@ class Robot:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
 
+    async def until(self, end: asyncio.Event) -> None:
+        """Wait for an event, or for the error that ended this connection for good.
+
+        Raises:
+            BaseException: that error.
+        """
+        assert self._running is not None
+        ended = asyncio.create_task(end.wait())
+        await asyncio.wait({ended, self._running}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            ended.cancel()
+            await self._running
+
     # What a control loop calls; none of it waits --------------------------------------------------------------------
 
     def send(
