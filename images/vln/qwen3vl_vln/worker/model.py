@@ -62,7 +62,8 @@ class ModelClient:
         try:
             data = orjson.dumps(body if heard is None else body | {"stream": True})
             async with self._session.post(self._url, data=data) as response:
-                if response.status == 200 and heard is not None:
+                # An engine may answer as a whole though a stream was asked for.
+                if response.status == 200 and response.content_type == "text/event-stream" and heard is not None:
                     return await _streamed(response, heard)
                 content = await response.content.read(LARGEST_ANSWER)
                 if response.status != 200:
