@@ -50,6 +50,12 @@ def test_to_the_door(walk: Walk, figure: Figures) -> None:
     assert "Succeeded" in shown and "GoalReached" in shown
 
 
+def test_by_words(walk: Walk) -> None:
+    """The model answers with sentences such as `The next action is turn left 30 degrees`."""
+    walk.start(RED, prompt={"profile": "actions"})
+    well_done(walk, "red")
+
+
 def test_the_instruction_edited_on_the_way(walk: Walk) -> None:
     walk.start(RED)
     walk.drives(1.0)
@@ -92,11 +98,9 @@ def test_the_vln_pod_killed_on_the_way(walk: Walk, figure: Figures) -> None:
     pod = walk.namespace.ready_pod("vln")["metadata"]["name"]
     walk.namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     begun = time.monotonic()
-    before = walk.driven_metres()
     until(lambda: walk.newest().get("state") != "moving", 5, "the robot stands")
     walk.drives(0.2, 90)
     figure("VLN pod killed until the robot drives again", time.monotonic() - begun, "s")
-    assert "restarted" in {line.get("reason") for line in walk.said()} or before >= 0
     report = well_done(walk, "red")
     assert int(str(report["connections"])) > 1
 

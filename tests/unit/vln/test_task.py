@@ -266,7 +266,7 @@ class TestFrames:
         walk = moving()
         for _ in range(3):
             walk.frame(image=b"same")
-        walk.task.camera_well()
+        walk.task.eyes.well()
         assert walk.frame(image=b"same")["reason"] == "frozen_camera" and not walk.offered
 
     def test_a_plan_also_expires_while_no_frame_comes(self) -> None:
@@ -279,7 +279,7 @@ class TestFrames:
         walk = moving()
         walk.task.camera_fault(Reason.COVERED_CAMERA)
         assert walk.frame()["reason"] == "covered_camera"
-        walk.task.camera_well()
+        walk.task.eyes.well()
         assert still(walk.frame())
 
     def test_an_old_sequence_number_is_not_looked_at(self) -> None:
@@ -447,6 +447,6 @@ def test_an_answer_that_took_long_still_counts() -> None:
     walk.run(20)
     walk.result("plan", FORWARD, frame=key)
     assert walk.run(0.3)[-1]["linear_vel"] > 0
-    assert len(walk.task._seen) < 700
+    assert len(walk.task.calls._seen) < 700
     walk.result("hold", frame=walk.key)
-    assert len(walk.task._seen) == 1
+    assert len(walk.task.calls._seen) == 1

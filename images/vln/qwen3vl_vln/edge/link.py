@@ -151,7 +151,7 @@ class WorkerLink:
                 "history": settings.history.frames,
                 "language": settings.language,
                 "profile": settings.profile,
-                "camera_number": task.camera,
+                "camera_number": task.eyes.number,
                 "camera": settings.camera.as_json(),
                 "recording": settings.recording,
             }

@@ -197,7 +197,7 @@ class Navigation:
     def statistics(self) -> dict[str, Any]:
         """Totals over all tasks, with the older protocol's names."""
         tasks = [entry.task for entry in self.tasks]
-        seconds = [second for task in tasks for second in task.model_seconds]
+        seconds = [second for task in tasks for second in task.calls.seconds]
         analysed = sum(task.counts.analysed for task in tasks)
         return {
             "total_requests": sum(task.counts.frames for task in tasks),
@@ -205,7 +205,7 @@ class Navigation:
             "dropped": sum(task.counts.images for task in tasks) - analysed,
             "errors": sum(task.counts.model_errors for task in tasks),
             "avg_inference_time": sum(seconds) / len(seconds) if seconds else 0.0,
-            "queue_size": sum(task.call_since is not None for task in tasks),
+            "queue_size": sum(task.calls.since is not None for task in tasks),
             "running": not self.link.silent(self.now()),
         }
 
@@ -312,7 +312,7 @@ class Navigation:
             if task.verdict is not None:
                 self.link.tell(task)
                 self._wake(entry, math.inf)
-            if task.state(now) != before or task.call_since is not None:
+            if task.state(now) != before or task.calls.since is not None:
                 self.tasks.touch(entry)
         for task_id in self.tasks.sweep(wall):
             self._waiters.pop(task_id, None)

@@ -22,7 +22,7 @@ def record(task: Task, now: float) -> dict[str, Any]:
         "current_action": task.action,
         "current_waypoints": [{"dx": p.dx, "dy": p.dy, "dtheta": p.dtheta} for p in waypoints],
         "progress": task.progress,
-        "error_message": task.last_error if task.failures else None,
+        "error_message": task.calls.last_error if task.calls.failures else None,
         "robot": settings.robot,
         "owner": None if owner is None else {name: getattr(owner, name) for name in owner.__slots__},
         "phase": task.phase.value,
@@ -35,10 +35,10 @@ def record(task: Task, now: float) -> dict[str, Any]:
         "action": task.action,
         "environment": task.environment,
         "last_step": task.last_step,
-        "latency": _latency(sorted(task.model_seconds)),
+        "latency": _latency(sorted(task.calls.seconds)),
         "deadline_misses": counts.deadline_misses,
         "frames": {"received": counts.frames, "analysed": counts.analysed, "dropped": counts.dropped},
-        "model_errors": {"count": counts.model_errors, "last": task.last_error},
+        "model_errors": {"count": counts.model_errors, "last": task.calls.last_error},
         "finished_at": task.finished_at,
     }
 

@@ -7,22 +7,16 @@ from typing import Any
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Fix, Reckoning
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Reckoning
+from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls, Seen
 from qwen3vl_vln.task.events import Frame, Owner, Result
+from qwen3vl_vln.task.eyes import Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
-from qwen3vl_vln.waypoint import Waypoint
 
-NO_IMAGE_SECONDS = 1.0
-MODEL_SLOW_SECONDS = 1.2
-"""From here on a robot is told that the model has not answered yet."""
 FAILURES_FOR_ERROR = 3
-FAILURES_REMEMBERED = 8
 UNMEASURED_INTERVAL_SECONDS = 1.0
-FROZEN_IMAGES = 2
-KEY_FRAMES_REMEMBERED = 1024
-"""While the model thinks, pictures go on: as many as a call of 30 s may see at the highest rate, and more."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +32,6 @@ class Settings:
     recording: bool = False
     profile: str = "waypoints"
     language: str = "en"
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    fix: Fix
-    received_at: float
-    captured: float | None
 
 
 @dataclass(slots=True)
@@ -85,34 +72,21 @@ class Task:
     action: str = ""
     environment: str = ""
     progress: float = 0.0
-    last_error: str | None = None
     last_step: dict[str, Any] | None = None
-    model_seconds: deque[float] = field(default_factory=lambda: deque(maxlen=100))
     drive: Drive | None = None
     reckoning: Reckoning = field(default_factory=Reckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)
     stuck: StuckDetector = field(default_factory=StuckDetector)
-    camera: int = 1
+    eyes: Eyes = field(default_factory=Eyes)
+    calls: Calls = field(default_factory=Calls)
     last_frame_at: float | None = None
-    call_since: float | None = None
-    failures: int = 0
-    failing_since: float | None = None
     _left: tuple[State, Reason] | None = None
-    _fault: Reason | None = None
-    _last_image_at: float | None = None
-    _last_image: bytes = b""
-    _size: tuple[int, int] = (0, 0)
-    _same_images: int = 0
     _last_sequence: int = -1
     _flag: Reason | None = None
-    _seen: dict[int, _Seen] = field(default_factory=dict)
     _intervals: deque[float] = field(default_factory=lambda: deque(maxlen=5))
     _watchdog: bool = False
-    _warm: bool = False
     _answered_at: float | None = None
     _plans: int = 0
-    _opened: int | None = None
-    _opened_waypoints: tuple[Waypoint, ...] = ()
 
     def __post_init__(self) -> None:
         if self.restarted:
@@ -206,59 +180,38 @@ class Task:
         if frame.image is None:
             return False
         self.counts.images += 1
-        if frame.size != self._size and self._size != (0, 0):
-            self._other_camera()
-        self._size = frame.size
-        same = frame.image == self._last_image
-        if self._fault is Reason.UNUSABLE_FRAME or (self._fault is Reason.FROZEN_CAMERA and not same):
-            self._fault = None
         moving = self.drive is not None and bool(self.reckoning.told_v or self.reckoning.told_w)
-        self._same_images = self._same_images + 1 if moving and same else 0
-        self._last_image, self._last_image_at = frame.image, now
-        if self._same_images >= FROZEN_IMAGES:
-            self.camera_fault(Reason.FROZEN_CAMERA)
-            return False
-        return self._fault is not Reason.FROZEN_CAMERA and not (frame.delayed or frame.odometry_bad or self.paused)
-
-    def _other_camera(self) -> None:
-        """The pictures have another shape: what was planned and asked by the former ones is void."""
-        self.camera += 1
-        self._begin_anew()
-        self._left = (State.HOLD, Reason.CAMERA_CHANGED)
+        found = self.eyes.see(frame, frame.image, moving=moving)
+        if found is Reason.CAMERA_CHANGED:
+            # What was planned by the former one's pictures, and asked about them, is void.
+            self._begin_anew()
+            self._left = (State.HOLD, found)
+        elif found is not None:
+            self.camera_fault(found)
+        frozen = self.eyes.fault is Reason.FROZEN_CAMERA
+        return not (frozen or frame.delayed or frame.odometry_bad or self.paused)
 
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
         number = self.counts.frames
-        self._seen[number] = _Seen(self.reckoning.fix(), frame.received_at, frame.captured)
-        while len(self._seen) > KEY_FRAMES_REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        self.calls.remember(number, Seen(self.reckoning.fix(), frame.received_at, frame.captured))
         return number
 
     def camera_fault(self, reason: Reason) -> None:
         """The camera shows nothing to walk by; the plan is dropped."""
         self.counts.dropped += 1
-        self._fault = reason
+        self.eyes.fault = reason
         if self.drive is not None:
             self._left = (State.HOLD, reason)
         self._drop()
 
-    def camera_well(self) -> None:
-        """A picture was decoded and shows something; what was found without decoding, it cannot take back."""
-        if self._fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA):
-            self._fault = None
-
     def looked(self, now: float, *, changed: bool) -> None:
         """A picture was decoded and compared with the last one that differed."""
         self.counts.analysed += 1
-        self.camera_well()
+        self.eyes.well()
         self.stuck.told(self.reckoning)
         if self.verdict is None and self.stuck.looked(changed=changed, now=now):
             self._hold_stuck()
-
-    def _forget_before(self, frame: int) -> None:
-        """Answers come in the order of the questions: no older picture will have one."""
-        for number in [number for number in self._seen if number < frame]:
-            del self._seen[number]
 
     def _hold_stuck(self) -> None:
         self._drop()
@@ -268,11 +221,11 @@ class Task:
     def call_began(self, epoch: int, now: float) -> None:
         """The model is asked about a key frame."""
         if epoch == self.epoch:
-            self.call_since = now
+            self.calls.since = now
 
     def wants_key_frame(self, now: float) -> bool:
         """Nothing is under way and nothing to drive: the next picture goes to the model, however alike."""
-        if self.verdict is not None or self.paused or self.call_since is not None or self.drive is not None:
+        if self.verdict is not None or self.paused or self.calls.since is not None or self.drive is not None:
             return False
         return self.goal.wants_picture(now) if self.goal.candidate else True
 
@@ -281,54 +234,43 @@ class Task:
         that this very answer had begun with."""
         if epoch != self.epoch or self.verdict is not None:
             return
-        self._forget_before(frame)
-        if self._opened == frame:
-            self.call_lost()
-            self.message = f"the model's answer broke off: {message}"
-        self.call_since = None
+        if self.calls.opened is not None and self.calls.opened[0] == frame:
+            self.call_lost(message)
+        self.calls.failed(frame, message, now)
         self.counts.model_errors += 1
         self.counts.deadline_misses += deadline
-        self.failures += 1
-        self.failing_since = now if self.failing_since is None else self.failing_since
-        self.last_error = message
 
-    def call_lost(self) -> None:
+    def call_lost(self, message: str = "the worker was lost") -> None:
         """Nobody will hear the rest of an answer: a plan that its opening began is dropped."""
-        self.call_since = None
-        if self._opened is not None:
-            self._opened = None
+        self.calls.since = None
+        if self.calls.opened is not None:
+            self.calls.opened = None
             self._drop()
             self._left = (State.HOLD, Reason.INVALID_RESULT)
-            self.message = "the model's answer broke off"
+            self.message = f"the model's answer broke off: {message}"
 
     def opening(self, result: Result, now: float) -> None:
         """Start on the waypoints of an answer that is still being written; `result` must confirm them."""
-        seen = self._seen.get(result.frame)
+        seen = self.calls.seen(result.frame)
         if result.epoch != self.epoch or self.verdict is not None or seen is None:
             return
         if self.goal.candidate or self.stuck.holds(now):
             return
         self.reckoning.advance(now)
         self._take_plan(result, seen, now)
-        self._opened = result.frame
+        self.calls.opened = result.frame, result.waypoints
 
     def result(self, result: Result, now: float, wall: float) -> None:
         """Take what the model said about a key frame."""
-        seen = self._seen.get(result.frame)
+        seen = self.calls.seen(result.frame)
         if result.epoch != self.epoch or self.verdict is not None or seen is None:
             self.counts.late_results += 1
             return
-        self.call_since = None
-        self._forget_before(result.frame)
-        self.failures, self.failing_since = 0, None
-        if self._warm:
-            self.model_seconds.append(result.model_seconds)
-        self._warm = True
+        self.calls.answered(result.frame, result.model_seconds)
         self.reckoning.advance(now)
         self.environment = result.environment or self.environment
         self.progress = self.progress if result.progress is None else result.progress
-        opened, self._opened = self._opened == result.frame, None
-        if opened and result.outcome == "plan" and result.waypoints == self._opened_waypoints:
+        if self.calls.confirmed(result.frame, result.waypoints) and result.outcome == "plan":
             self._confirm(result, now)
             return
         self._drop()
@@ -358,7 +300,7 @@ class Task:
         if self.drive is not None:
             self.drive.model_seconds = result.model_seconds
 
-    def _take_plan(self, result: Result, seen: _Seen, now: float) -> None:
+    def _take_plan(self, result: Result, seen: Seen, now: float) -> None:
         self.stuck.told(self.reckoning)
         if self.stuck.holds(now) or self.stuck.planned(result.waypoints, now):
             self._hold_stuck()
@@ -367,7 +309,6 @@ class Task:
         latency = now - seen.received_at
         self._plans += 1
         self.action = result.action
-        self._opened_waypoints = result.waypoints
         self.drive = Drive(
             plan_id=f"{self.boot_id}-{self.task_id}-{self._plans}",
             plan=plan,
@@ -389,8 +330,8 @@ class Task:
             self._finish(Verdict.DEADLINE_EXCEEDED, f"not done in {limits.timeout_seconds:g} s", now, wall)
         elif self.last_frame_at is not None and now - self.last_frame_at >= limits.robot_silent_seconds:
             self._finish(Verdict.ROBOT_SILENT, f"no frame for {limits.robot_silent_seconds:g} s", now, wall)
-        elif self.failing_since is not None and now - self.failing_since >= limits.model_lost_seconds:
-            lost = f"the model failed for {limits.model_lost_seconds:g} s: {self.last_error}"
+        elif self.calls.failing_since is not None and now - self.calls.failing_since >= limits.model_lost_seconds:
+            lost = f"the model failed for {limits.model_lost_seconds:g} s: {self.calls.last_error}"
             self._finish(Verdict.MODEL_LOST, lost, now, wall)
 
     # What follows -----------------------------------------------------------------------------------------------
@@ -425,9 +366,9 @@ class Task:
             return ENDINGS[self.verdict]
         if self.worker_silent:
             return State.ERROR, Reason.WORKER_SILENT
-        if self._fault is not None:
-            return State.ERROR, self._fault
-        if self.failures >= FAILURES_FOR_ERROR:
+        if self.eyes.fault is not None:
+            return State.ERROR, self.eyes.fault
+        if self.calls.failures >= FAILURES_FOR_ERROR:
             return State.ERROR, Reason.MODEL_FAILED
         if self.paused:
             return State.HOLD, Reason.PAUSED
@@ -435,18 +376,18 @@ class Task:
             return State.HOLD, self._flag
         if self._flag is not None:
             return State.STALE, self._flag
-        slow = self.call_since is not None and now - self.call_since > MODEL_SLOW_SECONDS
+        slow = self.calls.slow(now)
         if self.drive is not None:
-            if self._last_image_at is None or now - self._last_image_at > NO_IMAGE_SECONDS:
+            if self.eyes.blind(now):
                 return State.STALE, Reason.NO_IMAGE
             return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
         if self._left is not None:
             state, reason = self._left
             idle = reason in (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
-            return state, self._model_reason(slow) if idle and (slow or self.failures) else reason
-        if self._last_image_at is None:
+            return state, self._model_reason(slow) if idle and (slow or self.calls.failures) else reason
+        if self.eyes.newest_at is None:
             return State.WAITING, Reason.WAITING_FOR_FRAME
-        return State.WAITING, self._model_reason(slow) if slow or self.failures else Reason.WAITING_FOR_MODEL
+        return State.WAITING, self._model_reason(slow) if slow or self.calls.failures else Reason.WAITING_FOR_MODEL
 
     def _model_reason(self, slow: bool) -> Reason:
         return Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
@@ -456,9 +397,9 @@ class Task:
         if state in (State.STOPPED, State.GOAL):
             return self.message
         if reason is Reason.MODEL_FAILED:
-            return f"the model fails: {self.last_error}"
+            return f"the model fails: {self.calls.last_error}"
         if reason is Reason.MODEL_SLOW:
-            return f"the model has not answered for more than {MODEL_SLOW_SECONDS:g} s"
+            return f"the model has not answered for more than {SLOW_SECONDS:g} s"
         if reason in (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE):
             return self.message
         if reason is Reason.STUCK:
@@ -502,10 +443,7 @@ class Task:
 
     def _begin_anew(self) -> None:
         self.epoch += 1
-        self.call_since = None
-        self.failures, self.failing_since = 0, None
-        self._seen.clear()
-        self._opened = None
+        self.calls.clear()
         self.stuck = StuckDetector()
         self.goal = replace(self.goal, candidate=False, stops=0)
         self._drop()
@@ -520,4 +458,4 @@ class Task:
             self._begin_anew()
             self.verdict, self.message = verdict, message
             self.finished_at, self.ended = wall, now
-            self._last_image = b""
+            self.eyes.close()

@@ -1,0 +1,54 @@
+"""What is known of a robot's camera without decoding its pictures, and what the worker found when it did. Pure."""
+
+from dataclasses import dataclass
+
+from qwen3vl_vln.task.events import Frame
+from qwen3vl_vln.task.words import Reason
+
+NO_IMAGE_SECONDS = 1.0
+FROZEN_IMAGES = 2
+"""So many times the same bytes again while the robot is driven: no camera's noise does that."""
+
+
+@dataclass(slots=True)
+class Eyes:
+    """The camera of one task. Times in seconds on a monotonic clock.
+
+    Attributes:
+        number: of the camera; pictures of another shape are of the next one.
+        fault: why nothing can be seen.
+        newest_at: when the newest picture came.
+    """
+
+    number: int = 1
+    fault: Reason | None = None
+    newest_at: float | None = None
+    _newest: bytes = b""
+    _shape: tuple[int, int] = (0, 0)
+    _repeated: int = 0
+
+    def see(self, frame: Frame, image: bytes, *, moving: bool) -> Reason | None:
+        """Take a picture whose header is well; CAMERA_CHANGED or FROZEN_CAMERA where that is what it shows."""
+        same = image == self._newest
+        if self.fault is Reason.UNUSABLE_FRAME or (self.fault is Reason.FROZEN_CAMERA and not same):
+            self.fault = None
+        self._repeated = self._repeated + 1 if moving and same else 0
+        changed = self._shape not in ((0, 0), frame.size)
+        self._newest, self._shape, self.newest_at = image, frame.size, frame.received_at
+        if changed:
+            self.number += 1
+            return Reason.CAMERA_CHANGED
+        return Reason.FROZEN_CAMERA if self._repeated >= FROZEN_IMAGES else None
+
+    def well(self) -> None:
+        """A picture was decoded and shows something; what was found without decoding, it cannot take back."""
+        if self.fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA):
+            self.fault = None
+
+    def blind(self, now: float) -> bool:
+        """Whether no picture came for too long."""
+        return self.newest_at is None or now - self.newest_at > NO_IMAGE_SECONDS
+
+    def close(self) -> None:
+        """Keep no picture any longer."""
+        self._newest = b""
