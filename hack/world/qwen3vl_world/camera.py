@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from qwen3vl_world.plan import Building, Pose
+from qwen3vl_world.disc import faces_around
+from qwen3vl_world.plan import Building, Colour, Place, Pose, Segment
 from qwen3vl_world.textures import FLOOR_PIXELS_PER_METRE, Atlas, floor_texture
 
 Pixels = npt.NDArray[np.uint8]
@@ -22,6 +23,8 @@ FOCAL = WIDTH / 2
 CAMERA_METRES = 0.45
 HORIZON = HEIGHT / 2
 NEAR = 0.05
+DISC_SIDES, DISC_HEIGHT = 10, 1.3
+DISC_COLOUR: Colour = (92, 60, 58)
 _FARTHEST = 100.0
 NOISE_DEVIATION = 3.0
 _POOL_SIDE = 192
@@ -34,8 +37,12 @@ class Camera:
 
     def __init__(self, building: Building, seed: int = 0, *, quality: int = 85) -> None:
         self._quality = quality
-        self._atlas = Atlas(building, seed)
         faces = building.faces
+        self._walking = slice(len(faces), len(faces) + (DISC_SIDES if building.crossing else 0))
+        if building.crossing:
+            sides = faces_around((0.0, 0.0), DISC_SIDES)
+            faces = (*faces, *(Segment(*side, DISC_HEIGHT, DISC_COLOUR) for side in sides))
+        self._atlas = Atlas(building, faces, seed)
         self._x1 = np.array([face.x1 for face in faces], np.float32)
         self._y1 = np.array([face.y1 for face in faces], np.float32)
         self._ex = np.array([face.x2 - face.x1 for face in faces], np.float32)
@@ -54,18 +61,26 @@ class Camera:
         rng = np.random.default_rng(seed)
         pool = rng.normal(0, NOISE_DEVIATION, (HEIGHT + _POOL_SIDE, WIDTH + _POOL_SIDE, 3))
         self._noise = np.clip(pool, -30, 30).astype(np.int8)
-        self._shift = np.random.default_rng(seed + 1)
+        self._seed = seed
 
-    def jpeg(self, pose: Pose) -> bytes:
-        """The picture at a pose, encoded; each call has noise of its own."""
-        return bytes(
-            simplejpeg.encode_jpeg(self.pixels(pose), self._quality, "BGR", colorsubsampling="420", fastdct=True)
-        )
+    def jpeg(self, pose: Pose, disc: Place | None = None, *, number: int = 0) -> bytes:
+        """The picture at a pose, encoded; see `pixels`."""
+        pixels = self.pixels(pose, disc, number=number)
+        return bytes(simplejpeg.encode_jpeg(pixels, self._quality, "BGR", colorsubsampling="420", fastdct=True))
 
-    def pixels(self, pose: Pose) -> Pixels:
-        """The picture at a pose: height x width x 3, blue-green-red."""
+    def pixels(self, pose: Pose, disc: Place | None = None, *, number: int = 0) -> Pixels:
+        """The picture at a pose: height x width x 3, blue-green-red.
+
+        Args:
+            disc: where what walks is now.
+            number: pictures of different numbers have different noise.
+        """
+        if disc is not None:
+            self._x1[self._walking], self._y1[self._walking], x2, y2 = np.array(faces_around(disc, DISC_SIDES)).T
+            self._ex[self._walking] = x2 - self._x1[self._walking]
+            self._ey[self._walking] = y2 - self._y1[self._walking]
         picture = self._still(pose)
-        top, left = self._shift.integers(0, _POOL_SIDE, 2)
+        top, left = np.random.default_rng((self._seed, number)).integers(0, _POOL_SIDE, 2)
         noise = self._noise[top : top + HEIGHT, left : left + WIDTH]
         return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
 

@@ -11,10 +11,15 @@ from itertools import pairwise
 Colour = tuple[int, int, int]
 """Blue, green, red, as OpenCV counts."""
 
+Place = tuple[float, float]
+"""Metres."""
+
 DOOR_WIDTH, DOOR_HEIGHT = 0.9, 2.0
 GOAL_METRES = 0.5
 """How far before a door's centre its goal point lies."""
 WALL_HEIGHT = 2.6
+DISC_RADIUS = 0.25
+"""Of what walks through the building beside the robot."""
 DOOR_COLOURS: dict[str, Colour] = {
     "red": (38, 34, 200),
     "blue": (196, 84, 24),
@@ -101,11 +106,46 @@ class Door:
 
 
 @dataclass(frozen=True)
+class Poster:
+    """A painted rectangle high on a wall, `wide` metres around its middle; (`x`, `y`) lies on the wall."""
+
+    colour: str
+    x: float
+    y: float
+    wide: float = 0.6
+    low: float = 0.9
+    high: float = 1.6
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The line on which something walks up and down."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    speed_mps: float = 0.35
+    begin_metres: float = 0.0
+
+    @property
+    def length(self) -> float:
+        return math.hypot(self.x2 - self.x1, self.y2 - self.y1)
+
+    def at(self, metres: float) -> Place:
+        """The place that far along."""
+        share = metres / self.length
+        return self.x1 + share * (self.x2 - self.x1), self.y1 + share * (self.y2 - self.y1)
+
+
+@dataclass(frozen=True)
 class Building:
-    """Everything that stands still.
+    """Everything that stands still, and where something walks.
 
     Attributes:
         target: colour of the door that the first instruction speaks of; "" where there is none.
+        posters: paintings that are no doors.
+        crossing: where something walks up and down, if anything does.
     """
 
     walls: tuple[Segment, ...]
@@ -113,6 +153,8 @@ class Building:
     doors: tuple[Door, ...] = ()
     start: Pose = field(default_factory=lambda: Pose(0.0, 0.0))
     target: str = ""
+    posters: tuple[Poster, ...] = ()
+    crossing: Crossing | None = None
 
     @cached_property
     def faces(self) -> tuple[Segment, ...]:

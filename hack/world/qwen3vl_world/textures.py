@@ -1,10 +1,12 @@
 """Surfaces: one atlas with all upright faces side by side, and a floor that repeats. Made once per building."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from qwen3vl_world.plan import DOOR_COLOURS, DOOR_HEIGHT, DOOR_WIDTH, WALL_HEIGHT, Building, Door, Segment
+from qwen3vl_world.plan import DOOR_COLOURS, DOOR_HEIGHT, DOOR_WIDTH, WALL_HEIGHT, Building, Door, Poster, Segment
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -21,15 +23,17 @@ _ROWS = round(WALL_HEIGHT * PIXELS_PER_METRE)
 class Atlas:
     """All faces of a building as one picture; a place on a face becomes a place in it."""
 
-    def __init__(self, building: Building, seed: int) -> None:
+    def __init__(self, building: Building, faces: Sequence[Segment], seed: int) -> None:
         rng = np.random.default_rng(seed + 2)
         strips: list[Pixels] = []
         starts: list[int] = []
         at = 0
-        for face in building.faces:
+        for face in faces:
             strip = _face(face, rng)
             for door in building.doors:
                 _paint(strip, face, door)
+            for poster in building.posters:
+                _hang(strip, face, poster)
             strip = np.asarray(cv2.copyMakeBorder(strip, 0, 0, _SPACE, _SPACE, cv2.BORDER_REPLICATE), np.uint8)
             starts.append(at + _SPACE)
             strips.append(strip)
@@ -91,10 +95,9 @@ def _face(face: Segment, rng: np.random.Generator) -> Pixels:
 
 def _paint(strip: Pixels, face: Segment, door: Door) -> None:
     """A door on the face that it belongs to: frame, leaf, panels and a handle."""
-    if face.height < WALL_HEIGHT or face.distance(door.x, door.y) > 1e-6:
+    centre = _along(face, door.x, door.y)
+    if centre is None:
         return
-    dx, dy = (face.x2 - face.x1) / face.length, (face.y2 - face.y1) / face.length
-    centre = (door.x - face.x1) * dx + (door.y - face.y1) * dy
     left, right = (round((centre + side * DOOR_WIDTH / 2) * PIXELS_PER_METRE) for side in (-1, 1))
     top = _ROWS - round(DOOR_HEIGHT * PIXELS_PER_METRE)
     colour = np.array(DOOR_COLOURS[door.colour], np.float32)
@@ -104,3 +107,21 @@ def _paint(strip: Pixels, face: Segment, door: Door) -> None:
         box = (left + 12, _ROWS - round(high * 100), right - left - 24, round((high - low) * 100))
         cv2.rectangle(strip, box, (colour * 0.86).tolist(), 2)
     cv2.rectangle(strip, (left + 6, _ROWS - 106, 8, 4), (190, 200, 200), -1)
+
+
+def _hang(strip: Pixels, face: Segment, poster: Poster) -> None:
+    """A painting on the face that it belongs to."""
+    centre = _along(face, poster.x, poster.y)
+    if centre is None:
+        return
+    left, right = (round((centre + side * poster.wide / 2) * PIXELS_PER_METRE) for side in (-1, 1))
+    top, foot = (_ROWS - round(height * PIXELS_PER_METRE) for height in (poster.high, poster.low))
+    strip[top - 3 : foot + 3, left - 3 : right + 3] = (70, 74, 78)
+    strip[top:foot, left:right] = DOOR_COLOURS[poster.colour]
+
+
+def _along(face: Segment, x: float, y: float) -> float | None:
+    """How far along a wall a point of it lies, metres; None when it is not of this wall."""
+    if face.height < WALL_HEIGHT or face.distance(x, y) > 1e-6:
+        return None
+    return ((x - face.x1) * (face.x2 - face.x1) + (y - face.y1) * (face.y2 - face.y1)) / face.length

@@ -1,0 +1,53 @@
+"""What walks through the building beside the robot: up and down a line, like a person who looks where they go.
+
+It never runs into a robot: it waits before one, and turns round when that takes too long. A robot may run into it."""
+
+import math
+from dataclasses import dataclass, field
+
+from qwen3vl_world.plan import DISC_RADIUS, Crossing, Place, Pose
+
+WAITS_METRES = 0.75
+"""Between its middle and the robot's: nearer than this it does not come."""
+WAITS_SECONDS = 2.0
+
+
+@dataclass
+class Disc:
+    """One of them, on its way."""
+
+    crossing: Crossing
+    metres: float = 0.0
+    _sign: int = 1
+    _waiting_seconds: float = 0.0
+    place: Place = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.metres = self.crossing.begin_metres
+        self.place = self.crossing.at(self.metres)
+
+    def tick(self, seconds: float, robot: Pose) -> None:
+        """Walk on for this time, if the robot lets it."""
+        length, step = self.crossing.length, self._sign * self.crossing.speed_mps * seconds
+        there = self.crossing.at(min(length, max(0.0, self.metres + step)))
+        away, before = math.dist(there, (robot.x, robot.y)), math.dist(self.place, (robot.x, robot.y))
+        if away < WAITS_METRES and away <= before:
+            self._waiting_seconds += seconds
+            if self._waiting_seconds > WAITS_SECONDS:
+                self._turn_round()
+            return
+        self._waiting_seconds = 0.0
+        self.metres, self.place = self.metres + step, there
+        if not 0.0 <= self.metres <= length:
+            self.metres = min(length, max(0.0, self.metres))
+            self._turn_round()
+
+    def _turn_round(self) -> None:
+        self._sign, self._waiting_seconds = -self._sign, 0.0
+
+
+def faces_around(place: Place, sides: int) -> list[tuple[float, float, float, float]]:
+    """What a camera sees of it: the sides of a prism, each from x1, y1 to x2, y2."""
+    around = [math.tau * number / sides for number in range(sides + 1)]
+    corners = [(place[0] + DISC_RADIUS * math.cos(a), place[1] + DISC_RADIUS * math.sin(a)) for a in around]
+    return [(*first, *second) for first, second in zip(corners, corners[1:], strict=False)]
