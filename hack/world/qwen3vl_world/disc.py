@@ -4,6 +4,7 @@ It never runs into a robot: it waits before one, and turns round when that takes
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from qwen3vl_world.plan import DISC_RADIUS, Crossing, Place, Pose
 
@@ -50,4 +51,4 @@ def faces_around(place: Place, sides: int) -> list[tuple[float, float, float, fl
     """What a camera sees of it: the sides of a prism, each from x1, y1 to x2, y2."""
     around = [math.tau * number / sides for number in range(sides + 1)]
     corners = [(place[0] + DISC_RADIUS * math.cos(a), place[1] + DISC_RADIUS * math.sin(a)) for a in around]
-    return [(*first, *second) for first, second in zip(corners, corners[1:], strict=False)]
+    return [(*first, *second) for first, second in pairwise(corners)]

@@ -1,7 +1,7 @@
 """Building, robot, camera and what walks there, together. `now` is always an argument.
 
-The world lives in ticks of equal length: what happens follows from what the robot was told and when, bit for bit, however
-often anyone looks."""
+The world lives in ticks of equal length: what happens follows from what the robot was told and when, bit for bit,
+however often anyone looks."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -58,7 +58,7 @@ class World:
         while (self.robot.ticks + 1) * STEP_SECONDS <= now + 1e-9:
             if self._disc is not None:
                 self._disc.tick(STEP_SECONDS, self.robot.pose)
-            self.robot.tick(self._disc and self._disc.place)
+            self.robot.tick(self.disc)
             self._remember()
 
     def _remember(self) -> None:

@@ -1,16 +1,20 @@
 """A scripted plan in an empty hall: it ends where it should, and never drives further than it is long."""
 
+import json
 import math
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import pytest
 from tests.figures import Figures
-from tests.unit.vln.virtual import Loop
+from tests.unit.vln.pictures import jpeg
 
+from qwen3vl_eval import virtual_time
+from qwen3vl_eval.loop import Loop
+from qwen3vl_eval.models import Script
+from qwen3vl_eval.robot import Rhythm
 from qwen3vl_vln.motion.geometry import Pose, wrapped
 from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.waypoint import Waypoint
+from qwen3vl_vln.task.task import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.world import World
 
@@ -24,27 +28,60 @@ WIDE = Limits(blind_meters=10, max_plan_age_seconds=60)
 METRES, DEGREES = 0.10, 5.0
 
 
-def script(points: list[tuple[float, float, float]]) -> tuple[Iterator[Result], Pose, float]:
-    """A model that gives the plan once and then stays silent; where it ends, and its length."""
-    waypoints = tuple(Waypoint(*point) for point in points)
+PICTURE = jpeg(320, 240)
+TASK = Settings("robot", "Walk on.", WIDE)
+
+
+def say(points: list[tuple[float, float, float]]) -> str:
+    """A model's answer with this plan."""
+    steps = [{"dx": dx, "dy": dy, "dtheta": dtheta} for dx, dy, dtheta in points]
+    return json.dumps({"reached_goal": False, "waypoints": steps, "action": "forward"})
+
+
+def end_of(points: list[tuple[float, float, float]]) -> tuple[Pose, float]:
+    """Where a plan ends, and its length."""
     end = Pose()
-    for point in waypoints:
-        end = end.after(point.dx, point.dy, point.dtheta)
-    length = sum(math.hypot(point.dx, point.dy) for point in waypoints)
-    return iter([Result(0, 0, "plan", waypoints=waypoints)]), end, length
+    for point in points:
+        end = end.after(*point)
+    return end, sum(math.hypot(dx, dy) for dx, dy, _ in points)
 
 
-def drive(name: str, latency: float, hz: float, odometry: bool, **more: float) -> tuple[float, float, float]:
+@dataclass
+class Drive:
+    """A world in an empty hall, and a robot whose model says these texts and then nothing."""
+
+    texts: list[str]
+    latency: float = 0.3
+    rhythm: Rhythm = field(default_factory=Rhythm)
+    world: World = field(default_factory=lambda: World(buildings.empty_hall()))
+
+    def loop(self) -> Loop:
+        return Loop(self.world, TASK, Script(self.texts, self.latency), self.rhythm, draw=lambda _: PICTURE)
+
+
+def drive(name: str, latency: float, hz: float, odometry: bool) -> tuple[float, float, float]:
     """Metres and degrees from the plan's end, and metres driven beyond its length."""
-    once, end, length = script(PLANS[name])
-    hall = buildings.empty_hall()
-    world = World(hall)
-    loop = Loop(world, lambda _: next(once, None), WIDE, hz, hz, latency, odometry=odometry, draws=False, **more)
-    loop.run(latency + 30)
-    assert world.collisions == 0 and loop.answers[-1]["linear_vel"] == 0.0
+    end, length = end_of(PLANS[name])
+    one = Drive([say(PLANS[name])], latency, Rhythm(hz, hz, odometry=odometry))
+
+    async def go() -> None:
+        loop = one.loop()
+
+        def done() -> bool:
+            left = loop.server.task.drive is None and loop.server.task.steps == 1
+            return left and one.world.robot.v == one.world.robot.w == 0.0
+
+        await loop.run(latency + 30, done)
+        assert done(), loop.answers[-1]
+        assert loop.answers[-1]["linear_vel"] == 0.0
+        await loop.server.close()
+
+    virtual_time.run(go())
+    assert one.world.collisions == 0
+    hall = one.world.building
     start = Pose(hall.start.x, hall.start.y, hall.start.yaw)
-    reached = Pose(world.pose.x, world.pose.y, world.pose.yaw).seen_from(start)
-    return reached.distance(end), math.degrees(wrapped(reached.yaw - end.yaw)), world.path_length - length
+    reached = Pose(one.world.pose.x, one.world.pose.y, one.world.pose.yaw).seen_from(start)
+    return reached.distance(end), math.degrees(wrapped(reached.yaw - end.yaw)), one.world.path_length - length
 
 
 @pytest.mark.parametrize("odometry", [True, False], ids=["odometry", "no-odometry"])
@@ -62,33 +99,30 @@ def test_a_plan_ends_where_it_should(latency: float, hz: float, odometry: bool, 
 
 def test_what_was_driven_while_the_model_thought_is_not_driven_again() -> None:
     """The same picture answered twice: the second plan begins where the first one has led."""
-    plan = tuple(Waypoint(0.5, 0.0, 0.0) for _ in range(2))
-    said = iter([Result(0, 0, "plan", waypoints=plan)] * 2)
-    world = World(buildings.empty_hall())
-    loop = Loop(world, lambda _: next(said, None), WIDE, draws=False, latency=1.0)
-    loop.run(12)
+    one = Drive([say([(0.5, 0.0, 0.0)] * 2)] * 2, latency=1.0)
+
+    async def go() -> None:
+        loop = one.loop()
+        await loop.run(12)
+        assert loop.server.task.steps == 2
+        await loop.server.close()
+
+    virtual_time.run(go())
     # The second plan is of a picture taken where the robot then was: at most its whole length more.
-    assert world.path_length <= 2.0
-    assert loop.task.steps == 2
+    assert one.world.path_length <= 2.0
 
 
 def test_a_robot_whose_answers_stop_stands_within_its_watchdog() -> None:
-    once, _, _ = script([(1.0, 0.0, 0.0)])
-    world = World(buildings.empty_hall())
-    loop = Loop(world, lambda _: next(once, None), WIDE, draws=False)
-    loop.run(1.5)
-    assert loop.command.linear_mps > 0
-    cut = loop.now
-    world.step(cut + 2)
-    assert world.robot.moved_by_command_at <= cut + 0.3
-    assert abs(world.robot.v) < 1e-3
+    one = Drive([say([(1.0, 0.0, 0.0)])])
 
+    async def go() -> float:
+        loop = one.loop()
+        await loop.run(1.5)
+        assert loop.robot.command.linear_mps > 0
+        await loop.server.close()
+        return loop.now
 
-def test_the_whole_loop_repeats_bit_for_bit() -> None:
-    def run() -> list[tuple[float, float, float]]:
-        once, _, _ = script(PLANS["curve"])
-        loop = Loop(World(buildings.building(3), 3), lambda _: next(once, None), latency=0.3)
-        loop.run(3)
-        return [(body["linear_vel"], body["angular_vel"], body["age_ms"] or 0) for body in loop.answers]
-
-    assert run() == run()
+    cut = virtual_time.run(go())
+    one.world.step(cut + 2)
+    assert one.world.robot.moved_by_command_at <= cut + 0.3
+    assert abs(one.world.robot.v) < 1e-3

@@ -92,21 +92,27 @@ class WorkerLink:
         command = (sys.executable, "-m", "qwen3vl_vln.worker", *words)
         with theirs:
             self._process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(), arena.fd))
-        self._channel = await Channel.over(ours)
-        self._desks.clear()
-        self._free = list(range(options.slots))
-        for task in self.tasks():
-            self.tell(task)
+        channel = await Channel.over(ours)
+        self.join(arena, channel)
         try:
-            async for message in self._channel.messages():
-                self._alive_at = asyncio.get_running_loop().time()
-                self._hear(message)
+            async for message in channel.messages():
+                self.hear(message)
         except (KeyError, TypeError, ValueError):
             log.exception("the worker speaks nonsense")
         finally:
             await self._end()
 
-    def _hear(self, message: Message) -> None:
+    def join(self, arena: Arena, channel: Channel) -> None:
+        """Speak with a new worker over this channel; it is told of every task."""
+        self._arena, self._channel = arena, channel
+        self._desks.clear()
+        self._free = list(range(self.options.slots))
+        for task in self.tasks():
+            self.tell(task)
+
+    def hear(self, message: Message) -> None:
+        """Take a message of the worker."""
+        self._alive_at = asyncio.get_running_loop().time()
         if message["type"] == "want":
             self._want(message)
         elif message["type"] != "alive":

@@ -1,0 +1,74 @@
+"""`hack/eval`: how well and how safely the whole loop walks. One JSON line; progress goes to standard error."""
+
+import argparse
+import json
+import os
+
+from qwen3vl_eval.episode import Setting
+from qwen3vl_eval.network import Conditions
+from qwen3vl_eval.run import episodes
+from qwen3vl_eval.summary import summary
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point."""
+    options = _options(arguments)
+    seeds = range(options.seed, options.seed + options.episodes)
+    done = episodes(seeds, _setting(options), jobs=options.jobs)
+    _say(summary(done), one_line=options.json)
+
+
+def _setting(options: argparse.Namespace) -> Setting:
+    network = Conditions(options.delay, frame_loss=options.frame_loss, answer_loss=options.answer_loss)
+    return Setting(
+        options.model_seconds,
+        options.invalid_share,
+        options.model_dead_seconds,
+        options.one_shot,
+        network,
+    )
+
+
+def _say(figures: dict[str, object], *, one_line: bool) -> None:
+    print(json.dumps(figures) if one_line else json.dumps(figures, indent=2))
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a share between 0 and 1")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 3600:
+        raise argparse.ArgumentTypeError(f"{text} is not a time between 0 and 3600 seconds")
+    return value
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="hack/eval", description=__doc__)
+    parser.add_argument("--episodes", type=_count, default=20, help="how many walks, each in a building of its own")
+    parser.add_argument("--seed", type=int, default=1, help="of the first walk; each further one has the next number")
+    parser.add_argument("--json", action="store_true", help="the figures in one line")
+    parser.add_argument("--jobs", type=_count, default=os.cpu_count() or 1, help="processes side by side")
+    parser.add_argument("--model-seconds", type=_seconds, default=0.3, help="what a model call takes")
+    parser.add_argument("--invalid-share", type=_share, default=0.0, help="of the model's answers that are no plan")
+    parser.add_argument("--model-dead-seconds", type=_seconds, default=0.0, help="the model refuses all calls so long")
+    parser.add_argument("--one-shot", type=int, default=0, metavar="K", help="after a plan the model fails K calls")
+    parser.add_argument("--delay", type=_seconds, default=0.01, help="seconds of the network, each way")
+    parser.add_argument("--frame-loss", type=_share, default=0.0, help="of the robot's messages")
+    parser.add_argument("--answer-loss", type=_share, default=0.0, help="of the answers")
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""One walk on a virtual clock, from a seed and conditions to what is measured of it."""
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from qwen3vl_eval import virtual_time
+from qwen3vl_eval.loop import Loop
+from qwen3vl_eval.models import Behaviour, PolicyModel
+from qwen3vl_eval.network import Conditions
+from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.words import Verdict
+from qwen3vl_world import buildings
+from qwen3vl_world.geodesic import Ways
+from qwen3vl_world.plan import Building, Pose
+from qwen3vl_world.robot import RADIUS
+from qwen3vl_world.verdict import Standard
+from qwen3vl_world.world import World
+
+STANDS_SECONDS = 1.5
+"""The world goes on for this long after a task has ended."""
+ODOMETRY_SCALE, ODOMETRY_DRIFT = 0.03, 0.01
+DEAD_AFTER_SECONDS = (3.0, 8.0)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a walk is under, apart from its seed.
+
+    Attributes:
+        dead_seconds: how long the model refuses all calls, once, some seconds after the start.
+        most_seconds: deadline of the task.
+    """
+
+    model_seconds: float = 0.3
+    invalid_share: float = 0.0
+    dead_seconds: float = 0.0
+    one_shot: int = 0
+    network: Conditions = field(default_factory=Conditions)
+    most_seconds: float = 180.0
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What came of a walk.
+
+    Attributes:
+        path: where the robot truly was, with times.
+    """
+
+    seed: int
+    verdict: str
+    success: bool
+    oracle: bool
+    false_goal: bool
+    spl: float
+    metres_from_goal: float
+    shortest_metres: float
+    driven_metres: float
+    seconds: float
+    collisions: int
+    blind_metres: float
+    pauses: int
+    connections: int
+    seconds_in_state: dict[str, float]
+    path: tuple[tuple[float, Pose], ...] = ()
+
+    def figures(self) -> dict[str, Any]:
+        """All but the path."""
+        return {name: value for name, value in vars(self).items() if name != "path"}
+
+
+def walk(seed: int, setting: Setting, building: Building | None = None) -> Episode:
+    """Walk once through the building of a seed."""
+    return virtual_time.run(_walk(seed, setting, building or buildings.building(seed)))
+
+
+async def _walk(seed: int, setting: Setting, building: Building) -> Episode:
+    rng = random.Random(f"episode {seed}")  # noqa: S311 - conditions, not a secret
+    scale, drift = 1 + rng.choice((-1, 1)) * ODOMETRY_SCALE, rng.uniform(-1, 1) * ODOMETRY_DRIFT
+    world = World(building, seed, scale=scale, drift=drift)
+    begin = rng.uniform(*DEAD_AFTER_SECONDS)
+    behaviour = Behaviour(setting.model_seconds, setting.invalid_share, one_shot=setting.one_shot)
+    if setting.dead_seconds:
+        behaviour = replace(behaviour, dead=(begin, begin + setting.dead_seconds))
+    limits = Limits(timeout_seconds=setting.most_seconds)
+    settings = Settings("robot", f"Walk to the {building.target} door and stop.", limits)
+    goal = building.door(building.target).goal
+    standard = Standard(Ways(building, RADIUS), (building.start.x, building.start.y), (goal.x, goal.y))
+    one = Loop(world, settings, PolicyModel(behaviour, seed), network=setting.network)
+    one.watch.standard = standard
+    await one.run(setting.most_seconds + 1.0, one.ended)
+    seconds, verdict = one.now, one.server.task.verdict
+    await one.run(STANDS_SECONDS)
+    await one.server.close()
+    score = standard.score(declared=verdict is Verdict.GOAL_REACHED, driven_metres=world.path_length)
+    return Episode(
+        seed,
+        "" if verdict is None else verdict.value,
+        score.success,
+        score.oracle,
+        score.false_goal,
+        score.spl,
+        score.metres_from_goal,
+        standard.shortest_metres,
+        world.path_length,
+        seconds,
+        world.collisions,
+        one.watch.blind_metres,
+        one.watch.pauses,
+        one.robot.connections,
+        dict(Counter(one.watch.seconds_in_state)),
+        tuple(world.path),
+    )

@@ -1,0 +1,126 @@
+"""The VLN API without its sockets: both of its halves in one process, joined by a channel of function calls.
+
+Tasks, motion, key frames, prompts and parser are the product's own code; only transport and processes are left out."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_vln.edge.metrics import Metrics
+from qwen3vl_vln.edge.navigation import Navigation, tasks_of
+from qwen3vl_vln.edge.wire import Bounds, Delay, read
+from qwen3vl_vln.ipc import Arena, Channel, Message
+from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.tasks import Tasks
+from qwen3vl_vln.worker.analyst import Analyst, Model
+
+BOOT_ID = "b00710ad"
+TASK_ID = "walk"
+ALIVE_SECONDS = 0.2
+_WRITER = "robot"
+_OPTIONS = WorkerOptions("model", "", 1, 30.0, "error", slots=1, slot_bytes=0)
+
+Develop = Callable[[bytes], bytes]
+"""Makes the picture of what was sent in its place."""
+
+
+class _Pictures(Arena):
+    """One slot; what is read from it is developed only then."""
+
+    def __init__(self, develop: Develop) -> None:
+        self._develop, self._data = develop, b""
+
+    def write(self, slot: int, data: bytes) -> None:
+        self._data = data
+
+    def read(self, slot: int, size: int) -> bytes:
+        return self._develop(self._data)
+
+
+class _Calls(Channel):
+    """Messages that arrive as soon as all that is under way is done."""
+
+    def __init__(self, take: Callable[[Message], None]) -> None:
+        self._take = take
+
+    def send(self, message: Message) -> None:
+        asyncio.get_running_loop().call_soon(self._take, orjson.loads(orjson.dumps(message)))
+
+
+class _Navigation(Navigation):
+    @staticmethod
+    def now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+class Server:
+    """One task of one robot. Made and used within a running loop.
+
+    Args:
+        develop: makes the JPEG of what was sent as a picture, when somebody looks at it.
+    """
+
+    def __init__(self, settings: Settings, model: Model, develop: Develop = bytes) -> None:
+        link = WorkerLink(_OPTIONS, lambda message: self._navigation.heard(message), self._tasks)
+        self._navigation = _Navigation(link, Metrics(), Tasks(BOOT_ID))
+        self._link = link
+        worker = _Calls(link.hear)
+        self._analyst = Analyst("model", model, worker.send, lambda slot, size: pictures.read(slot, size), calls=1)
+        pictures = _Pictures(develop)
+        self._entry = self._navigation.tasks.add(TASK_ID, settings, 0.0)
+        link.join(pictures, _Calls(self._analyst.take))
+        self._beat(worker)
+        self._clock = asyncio.create_task(self._navigation.watch_clock())
+
+    def _tasks(self) -> list[Task]:
+        return tasks_of(self._navigation)
+
+    def _beat(self, worker: _Calls) -> None:
+        worker.send({"type": "alive", "task": ""})
+        asyncio.get_running_loop().call_later(ALIVE_SECONDS, self._beat, worker)
+
+    @property
+    def task(self) -> Task:
+        """The task, for looking at."""
+        return self._entry.task
+
+    def edit(self, settings: Settings) -> None:
+        """Change what the task is about."""
+        self.task.edit(settings)
+        self._link.tell(self.task)
+
+    def connect(self) -> "Connection":
+        """The robot's controller connects, or connects again."""
+        return Connection(self)
+
+    def grant(self) -> None:
+        """Give the robot's controller the task."""
+        self._navigation.grant(self._entry, _WRITER, takeover=False)
+
+    def take(self, data: bytes, delay: Delay) -> dict[str, Any]:
+        """A message of the robot arrives; the answer that goes out at once."""
+        now = self._navigation.now()
+        frame = read(data, now, Bounds(), delay)
+        if frame is None:
+            raise ValueError("the robot sent a message of an unknown type")
+        return self._navigation.frame(self._entry, frame)
+
+    async def close(self) -> None:
+        """End what runs here."""
+        self._clock.cancel()
+        await self._analyst.close()
+
+
+class Connection:
+    """What the server remembers of one connection."""
+
+    def __init__(self, server: Server) -> None:
+        self._server, self._delay = server, Delay()
+        server.grant()
+
+    def take(self, data: bytes) -> dict[str, Any]:
+        """See `Server.take`."""
+        return self._server.take(data, self._delay)

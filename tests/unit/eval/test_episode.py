@@ -1,0 +1,27 @@
+"""Walks of the evaluation: they reach the door, touch nothing, and a seed repeats bit for bit, also elsewhere."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from qwen3vl_eval.episode import Setting, walk
+
+ROOT = Path(__file__).resolve().parents[3]
+SEED = 3
+
+
+def told(seed: int) -> str:
+    """All that is measured of a walk, with the true path; numbers in full."""
+    episode = walk(seed, Setting())
+    path = [(at, pose.x, pose.y, pose.yaw) for at, pose in episode.path]
+    return json.dumps([episode.figures(), path])
+
+
+def test_a_seed_repeats_bit_for_bit_here_and_in_another_process() -> None:
+    here = told(SEED)
+    program = f"from tests.unit.eval.test_episode import told, SEED; print(told({SEED}))"
+    environment = {"PYTHONPATH": ":".join([str(ROOT), *sys.path]), "PYTHONHASHSEED": "7"}
+    command = [sys.executable, "-c", program]
+    there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
+    assert there.stdout.strip() == here
