@@ -5,7 +5,7 @@ import base64
 import json
 import math
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -23,7 +23,10 @@ INVALID = (
     '{"reached_goal": false, "waypoints": [{"dx": 0.5, "dy"',
     '{"reached_goal": false, "waypoints": [{"dx": -0.6, "dy": 0, "dtheta": 0}], "action": "forward"}',
 )
+Heard = Callable[[str], None] | None
 REFUSED_SECONDS = 0.02
+WAYPOINTS_SHARE = 0.8
+"""Of an answer's time is over when its waypoints are written."""
 NEVER = (math.inf, math.inf)
 
 
@@ -61,24 +64,24 @@ class PolicyModel:
     def __post_init__(self) -> None:
         self._rng = random.Random(f"model {self.seed}")  # noqa: S311 - which answers are bad, not a secret
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
+    async def ask(self, body: dict[str, Any], heard: Heard = None) -> Reply:
         """See `ModelClient`."""
         loop, behaviour = asyncio.get_running_loop(), self.behaviour
         if behaviour.dead[0] <= loop.time() < behaviour.dead[1]:
             await asyncio.sleep(REFUSED_SECONDS)
             raise ModelError("HTTP 503: no engine")
         bad, which = self._rng.random() < behaviour.invalid_share, self._rng.choice(INVALID)
-        await asyncio.sleep(behaviour.seconds)
         if self._silent:
             self._silent -= 1
+            await asyncio.sleep(behaviour.seconds)
             raise ModelError("nothing was said")
         self.calls += 1
         if bad:
-            return Reply(which, "stop")
+            return await _written(which, behaviour.seconds, heard)
         decision = self._decide(body)
         if decision["waypoints"]:
             self._silent = behaviour.one_shot
-        return Reply(json.dumps(decision), "stop")
+        return await _written(json.dumps(decision), behaviour.seconds, heard)
 
     def _decide(self, body: dict[str, Any]) -> dict[str, Any]:
         parts = body["messages"][-1]["content"]
@@ -100,10 +103,19 @@ class Script:
     def __init__(self, texts: Iterable[str], seconds: float) -> None:
         self._texts, self._seconds = iter(texts), seconds
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
+    async def ask(self, body: dict[str, Any], heard: Heard = None) -> Reply:
         """See `ModelClient`."""
         text = next(self._texts, None)
         if text is None:
             await asyncio.get_running_loop().create_future()
-        await asyncio.sleep(self._seconds)
-        return Reply(str(text), "stop")
+        return await _written(str(text), self._seconds, heard)
+
+
+async def _written(text: str, seconds: float, heard: Heard) -> Reply:
+    """An answer that takes its time; its beginning is there earlier."""
+    begun = WAYPOINTS_SHARE * seconds
+    await asyncio.sleep(begun)
+    if heard is not None:
+        heard(text[: text.find("]") + 1])
+    await asyncio.sleep(seconds - begun)
+    return Reply(text, "stop")

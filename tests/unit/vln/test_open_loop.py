@@ -28,7 +28,7 @@ WIDE = Limits(blind_meters=10, max_plan_age_seconds=60)
 METRES, DEGREES = 0.10, 5.0
 
 
-PICTURE = jpeg(320, 240)
+PICTURES = [jpeg(160, 120, seed=number) for number in range(8)]
 TASK = Settings("robot", "Walk on.", WIDE)
 
 
@@ -56,7 +56,7 @@ class Drive:
     world: World = field(default_factory=lambda: World(buildings.empty_hall()))
 
     def loop(self) -> Loop:
-        return Loop(self.world, TASK, Script(self.texts, self.latency), self.rhythm, draw=lambda _: PICTURE)
+        return Loop(self.world, TASK, Script(self.texts, self.latency), self.rhythm, draw=lambda number: PICTURES[number % 8])
 
 
 def drive(name: str, latency: float, hz: float, odometry: bool) -> tuple[float, float, float]:
