@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from qwen3vl_client.freshness import STAND, Command, Freshness
+from qwen3vl_client.outbox import Letter, Outbox
 from qwen3vl_client.protocol import Odometry, message
 from qwen3vl_eval.film import undeveloped
 from qwen3vl_eval.network import Conditions, Way
@@ -18,6 +19,7 @@ from qwen3vl_eval.server import BOOT_ID, Connection, Server
 from qwen3vl_world.world import Moment, World
 
 RECONNECT_SECONDS = 0.1
+SHOTS_REMEMBERED = 300
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class RobotSide:
         self._rng = random.Random(f"robot {seed}")  # noqa: S311 - a tremble, not a secret
         self._network = random.Random(f"network {seed}")  # noqa: S311
         self._sequence = self._turn = 0
-        self._waiting: tuple[float, bytes | None, Odometry | None] | None = None
+        self._outbox = Outbox()
         self._not_before = 0.0
         self._connect()
 
@@ -86,7 +88,7 @@ class RobotSide:
 
     def _watch(self, now: float) -> None:
         if self._connection is not None and self._freshness.silent(now):
-            self._connection, self._waiting = None, None
+            self._connection = None
             self._not_before = now + RECONNECT_SECONDS + 2 * self._conditions.delay_seconds
         elif self._connection is None and now >= self._not_before:
             self._connect()
@@ -99,21 +101,20 @@ class RobotSide:
             odometry = Odometry(seen.x, seen.y, seen.yaw, linear_mps=seen.v, angular_rps=seen.w)
         if image:
             self.shots[self._turn] = shot
-            self.shots.pop(self._turn - 300, None)
-        elif self._waiting is not None and self._waiting[1] is not None:
-            # A picture that waits is worth more than a tick: both ask for the same answer.
-            return
-        self._waiting = now, undeveloped(self._turn) if image else None, odometry
+            self.shots.pop(self._turn - SHOTS_REMEMBERED, None)
+        self._outbox.put(Letter(undeveloped(self._turn) if image else None, now, now, odometry))
         self._flush(now)
 
     def _flush(self, now: float) -> None:
         connection = self._connection
-        if connection is None or self._waiting is None or not self._freshness.may_send():
+        if connection is None or not self._freshness.may_send():
             return
-        (captured, picture, odometry), self._waiting = self._waiting, None
+        letter = self._outbox.take(now)
+        if letter is None:
+            return
         self._sequence += 1
-        self._freshness.sent(self._sequence, now)
-        data = message(self._sequence, captured, jpeg=picture, odometry=odometry)
+        self._freshness.sent(self._sequence, now, image=letter.jpeg is not None)
+        data = message(self._sequence, letter.captured_seconds, jpeg=letter.jpeg, odometry=letter.odometry)
         arrival = self._up.arrival(now)
         if arrival is not None:
             asyncio.get_running_loop().call_at(arrival, self._arrive, connection, data)

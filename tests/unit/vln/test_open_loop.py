@@ -56,7 +56,9 @@ class Drive:
     world: World = field(default_factory=lambda: World(buildings.empty_hall()))
 
     def loop(self) -> Loop:
-        return Loop(self.world, TASK, Script(self.texts, self.latency), self.rhythm, draw=lambda number: PICTURES[number % 8])
+        return Loop(
+            self.world, TASK, Script(self.texts, self.latency), self.rhythm, draw=lambda number: PICTURES[number % 8]
+        )
 
 
 def drive(name: str, latency: float, hz: float, odometry: bool) -> tuple[float, float, float]:
