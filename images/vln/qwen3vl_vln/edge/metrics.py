@@ -26,6 +26,21 @@ class Metrics:
         self._unknown = Counter(
             "qwen3vl_vln_unknown_messages", "Binary messages of unknown type.", registry=self._registry
         )
+        self._age = Histogram(
+            "qwen3vl_vln_plan_age_seconds",
+            "Age of the plan that an answer moves by.",
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._pauses = Counter(
+            "qwen3vl_vln_pauses", "Times that a moving robot came to stand.", ["reason"], registry=self._registry
+        )
+        self._discarded = Counter(
+            "qwen3vl_vln_discarded",
+            "Frames and results that came too late to count.",
+            ["what"],
+            registry=self._registry,
+        )
         self._by_state: dict[str, Counter] = {}
 
     def answered(self, state: str, image: bool) -> None:
@@ -36,6 +51,18 @@ class Metrics:
         counter.inc()
         if image:
             self._images.inc()
+
+    def moved(self, plan_age_seconds: float) -> None:
+        """An answer with a velocity went out."""
+        self._age.observe(plan_age_seconds)
+
+    def paused(self, reason: str) -> None:
+        """A robot that moved was told to stand."""
+        self._pauses.labels(reason).inc()
+
+    def discarded(self, what: str) -> None:
+        """An `old_sequence` or a `late_result` was not used."""
+        self._discarded.labels(what).inc()
 
     def looked(self, *, key: bool) -> None:
         """The worker decoded a picture."""

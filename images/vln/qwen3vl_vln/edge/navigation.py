@@ -108,8 +108,19 @@ class Navigation:
         if task.epoch != epoch:
             self.link.tell(task)
         self.tasks.touch(entry)
-        self.metrics.answered(body["state"], frame.image is not None)
+        self._count(entry, body, frame)
         return body
+
+    def _count(self, entry: Entry, body: Answer, frame: Frame) -> None:
+        state = body["state"]
+        self.metrics.answered(state, frame.image is not None)
+        if state == "moving":
+            self.metrics.moved(body["age_ms"] / 1000)
+        elif entry.newest_state == "moving":
+            self.metrics.paused(body["reason"])
+        if body["reason"] == "old_sequence":
+            self.metrics.discarded("old_sequence")
+        entry.newest_state = state
 
     async def frame_sync(self, entry: Entry, frame: Frame) -> Answer:
         """Have the model look at this frame and wait for its result, or for one of a newer frame.
@@ -267,7 +278,10 @@ class Navigation:
         task, now, kind = entry.task, self.now(), message["type"]
         epoch = task.epoch
         if kind == "result":
+            late = task.counts.late_results
             task.result(_result(message), now, time.time())
+            if task.counts.late_results != late:
+                self.metrics.discarded("late_result")
             self._wake(entry, message["frame"])
             self.metrics.result(message["outcome"], message["seconds"])
         elif kind == "call":

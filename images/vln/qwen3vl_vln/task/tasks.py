@@ -43,12 +43,14 @@ class Entry:
     Attributes:
         revision: raised by every change, for readers that ask only for what is new.
         newest_offered: number of the newest frame that went to the worker.
+        newest_state: of the newest answer.
     """
 
     task: Task
     lease: Lease = field(default_factory=Lease)
     revision: int = 0
     newest_offered: int = 0
+    newest_state: str = ""
 
 
 @dataclass
