@@ -178,6 +178,12 @@ class Robot:
         self.request_stop()
         return await self.stop_confirmed(wait_seconds)
 
+    def cut(self) -> None:
+        """Hear nothing more on this connection, as if the network were gone; for checks. Another one takes its place
+        as soon as that is noticed."""
+        if self._link is not None:
+            self._link.connection.transport.pause_reading()
+
     @property
     def statistics(self) -> Statistics:
         """How quick the answers were so far."""

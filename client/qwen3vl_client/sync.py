@@ -142,6 +142,11 @@ class SyncRobot:
         except (TimeoutError, concurrent.futures.CancelledError, RuntimeError):
             return False
 
+    def cut(self) -> None:
+        """Hear nothing more on this connection; see `Robot.cut`."""
+        self._need()
+        self._soon(self._robot.cut)
+
     # What may be looked at ------------------------------------------------------------------------------------------
 
     @property
