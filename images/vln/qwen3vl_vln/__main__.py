@@ -63,6 +63,7 @@ async def serve(options: argparse.Namespace) -> None:
     navigation = Navigation(link, Metrics())
     doors = Doorkeeper(ring, os.environ.get("QWEN3VL_OPERATOR_KEY") or None)
     drain = Drain()
+    drain.overdue.add_done_callback(lambda _: navigation.views.end_all())
 
     def ready() -> bool:
         return not drain.told and not link.silent(navigation.now())
@@ -84,6 +85,7 @@ async def serve(options: argparse.Namespace) -> None:
     )
     server = DrainingServer(config, drain, drain_seconds=options.drain_seconds, finish_seconds=1)
     background = [asyncio.create_task(link.run()), asyncio.create_task(navigation.watch_clock())]
+    background.append(asyncio.create_task(navigation.views.run()))
     if ring is not None:
         background.append(asyncio.create_task(_watch_keys(ring)))
     listening = _listen(options.host, options.port)

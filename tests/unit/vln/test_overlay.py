@@ -17,7 +17,7 @@ from qwen3vl_vln.motion.limits import Camera
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.draw import COLOURS, draw
 from qwen3vl_vln.overlay.projection import NEAR_METRES, Projection
-from qwen3vl_vln.overlay.render import MOST_HEIGHT, MOST_WIDTH, NotRenderedError, decode, encode, render
+from qwen3vl_vln.overlay.render import MOST_HEIGHT, MOST_WIDTH, DamagedPictureError, decode, encode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Paragraph, Pixels, Writer, find_font
 from qwen3vl_vln.waypoint import Waypoint
@@ -219,9 +219,11 @@ class TestRendering:
         done, data = cv2.imencode(".jpg", np.zeros((120, 160), np.uint8))
         assert done and decode(render(data.tobytes(), Scene(), writer())).shape == (120, 160, 3)
 
-    def test_a_damaged_one_is_told(self) -> None:
-        with pytest.raises(NotRenderedError):
-            render(b"\xff\xd8\xff\xd9", Scene(), writer())
+    def test_a_damaged_one_is_black_and_has_the_overlay(self) -> None:
+        with pytest.raises(DamagedPictureError):
+            decode(b"\xff\xd8\xff\xd9")
+        drawn = decode(render(b"\xff\xd8\xff\xd9", Scene(state="error", reason="corrupt_frame"), writer()))
+        assert drawn[240, 320].max() < 10 and np.abs(drawn[240, 2].astype(int) - COLOURS["error"]).max() < 40
 
     def test_a_scene_survives_the_way_between_the_processes(self) -> None:
         scene = Scene(rest=LEFT, camera=Camera(0.3, 12.0, 70.0), instruction="去", plan_age_seconds=0.5)

@@ -1,6 +1,7 @@
 """Bodies of requests about tasks: JSON to settings; a mistake is answered with the field and what would be right."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from qwen3vl_common.errors import InvalidRequest
@@ -28,7 +29,7 @@ def creation(body: Any) -> Settings:
     if "keyframe_threshold" in config:
         keyframes.setdefault("threshold", config["keyframe_threshold"])
     history = {"frames": config["history_frames"]} if "history_frames" in config else {}
-    return _settings(
+    settings = _settings(
         instruction=body.get("instruction"),
         robot=config.get("robot", ""),
         limits=config.get("limits") or {},
@@ -39,6 +40,8 @@ def creation(body: Any) -> Settings:
         prompt=config.get("prompt") or {},
         path="config.",
     )
+    # Older clients send all kinds of things here; only one of them asks for pictures.
+    return replace(settings, visualize=config.get("enable_visualization") is True)
 
 
 def assertion(body: Any) -> Assertion:

@@ -5,6 +5,8 @@ from typing import Any
 from qwen3vl_common.errors import ApiError, InvalidKey
 from qwen3vl_vln.edge.identity import NoKeyError, NoRightError
 from qwen3vl_vln.edge.navigation import FinishedError, ModelLostError, SyncTimeoutError, TooManyWaitersError
+from qwen3vl_vln.edge.tickets import TooManyTicketsError
+from qwen3vl_vln.edge.views import EndedUnseenError, NoPictureError, TooManyViewersError
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import TaskError, TooManyTasksError, UnknownTaskError
 
@@ -48,6 +50,14 @@ def api_error(error: Exception) -> ApiError | None:
         return Conflict(text, code="lease_busy")
     if isinstance(error, TooManyTasksError | TooManyWaitersError):
         return TooMany(text, code=error.code)
+    if isinstance(error, TooManyViewersError):
+        return TooMany(text, code="too_many_viewers")
+    if isinstance(error, TooManyTicketsError):
+        return TooMany(text, code="too_many_tickets")
+    if isinstance(error, NoPictureError):
+        return Unavailable(text, code="no_picture")
+    if isinstance(error, EndedUnseenError):
+        return UnknownTask(text, code="ended")
     if isinstance(error, ModelLostError):
         return Unavailable(text)
     if isinstance(error, SyncTimeoutError):

@@ -16,6 +16,10 @@ log = logging.getLogger(__name__)
 SILENT_SECONDS = 1.0
 FIRST_RESTART_SECONDS, LONGEST_RESTART_SECONDS = 0.2, 5.0
 LONG_LIFE_SECONDS = 30.0
+WATCHED_MOST = 16
+"""Tasks that are drawn for viewers at once."""
+DRAWN_BYTES = 4 * 1024 * 1024
+"""More than any drawn picture has; what is not written takes no memory."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ class WorkerLink:
     tasks: Callable[[], list[Task]]
     restarts: int = 0
     _arena: Arena | None = None
+    _pictures: Arena | None = None
+    _canvases: Arena | None = None
     _channel: Channel | None = None
     _process: asyncio.subprocess.Process | None = None
     _alive_at: float = 0.0
@@ -62,11 +68,13 @@ class WorkerLink:
     async def run(self) -> None:
         """Keep a worker running until cancelled."""
         self._arena = Arena.make(self.options.slots, self.options.slot_bytes)
+        self._pictures = Arena.make(WATCHED_MOST, self.options.slot_bytes)
+        self._canvases = Arena.make(WATCHED_MOST, DRAWN_BYTES)
         loop, failures = asyncio.get_running_loop(), 0
         try:
             while True:
                 began = loop.time()
-                await self._serve_one(self._arena)
+                await self._serve_one(self._arena, self._pictures, self._canvases)
                 failures = 0 if loop.time() - began > LONG_LIFE_SECONDS else failures + 1
                 self.restarts += 1
                 log.error("the worker ended; it is started again")
@@ -74,7 +82,7 @@ class WorkerLink:
         finally:
             await self._end()
 
-    async def _serve_one(self, arena: Arena) -> None:
+    async def _serve_one(self, arena: Arena, pictures: Arena, canvases: Arena) -> None:
         ours, theirs = socket.socketpair()
         options = self.options
         arguments = {
@@ -82,6 +90,10 @@ class WorkerLink:
             "--arena-fd": arena.fd,
             "--slots": options.slots,
             "--slot-bytes": options.slot_bytes,
+            "--pictures-fd": pictures.fd,
+            "--canvases-fd": canvases.fd,
+            "--views": WATCHED_MOST,
+            "--canvas-bytes": canvases.slot_bytes,
             "--model-name": options.model_name,
             "--gateway-url": options.gateway_url,
             "--max-model-calls": options.max_model_calls,
@@ -91,7 +103,8 @@ class WorkerLink:
         words = [str(word) for pair in arguments.items() for word in pair]
         command = (sys.executable, "-m", "qwen3vl_vln.worker", *words)
         with theirs:
-            self._process = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(), arena.fd))
+            inherited = (theirs.fileno(), arena.fd, pictures.fd, canvases.fd)
+            self._process = await asyncio.create_subprocess_exec(*command, pass_fds=inherited)
         channel = await Channel.over(ours)
         self.join(arena, channel)
         try:
@@ -213,6 +226,21 @@ class WorkerLink:
                 "pose": pose,
             }
         )
+
+    # Drawing for viewers. Of each place one picture is under way: `Views` shows the next one when the worker has told
+    # of the one before, or is gone.
+
+    def show(self, slot: int, picture: bytes, body: Message) -> bool:
+        """Give a picture to be drawn; False when there is no worker."""
+        if self._pictures is None or self._channel is None:
+            return False
+        self._pictures.write(slot, picture)
+        self._send(body | {"slot": slot, "size": len(picture)})
+        return True
+
+    def drawn(self, slot: int, size: int) -> bytes:
+        """What the worker drew, once it has told of it."""
+        return self._canvases.read(slot, size) if self._canvases is not None else b""
 
     def _want(self, message: Message) -> None:
         desk = self._desks.get(message["task"])

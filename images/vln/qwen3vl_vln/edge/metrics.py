@@ -41,6 +41,9 @@ class Metrics:
             ["what"],
             registry=self._registry,
         )
+        self._viewers = Gauge("qwen3vl_vln_viewers", "Who watches, snapshots included.", registry=self._registry)
+        drawn = "Pictures drawn for viewers; drawn=false: given up."
+        self._rendered = Counter("qwen3vl_vln_pictures_rendered", drawn, ["drawn"], registry=self._registry)
         self._by_state: dict[str, Counter] = {}
 
     def answered(self, state: str, image: bool) -> None:
@@ -80,6 +83,14 @@ class Metrics:
     def connected(self, change: int) -> None:
         """A WebSocket opened (+1) or closed (-1)."""
         self._sockets.inc(change)
+
+    def viewers(self, number: int) -> None:
+        """So many watch now."""
+        self._viewers.set(number)
+
+    def rendered(self, *, drawn: bool) -> None:
+        """The worker drew a picture, or could not."""
+        self._rendered.labels(str(drawn).lower()).inc()
 
     def unknown_message(self) -> None:
         """A binary message of an unknown type was ignored."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
+from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.task.answer import Answer, answer
 from qwen3vl_vln.task.events import Frame, Owner, Result
@@ -82,7 +83,11 @@ class Navigation:
     link: WorkerLink
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(4)))
+    views: Views = field(init=False)
     _waiters: dict[str, list[tuple[int, "asyncio.Future[None]"]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.views = Views(self.link, self.metrics)
 
     @property
     def boot_id(self) -> str:
@@ -101,7 +106,7 @@ class Navigation:
         task, wall = entry.task, time.time()
         epoch = task.epoch
         offered = task.frame(frame)
-        body = answer(task, frame.received_at, wall, sequence=frame.sequence)
+        body = self._answer(task, frame.received_at, wall, frame.sequence)
         if offered:
             number = self.link.offer(task, frame, frame.received_at)
             entry.newest_offered = entry.newest_offered if number is None else number
@@ -156,7 +161,13 @@ class Navigation:
 
     def answer_now(self, entry: Entry, sequence: int | None) -> Answer:
         """The answer of a task that takes no frame: it has ended, or its frame was refused."""
-        return answer(entry.task, self.now(), time.time(), sequence=sequence)
+        return self._answer(entry.task, self.now(), time.time(), sequence)
+
+    def _answer(self, task: Task, now: float, wall: float, sequence: int | None) -> Answer:
+        body = answer(task, now, wall, sequence=sequence)
+        if task.settings.visualize:
+            body["visualized_frame"] = self.views.visualized(task, now)
+        return body
 
     def grant(self, entry: Entry, writer: str, *, takeover: bool) -> int:
         """Give a writer the task; its lease epoch.
@@ -272,6 +283,9 @@ class Navigation:
 
     def heard(self, message: Message) -> None:
         """Take a message of the worker."""
+        if message["type"] == "rendered":
+            self.views.rendered(message)
+            return
         entry = self.tasks.find(message["task"])
         if entry is None:
             return

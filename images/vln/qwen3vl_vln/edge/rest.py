@@ -12,11 +12,12 @@ from starlette.exceptions import HTTPException
 
 from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
-from qwen3vl_vln.edge import bodies
+from qwen3vl_vln.edge import bodies, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation, OwnedError
+from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
@@ -180,6 +181,8 @@ def build(
         who(request, VIEW, DRIVE)
         return Json(navigation.statistics())
 
+    watching.add(app, navigation, doors)
+
     async def refused(_: Request, error: Exception) -> Response:
         answer = api_error(error)
         if answer is None:
@@ -192,7 +195,7 @@ def build(
         answer = known.get(status) or InvalidRequest("the request is not understood")
         return Json(error_body(answer, error), status_code=answer.status, headers=answer.headers())
 
-    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError):
+    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(HTTPException, not_routed)
     return app

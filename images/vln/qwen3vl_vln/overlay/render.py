@@ -12,23 +12,29 @@ MOST_WIDTH, MOST_HEIGHT = 1280, 960
 QUALITY = 80
 
 
-class NotRenderedError(ValueError):
-    """The picture cannot be decoded, or is of a size that nobody can look at."""
+BLACK_WIDTH, BLACK_HEIGHT = 640, 480
+
+
+class DamagedPictureError(ValueError):
+    """The picture cannot be decoded."""
 
 
 def render(jpeg: bytes, scene: Scene, writer: Writer) -> bytes:
-    """The picture with its overlay.
-
-    Raises:
-        NotRenderedError: see there.
-    """
-    picture = decode(jpeg)
+    """The picture with its overlay; over black when it cannot be decoded, for the state is wanted then most of all."""
+    try:
+        picture = decode(jpeg)
+    except DamagedPictureError:
+        picture = np.zeros((BLACK_HEIGHT, BLACK_WIDTH, 3), np.uint8)
     draw(picture, scene, writer)
     return encode(picture)
 
 
 def decode(jpeg: bytes) -> Pixels:
-    """The picture (height x width x 3, blue-green-red), no larger than a viewer gets it."""
+    """The picture (height x width x 3, blue-green-red), no larger than a viewer gets it.
+
+    Raises:
+        DamagedPictureError: it cannot be decoded.
+    """
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
         eighths = min(8, max(1, int(8 * min(MOST_WIDTH / width, MOST_HEIGHT / height))))
@@ -38,7 +44,7 @@ def decode(jpeg: bytes) -> Pixels:
         else:
             picture = simplejpeg.decode_jpeg(jpeg, "BGR", fastdct=True, fastupsample=True)
     except ValueError as error:
-        raise NotRenderedError(str(error)) from None
+        raise DamagedPictureError(str(error)) from None
     return np.asarray(picture, np.uint8)
 
 

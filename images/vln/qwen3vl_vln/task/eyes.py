@@ -27,6 +27,11 @@ class Eyes:
     _shape: tuple[int, int] = (0, 0)
     _repeated: int = 0
 
+    @property
+    def newest(self) -> tuple[bytes, float] | None:
+        """The newest picture and its receipt; None before the first one and after the end."""
+        return (self._newest, self.newest_at) if self._newest and self.newest_at is not None else None
+
     def see(self, frame: Frame, image: bytes, *, moving: bool) -> Reason | None:
         """Take a picture whose header is well; CAMERA_CHANGED or FROZEN_CAMERA where that is what it shows."""
         same = image == self._newest

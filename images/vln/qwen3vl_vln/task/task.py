@@ -30,6 +30,7 @@ class Settings:
     history: History = field(default_factory=History)
     camera: Camera = field(default_factory=Camera)
     recording: bool = False
+    visualize: bool = False
     profile: str = "waypoints"
     language: str = "en"
 

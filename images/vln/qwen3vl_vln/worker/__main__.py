@@ -11,6 +11,7 @@ import uvloop
 from qwen3vl_common import logs
 from qwen3vl_vln.ipc import Arena, Channel
 from qwen3vl_vln.worker.analyst import Analyst
+from qwen3vl_vln.worker.gallery import Gallery
 from qwen3vl_vln.worker.model import ModelClient
 
 HEARTBEAT_SECONDS = 0.2
@@ -32,12 +33,19 @@ async def _serve(options: argparse.Namespace) -> None:
     key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None
     model = ModelClient(options.gateway_url, key, timeout_seconds=options.model_timeout_seconds)
     analyst = Analyst(options.model_name, model, channel.send, arena.read, calls=options.max_model_calls)
+    pictures = Arena(options.pictures_fd, options.views, options.slot_bytes)
+    canvases = Arena(options.canvases_fd, options.views, options.canvas_bytes)
+    gallery = Gallery(channel.send, pictures, canvases)
     beating = asyncio.create_task(_beat(channel))
     try:
         async for message in channel.messages():
-            analyst.take(message)
+            if message["type"] == "show":
+                gallery.take(message)
+            else:
+                analyst.take(message)
     finally:
         beating.cancel()
+        gallery.close()
         await analyst.close()
         await model.close()
 
@@ -54,6 +62,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arena-fd", type=int, required=True)
     parser.add_argument("--slots", type=int, required=True)
     parser.add_argument("--slot-bytes", type=int, required=True)
+    parser.add_argument("--pictures-fd", type=int, required=True)
+    parser.add_argument("--canvases-fd", type=int, required=True)
+    parser.add_argument("--views", type=int, required=True)
+    parser.add_argument("--canvas-bytes", type=int, required=True)
     parser.add_argument("--model-name", required=True)
     parser.add_argument("--gateway-url", required=True)
     parser.add_argument("--max-model-calls", type=int, required=True)

@@ -1,0 +1,96 @@
+"""The HTTP face of views: one picture, a stream of them, and tickets for pages that cannot send a key."""
+
+import asyncio
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from starlette.types import Receive, Scope, Send
+
+from qwen3vl_common.errors import PathNotFound
+from qwen3vl_vln.edge.identity import VIEW, Doorkeeper, NoKeyError
+from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.tickets import TICKET_SECONDS, Tickets
+from qwen3vl_vln.edge.views import Rendering, Viewer, Views
+from qwen3vl_vln.task.task import Task
+
+BOUNDARY = b"qwen3vl-picture"
+SLOWEST_SECONDS = 10.0
+"""A viewer that takes no picture for this long is given up."""
+# An address with a ticket in it is handed on to nobody, and a picture of now is of no use later.
+HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
+
+
+class MotionJpeg(Response):
+    """Each new picture of a viewer, replacing the one before; a viewer that is slow misses some."""
+
+    media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
+
+    def __init__(self, views: Views, viewer: Viewer) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["content-length"]
+        self._views, self._viewer = views, viewer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        gone = asyncio.create_task(_gone(receive))
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while (rendering := await self._viewer.next(gone)) is not None:
+                async with asyncio.timeout(SLOWEST_SECONDS):
+                    await send({"type": "http.response.body", "body": _part(rendering), "more_body": True})
+            if not gone.done():
+                await send({"type": "http.response.body", "body": b"--" + BOUNDARY + b"--\r\n"})
+        except (TimeoutError, OSError):
+            pass  # the server closes what is not completed
+        finally:
+            gone.cancel()
+            self._views.close(self._viewer)
+
+
+def add(app: FastAPI, navigation: Navigation, doors: Doorkeeper) -> None:
+    """Add the routes."""
+    tickets, views = Tickets(), navigation.views
+
+    def admit(request: Request, task_id: str) -> Task:
+        ticket = request.query_params.get("ticket")
+        if ticket is None:
+            doors.caller(request.headers).need(VIEW)
+        elif not tickets.take(ticket, task_id, navigation.now()):
+            good = f"a ticket is good once, for {TICKET_SECONDS:g} s and for its own task"
+            raise NoKeyError(f"{good}; get one by POST /vln/task/<id>/ticket")
+        return navigation.tasks.get(task_id).task
+
+    @app.get("/vln/task/{task_id}/snapshot")
+    async def snapshot(request: Request, task_id: str) -> Response:
+        rendering = await views.snapshot(admit(request, task_id))
+        return Response(rendering.jpeg, media_type="image/jpeg", headers=HEADERS)
+
+    @app.get("/vln/task/{task_id}/view")
+    async def view(request: Request, task_id: str) -> Response:
+        return MotionJpeg(views, views.open(admit(request, task_id)))
+
+    @app.get("/vln/robot/{robot}/view")
+    async def view_of_robot(request: Request, robot: str) -> Response:
+        doors.caller(request.headers).need(VIEW)
+        entry = navigation.tasks.of_robot(robot)
+        if entry is None:
+            raise PathNotFound(f"robot {robot!r} has no unfinished task", code="no_task")
+        return MotionJpeg(views, views.open(entry.task))
+
+    @app.post("/vln/task/{task_id}/ticket")
+    async def ticket(request: Request, task_id: str) -> Response:
+        doors.caller(request.headers).need(VIEW)
+        navigation.tasks.get(task_id)
+        given = tickets.give(task_id, navigation.now())
+        address = f"/vln/task/{task_id}/view?ticket={given}"
+        body = {"ticket": given, "expires_in": round(TICKET_SECONDS), "url": address}
+        return Response(orjson.dumps(body), media_type="application/json", headers=HEADERS)
+
+
+def _part(rendering: Rendering) -> bytes:
+    head = b"--%b\r\ncontent-type: image/jpeg\r\ncontent-length: %d\r\n\r\n" % (BOUNDARY, len(rendering.jpeg))
+    return head + rendering.jpeg + b"\r\n"
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
