@@ -58,6 +58,9 @@ async def serve(options: argparse.Namespace) -> None:
         log_level=options.log_level,
         slots=UNFINISHED_MOST,
         slot_bytes=bounds.max_bytes,
+        recordings_dir=options.recordings_dir,
+        recordings_max_mib=options.recordings_max_mib,
+        recording_file_max_mib=options.recording_file_max_mib,
     )
     link = WorkerLink(worker, heard=lambda message: navigation.heard(message), tasks=lambda: tasks_of(navigation))
     navigation = Navigation(link, Metrics())
@@ -151,9 +154,19 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model-timeout-seconds", type=float, default=30.0)
     parser.add_argument("--max-frame-bytes", type=int, default=Bounds.max_bytes)
     parser.add_argument("--max-frame-pixels", type=int, default=Bounds.max_pixels)
+    parser.add_argument("--recordings-dir", type=Path, help="where tasks are recorded that want it; default: nowhere")
+    parser.add_argument("--recordings-max-mib", type=_mebibytes, default=900, help="of all recordings together")
+    parser.add_argument("--recording-file-max-mib", type=_mebibytes, default=64, help="of one file")
     parser.add_argument("--drain-seconds", type=float, default=0.0)
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
+
+
+def _mebibytes(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number of MiB from 1 on")
+    return number
 
 
 if __name__ == "__main__":

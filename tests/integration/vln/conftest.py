@@ -132,6 +132,7 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
         {"QWEN3VL_ENGINE_KEY": ENGINE_KEY},
     )
     arguments = ("--model-name", "sim", "--gateway-url", f"{engine.url}/v1", "--keys-dir", str(keys))
+    arguments += ("--recordings-dir", str(tmp_path / "recordings"))
     secrets = {"QWEN3VL_GATEWAY_KEY": ENGINE_KEY, "QWEN3VL_OPERATOR_KEY": OPERATOR_KEY}
     vln = Program("qwen3vl_vln", arguments, tmp_path / "vln.log", secrets, "/ready")
     async with aiohttp.ClientSession() as http:

@@ -6,7 +6,9 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from qwen3vl_vln.edge.journal import Journal
 from qwen3vl_vln.ipc import Arena, Channel, Message
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.task import Task
@@ -33,6 +35,9 @@ class WorkerOptions:
     log_level: str
     slots: int
     slot_bytes: int
+    recordings_dir: Path | None = None
+    recordings_max_mib: int = 0
+    recording_file_max_mib: int = 0
 
 
 @dataclass
@@ -64,6 +69,9 @@ class WorkerLink:
     _alive_at: float = 0.0
     _desks: dict[str, _Desk] = field(default_factory=dict)
     _free: list[int] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self._send)
 
     async def run(self) -> None:
         """Keep a worker running until cancelled."""
@@ -100,6 +108,12 @@ class WorkerLink:
             "--model-timeout-seconds": options.model_timeout_seconds,
             "--log-level": options.log_level,
         }
+        if options.recordings_dir is not None:
+            arguments |= {
+                "--recordings-dir": options.recordings_dir,
+                "--recordings-max-mib": options.recordings_max_mib,
+                "--recording-file-max-mib": options.recording_file_max_mib,
+            }
         words = [str(word) for pair in arguments.items() for word in pair]
         command = (sys.executable, "-m", "qwen3vl_vln.worker", *words)
         with theirs:
@@ -121,7 +135,7 @@ class WorkerLink:
         self._desks.clear()
         self._free = list(range(self.options.slots))
         for task in self.tasks():
-            self.tell(task)
+            self.tell(task, again=True)
 
     def hear(self, message: Message) -> None:
         """Take a message of the worker."""
@@ -153,8 +167,12 @@ class WorkerLink:
         """Of the worker."""
         return self._process.pid if self._process is not None else None
 
-    def tell(self, task: Task) -> None:
-        """Say what a task wants now; what was under way for an older epoch is given up there."""
+    def tell(self, task: Task, *, again: bool = False) -> None:
+        """Say what a task wants now; what was under way for an older epoch is given up there.
+
+        Args:
+            again: to a worker that was started anew.
+        """
         desk = self._desks.setdefault(task.task_id, _Desk(task.epoch))
         desk.epoch, desk.wanted, desk.held = task.epoch, False, None
         settings = task.settings
@@ -173,8 +191,16 @@ class WorkerLink:
                 "camera_number": task.eyes.number,
                 "camera": settings.camera.as_json(),
                 "recording": settings.recording,
+                "robot": settings.robot,
+                "limits": settings.limits.as_json(),
+                "phase": task.phase.value,
+                "verdict": None if task.verdict is None else task.verdict.value,
+                "message": task.message,
+                "again": again,
             }
         )
+        if settings.recording and task.verdict is not None:
+            self.journal.ends(task.task_id)
         if task.verdict is not None:
             self._release(desk)
 
@@ -224,6 +250,7 @@ class WorkerLink:
                 "force": force,
                 "keep": frame.force_key,
                 "pose": pose,
+                "received": frame.received_at,
             }
         )
 

@@ -44,6 +44,10 @@ class Metrics:
         self._viewers = Gauge("qwen3vl_vln_viewers", "Who watches, snapshots included.", registry=self._registry)
         drawn = "Pictures drawn for viewers; drawn=false: given up."
         self._rendered = Counter("qwen3vl_vln_pictures_rendered", drawn, ["drawn"], registry=self._registry)
+        self._recorded = Counter("qwen3vl_vln_recorded_bytes", "Bytes of finished recordings.", registry=self._registry)
+        self._recordings_failed = Counter(
+            "qwen3vl_vln_recordings_failed", "Recordings given up.", registry=self._registry
+        )
         self._by_state: dict[str, Counter] = {}
 
     def answered(self, state: str, image: bool) -> None:
@@ -79,6 +83,12 @@ class Metrics:
     def failed(self, *, deadline: bool) -> None:
         """A call had no answer."""
         self._failed.labels("deadline" if deadline else "error").inc()
+
+    def recorded(self, size_bytes: int, *, failed: bool) -> None:
+        """A file of a recording was finished, or a recording was given up."""
+        self._recorded.inc(size_bytes)
+        if failed:
+            self._recordings_failed.inc()
 
     def connected(self, change: int) -> None:
         """A WebSocket opened (+1) or closed (-1)."""

@@ -56,6 +56,12 @@ class SyncTimeoutError(TaskError):
     code = "model_timeout"
 
 
+class NotRecordingError(TaskError):
+    """This process has no folder for recordings."""
+
+    code = "recording_off"
+
+
 class ModelLostError(TaskError):
     code = "model_lost"
 
@@ -112,6 +118,8 @@ class Navigation:
             entry.newest_offered = entry.newest_offered if number is None else number
         if task.epoch != epoch:
             self.link.tell(task)
+        if task.settings.recording:
+            self.link.journal.answered(task.task_id, body, frame.received_at)
         self.tasks.touch(entry)
         self._count(entry, body, frame)
         return body
@@ -186,14 +194,21 @@ class Navigation:
         """Make a task as the older protocol does.
 
         Raises:
-            RobotBusyError, TooManyTasksError: see there.
+            RobotBusyError, TooManyTasksError, NotRecordingError: see there.
         """
+        self._can_record(settings)
         task_id = self.tasks.new_id(time.time())
         if not settings.robot:
             settings = replace(settings, robot=task_id)
         entry = self.tasks.add(task_id, settings, time.time())
         self.link.tell(entry.task)
         return entry
+
+    def _can_record(self, settings: Settings) -> None:
+        if settings.recording and self.link.options.recordings_dir is None:
+            raise NotRecordingError(
+                "this VLN API keeps no recordings: start it with --recordings-dir, or leave recording.enabled out"
+            )
 
     def stop(self, entry: Entry, message: str) -> None:
         """Stop a task for good, whoever owns it."""
@@ -241,7 +256,9 @@ class Navigation:
             FinishedError: the task has ended.
             RobotBusyError: its robot has another unfinished task.
             OwnedError: the id belongs to another object, or to nobody.
+            NotRecordingError: it is to be recorded, and there is no folder for that.
         """
+        self._can_record(wish.settings)
         entry = self.tasks.find(task_id)
         if entry is None:
             entry = self._first(task_id, wish)
@@ -290,7 +307,7 @@ class Navigation:
         if entry is None:
             return
         task, now, kind = entry.task, self.now(), message["type"]
-        epoch = task.epoch
+        epoch, drive = task.epoch, task.drive
         if kind == "result":
             late = task.counts.late_results
             task.result(_result(message), now, time.time())
@@ -310,6 +327,11 @@ class Navigation:
         elif kind == "looked":
             task.looked(now, changed=message["changed"])
             self.metrics.looked(key=message["key"])
+        elif kind == "recording":
+            task.recording_error = message["error"]
+            self.metrics.recorded(message["bytes"], failed=message["error"] is not None)
+        if kind in ("result", "opening") and task.settings.recording and task.drive is not drive:
+            self.link.journal.planned(task, message["frame"], now, opening=kind == "opening")
         if task.epoch != epoch:
             self.link.tell(task)
         self.tasks.touch(entry)
@@ -326,6 +348,7 @@ class Navigation:
         """One such look."""
         now, wall = self.now(), time.time()
         silent = self.link.silent(now)
+        self.link.journal.flush(now, silent=silent)
         for entry in self.tasks:
             task = entry.task
             if task.verdict is not None:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 
 from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
-from qwen3vl_vln.edge import bodies, watching
+from qwen3vl_vln.edge import bodies, recordings, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
 from qwen3vl_vln.edge.images import problem, size
@@ -175,6 +175,10 @@ def build(
         if entry is None:
             raise PathNotFound(f"robot {robot!r} has no unfinished task", code="no_task")
         return Json(full(entry))
+
+    recordings.add(
+        app, navigation.link.options.recordings_dir, lambda task: navigation.tasks.find(task) is not None, who
+    )
 
     @app.get("/vln/pipeline/stats")
     async def stats(request: Request) -> Response:

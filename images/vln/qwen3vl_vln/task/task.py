@@ -74,6 +74,7 @@ class Task:
     environment: str = ""
     progress: float = 0.0
     last_step: dict[str, Any] | None = None
+    recording_error: str | None = None
     drive: Drive | None = None
     reckoning: Reckoning = field(default_factory=Reckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)

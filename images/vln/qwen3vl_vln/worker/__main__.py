@@ -5,17 +5,20 @@ import asyncio
 import contextlib
 import os
 import socket
+from pathlib import Path
 
 import uvloop
 
 from qwen3vl_common import logs
 from qwen3vl_vln.ipc import Arena, Channel
+from qwen3vl_vln.recording.recorder import Bounds, Recorder
 from qwen3vl_vln.worker.analyst import Analyst
 from qwen3vl_vln.worker.gallery import Gallery
 from qwen3vl_vln.worker.model import ModelClient
 
 HEARTBEAT_SECONDS = 0.2
 NICENESS = 10
+MIB = 1024 * 1024
 
 
 def main() -> None:
@@ -32,7 +35,10 @@ async def _serve(options: argparse.Namespace) -> None:
     arena = Arena(options.arena_fd, options.slots, options.slot_bytes)
     key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None
     model = ModelClient(options.gateway_url, key, timeout_seconds=options.model_timeout_seconds)
-    analyst = Analyst(options.model_name, model, channel.send, arena.read, calls=options.max_model_calls)
+    recorder = _recorder(options, channel)
+    analyst = Analyst(
+        options.model_name, model, channel.send, arena.read, calls=options.max_model_calls, recorder=recorder
+    )
     pictures = Arena(options.pictures_fd, options.views, options.slot_bytes)
     canvases = Arena(options.canvases_fd, options.views, options.canvas_bytes)
     gallery = Gallery(channel.send, pictures, canvases)
@@ -41,13 +47,24 @@ async def _serve(options: argparse.Namespace) -> None:
         async for message in channel.messages():
             if message["type"] == "show":
                 gallery.take(message)
-            else:
-                analyst.take(message)
+                continue
+            if recorder is not None:
+                recorder.take(message)
+            analyst.take(message)
     finally:
         beating.cancel()
         gallery.close()
         await analyst.close()
+        if recorder is not None:
+            await recorder.close()
         await model.close()
+
+
+def _recorder(options: argparse.Namespace, channel: Channel) -> Recorder | None:
+    if options.recordings_dir is None:
+        return None
+    bounds = Bounds(options.recordings_max_mib * MIB, options.recording_file_max_mib * MIB)
+    return Recorder(options.recordings_dir, bounds, channel.send)
 
 
 async def _beat(channel: Channel) -> None:
@@ -71,6 +88,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--max-model-calls", type=int, required=True)
     parser.add_argument("--model-timeout-seconds", type=float, required=True)
     parser.add_argument("--log-level", required=True)
+    parser.add_argument("--recordings-dir", type=Path)
+    parser.add_argument("--recordings-max-mib", type=int)
+    parser.add_argument("--recording-file-max-mib", type=int)
     return parser.parse_args()
 
 

@@ -27,6 +27,16 @@ OLD_KEY_FRAME_SECONDS = 0.5
 """A key frame that waited longer for the model is replaced by a picture of now."""
 
 
+class Recorder(Protocol):
+    """Keeps what is shown to it; never waits, never fails."""
+
+    def frame(self, message: Message, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
+        """A picture was looked at."""
+
+    def call(self, task_id: str, fields: dict[str, Any]) -> None:
+        """A model call ended."""
+
+
 class Model(Protocol):
     """Answers one question."""
 
@@ -71,6 +81,7 @@ class Analyst:
         send: takes messages for the edge.
         read: the bytes of a slot.
         calls: how many questions run at once.
+        recorder: is shown what was seen, asked and answered.
     """
 
     model_name: str
@@ -78,6 +89,7 @@ class Analyst:
     send: Callable[[Message], None]
     read: Callable[[int, int], bytes]
     calls: int = 4
+    recorder: Recorder | None = None
     _jobs: dict[str, _Job] = field(default_factory=dict)
     _queue: deque[str] = field(default_factory=deque)
     _running: int = 0
@@ -141,19 +153,19 @@ class Analyst:
         try:
             seen = await loop.run_in_executor(None, view, jpeg)
         except CorruptImageError:
-            self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": "corrupt_frame"})
-            self._want(task_id, job, 0.0)
+            self._fault(task_id, job, message, jpeg, "corrupt_frame")
             return
         now = loop.time()
         if seen.covered:
-            self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": "covered_camera"})
-            self._want(task_id, job, 0.0)
+            self._fault(task_id, job, message, jpeg, "covered_camera")
             return
         pose = tuple(message["pose"]) if message["pose"] else None
         key = job.chooser.choose(seen, now, pose, force=message["force"] or job.stale)
         self.send(
             {"type": "looked", "task": task_id, "epoch": job.epoch, "key": key, "changed": job.chooser.changed(seen)}
         )
+        if self.recorder is not None:
+            self.recorder.frame(message, jpeg, key=key)
         # One that somebody waits for is not replaced by a newer one.
         kept = job.waiting is not None and job.waiting.keep and not message["keep"]
         if key and self._jobs.get(task_id) is job and not kept:
@@ -161,6 +173,12 @@ class Analyst:
             job.waiting = KeyFrame(message["frame"], jpeg, now, keep=message["keep"])
             self._enqueue(task_id, job)
         self._want(task_id, job, job.chooser.rest_seconds(now))
+
+    def _fault(self, task_id: str, job: _Job, message: Message, jpeg: bytes, reason: str) -> None:
+        self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": reason})
+        if self.recorder is not None:
+            self.recorder.frame(message, jpeg, fault=reason)
+        self._want(task_id, job, 0.0)
 
     def _want(self, task_id: str, job: _Job, seconds: float) -> None:
         """Ask for the next picture once it can be a key frame."""
@@ -209,15 +227,45 @@ class Analyst:
         except ModelError as error:
             deadline = isinstance(error, ModelDeadlineError)
             self.send({"type": "failed", **answer, "message": str(error), "deadline": deadline})
+            self._record(job, answer, loop.time() - asked, {"outcome": "failed", "detail": str(error)})
             await self._back_off(job)
+        except asyncio.CancelledError:
+            self._record(job, answer, loop.time() - asked, {"outcome": "cancelled", "detail": "not_wanted_any_more"})
+            raise
         else:
+            read, seconds = self._read_reply(job, reply), loop.time() - asked
+            self.send({"type": "result", **answer, **read, "seconds": seconds})
+            self._record(job, answer, seconds, read, reply)
             job.failures = 0
             job.history.append(key.jpeg)
-            self.send({"type": "result", **answer, **self._read_reply(job, reply), "seconds": loop.time() - asked})
         finally:
             self._running -= 1
             job.call = None
             self._go_on(task_id, job)
+
+    def _record(self, job: _Job, answer: Message, seconds: float, read: Message, reply: Reply | None = None) -> None:
+        if self.recorder is None:
+            return
+        fields = {
+            "frame": answer["frame"],
+            "epoch": answer["epoch"],
+            "instruction": job.instruction,
+            "language": job.language,
+            "profile": job.profile,
+            "reverse": job.reverse,
+            "history_frames": len(job.history),
+            "seconds": seconds,
+            "text": None if reply is None else reply.text,
+            "finish_reason": None if reply is None else reply.finish_reason,
+            "outcome": read["outcome"],
+            "reason": read["detail"],
+            "waypoints": read.get("waypoints", []),
+            "action": read.get("action", ""),
+            "environment": read.get("environment", ""),
+            "progress": read.get("progress"),
+            "clamped": read.get("clamped", False),
+        }
+        self.recorder.call(answer["task"], fields)
 
     def _opening_heard(self, job: _Job, answer: Message, asked: float) -> Callable[[str], None]:
         """Sends the waypoints of an answer as soon as their array is closed, once."""

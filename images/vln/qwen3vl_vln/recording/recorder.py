@@ -1,0 +1,201 @@
+"""The worker's door to recordings: takes what happened, at once, and has a thread write it.
+
+A disk that is slow loses messages, which are counted; one that hangs holds up this thread and nobody else."""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.recording import messages
+from qwen3vl_vln.recording.messages import Entry, Fix
+from qwen3vl_vln.recording.scribe import Scribe
+from qwen3vl_vln.recording.shelf import Shelf
+
+log = logging.getLogger(__name__)
+
+WAITING_MOST_BYTES = 32 * 1024 * 1024
+SMALL_BYTES = 1024
+CLOSE_SECONDS = 0.8
+
+Job = Callable[[Scribe], None]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much may be kept: all files together, and one file."""
+
+    total_bytes: int
+    file_bytes: int
+
+
+class Recorder:
+    """Records the tasks that want it.
+
+    Args:
+        send: takes messages for the edge; called in the loop.
+    """
+
+    def __init__(self, folder: Path, bounds: Bounds, send: Callable[[Message], None]) -> None:
+        self._folder, self._bounds, self._send = folder, bounds, send
+        self._tasks: dict[str, dict[str, Any]] = {}
+        self._jobs: queue.SimpleQueue[tuple[Job, int] | None] = queue.SimpleQueue()
+        self._waiting_bytes, self._lock = 0, threading.Lock()
+        self._lost: dict[str, int] = {}
+        self._loop = asyncio.get_running_loop()
+        # Times of both processes are of one monotonic clock; a step of the wall clock does not tear a recording.
+        self._epoch_ns = time.time_ns() - time.monotonic_ns()
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
+        self._thread.start()
+
+    # In the loop ----------------------------------------------------------------------------------------------------
+
+    def take(self, message: Message) -> None:
+        """See a message of the edge."""
+        kind, task_id = message["type"], message["task"]
+        if kind == "task":
+            self._settings(task_id, message)
+        elif task_id not in self._tasks:
+            return
+        elif kind == "record":
+            self._record(task_id, message)
+        elif kind == "forget":
+            self._event(task_id, "deleted", "", self._tasks[task_id])
+            self._end(task_id)
+
+    def _settings(self, task_id: str, message: Message) -> None:
+        before = self._tasks.get(task_id)
+        if not message["recording"]:
+            if before is not None:
+                self._event(task_id, "recording_off", "", message)
+                self._end(task_id)
+            return
+        if before is None and message["verdict"] is not None:
+            return
+        self._tasks[task_id] = message
+        about = {name: value for name, value in message.items() if name not in ("type", "task")}
+        at_ns = self._now_ns()
+        self._put(SMALL_BYTES, lambda scribe: scribe.begin(task_id, about, at_ns))
+        for kind, text in changes(before, message):
+            self._event(task_id, kind, text, message, about=about)
+
+    def _record(self, task_id: str, message: Message) -> None:
+        rows = [(self._ns(row[0]), row[1:]) for row in message["answers"]]
+        plans = [(self._ns(fields.pop("at")), fields) for fields in message["plans"]]
+
+        def entries() -> list[Entry]:
+            made = [entry for at_ns, fields in plans for entry in messages.plan(at_ns, fields)]
+            return made + messages.answers(rows)
+
+        if rows or plans:
+            self._add(task_id, SMALL_BYTES * len(rows), entries)
+        if message["lost"]:
+            self._lost[task_id] = self._lost.get(task_id, 0) + message["lost"]
+        if message["end"]:
+            self._end(task_id)
+
+    def frame(self, message: Message, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
+        """A picture was looked at."""
+        task_id = message["task"]
+        if task_id in self._tasks:
+            at_ns, number, epoch = self._ns(message["received"]), message["frame"], message["epoch"]
+            pose: Fix = message["pose"]
+            self._add(
+                task_id,
+                2 * len(jpeg),
+                lambda: messages.frame(at_ns, number, epoch, jpeg, key=key, pose=pose, fault=fault),
+            )
+
+    def call(self, task_id: str, fields: dict[str, Any]) -> None:
+        """A model call ended; `fields` are those of `messages.call`."""
+        if task_id in self._tasks:
+            at_ns = self._now_ns()
+            self._add(task_id, SMALL_BYTES + len(fields["text"] or ""), lambda: messages.call(at_ns, fields))
+
+    def _event(
+        self, task_id: str, kind: str, text: str, message: Message, *, about: dict[str, Any] | None = None
+    ) -> None:
+        at_ns, epoch = self._now_ns(), message["epoch"]
+        self._add(task_id, SMALL_BYTES, lambda: messages.event(at_ns, kind, text, epoch, task=about))
+
+    def _add(self, task_id: str, size: int, entries: Callable[[], list[Entry]]) -> None:
+        lost, at_ns = self._lost.pop(task_id, 0), self._now_ns()
+
+        def job(scribe: Scribe) -> None:
+            if lost:
+                text = f"{lost} messages were lost: the disk is slow"
+                scribe.add(task_id, messages.event(at_ns, "lost", text, 0, level=messages.WARNING))
+            scribe.add(task_id, entries())
+
+        if not self._put(size, job):
+            self._lost[task_id] = lost + 1
+
+    def _end(self, task_id: str) -> None:
+        self._tasks.pop(task_id, None)
+        self._lost.pop(task_id, None)
+        self._put(0, lambda scribe: scribe.end(task_id))
+
+    def _put(self, size: int, job: Job) -> bool:
+        with self._lock:
+            if size and self._waiting_bytes + size > WAITING_MOST_BYTES:
+                return False
+            self._waiting_bytes += size
+        self._jobs.put((job, size))
+        return True
+
+    def _ns(self, monotonic_seconds: float) -> int:
+        return self._epoch_ns + int(monotonic_seconds * messages.NANOSECONDS)
+
+    def _now_ns(self) -> int:
+        return self._epoch_ns + time.monotonic_ns()
+
+    async def close(self) -> None:
+        """Finish all files, if the disk lets it soon."""
+        self._jobs.put(None)
+        await self._loop.run_in_executor(None, self._thread.join, CLOSE_SECONDS)
+
+    # In the thread --------------------------------------------------------------------------------------------------
+
+    def _work(self) -> None:
+        shelf = Shelf(self._folder, self._bounds.total_bytes)
+        try:
+            shelf.take_stock()
+        except OSError as error:
+            log.warning("the folder of recordings cannot be read: %s", error.strerror)
+        scribe = Scribe(shelf, self._bounds.file_bytes, self._tell)
+        while (item := self._jobs.get()) is not None:
+            job, size = item
+            try:
+                job(scribe)
+            except Exception:
+                log.exception("a recording failed")
+            with self._lock:
+                self._waiting_bytes -= size
+        scribe.close()
+
+    def _tell(self, task_id: str, size_bytes: int, error: str | None) -> None:
+        message = {"type": "recording", "task": task_id, "bytes": size_bytes, "error": error}
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._send, message)
+
+
+def changes(before: Message | None, after: Message) -> list[tuple[str, str]]:
+    """What is new about a task, as events: a word and a sentence each."""
+    if before is None:
+        return [("worker_restarted" if after["again"] else "recording_on", after["instruction"])]
+    found = []
+    if after["instruction"] != before["instruction"]:
+        found.append(("instruction_changed", after["instruction"]))
+    if (after["phase"] == "Paused") != (before["phase"] == "Paused") and after["verdict"] is None:
+        found.append(("paused" if after["phase"] == "Paused" else "resumed", ""))
+    if after["camera_number"] != before["camera_number"]:
+        found.append(("camera_changed", "its pictures have another shape"))
+    if after["verdict"] != before["verdict"]:
+        found.append(("finished", f"{after['verdict']}: {after['message']}"))
+    return found
