@@ -1,0 +1,1 @@
+"""A ROS 2 robot that walks by the VLN API."""

@@ -1,0 +1,121 @@
+"""Pictures and odometry in, velocities out to an input of twist_mux; never straight to the base."""
+
+import sys
+from pathlib import Path
+
+import rclpy
+from geometry_msgs.msg import Twist
+from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Bool
+
+from qwen3vl_client import Odometry, SyncRobot, boot_time
+from qwen3vl_robot.values import JPEG, Origin, captured_seconds, wrong_base_timeout, yaw_of
+
+COMMAND_HZ = 30.0
+ODOMETRY_SECONDS = 0.3
+# Best effort hears reliable publishers too; the other way round nothing would come, and nobody would say so.
+NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
+COMMANDS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
+
+
+class RobotNode(Node):
+    """One robot and its task."""
+
+    def __init__(self) -> None:
+        super().__init__("qwen3vl_robot")
+        declare = self.declare_parameter
+        refusal = wrong_base_timeout(declare("base_timeout_seconds", 0.0).value)
+        if refusal is not None:
+            raise ValueError(refusal)
+        if self.get_parameter("use_sim_time").value:
+            raise ValueError("use_sim_time: the freshness of answers is measured in real time")
+        key_file = declare("key_file", "").value
+        self._image_seconds = 1.0 / declare("image_hz", 8.0).value
+        key = Path(key_file).read_text().strip() if key_file else None
+        self._robot = SyncRobot(declare("url", "").value, key=key, writer=self.get_fully_qualified_name()).start()
+        self._origin = Origin()
+        self._odometry: Odometry | None = None
+        self._odometry_at = self._image_at = float("-inf")
+        self._emergency_stop = False
+        self._said = ""
+        self._commands = self.create_publisher(Twist, "qwen3vl/cmd_vel", COMMANDS)
+        self.create_subscription(CompressedImage, "image/compressed", self._image, NEWEST)
+        self.create_subscription(OdometryMessage, "odom", self._moved, NEWEST)
+        self.create_subscription(Bool, "emergency_stop", self._pressed, NEWEST)
+        self.create_timer(1.0 / COMMAND_HZ, self._turn)
+
+    def close(self) -> None:
+        """Stand, and end the connection."""
+        self._commands.publish(Twist())
+        self._robot.close()
+
+    def _image(self, message: CompressedImage) -> None:
+        now, data = boot_time(), bytes(message.data)
+        if now - self._image_at < self._image_seconds:
+            return
+        if not data.startswith(JPEG):
+            self._say(f"{message.format}: the camera must publish JPEG")
+            return
+        stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
+        captured = captured_seconds(now, self.get_clock().now().nanoseconds * 1e-9, stamp)
+        if captured is None:
+            self._say("pictures come too late, or their stamps are of another clock")
+            return
+        self._image_at = now
+        self._robot.send(
+            data, captured_seconds=captured, odometry=self._fresh_odometry(), emergency_stop=self._emergency_stop
+        )
+
+    def _moved(self, message: OdometryMessage) -> None:
+        at, to, twist = message.pose.pose.position, message.pose.pose.orientation, message.twist.twist
+        yaw = yaw_of(to.x, to.y, to.z, to.w)
+        epoch = self._origin.seen(at.x, at.y, yaw)
+        self._odometry = Odometry(at.x, at.y, yaw, twist.linear.x, twist.angular.z, epoch)
+        self._odometry_at = boot_time()
+
+    def _pressed(self, message: Bool) -> None:
+        self._emergency_stop = message.data
+
+    def _fresh_odometry(self) -> Odometry | None:
+        return self._odometry if boot_time() - self._odometry_at <= ODOMETRY_SECONDS else None
+
+    def _turn(self) -> None:
+        odometry = self._fresh_odometry()
+        self._robot.tick(odometry=odometry, emergency_stop=self._emergency_stop)
+        command, twist = self._robot.command(), Twist()
+        # Without odometry the server counts what it told as driven, also where mux or monitor held the robot.
+        if odometry is not None:
+            twist.linear.x, twist.angular.z = command.linear_mps, command.angular_rps
+        self._commands.publish(twist)
+        why = "no odometry" if odometry is None else self._robot.refusal or f"{command.state}: {command.reason}"
+        self._say(why)
+
+    def _say(self, text: str) -> None:
+        if text != self._said:
+            self.get_logger().info(text)
+            self._said = text
+
+
+def main() -> None:
+    """Entry point."""
+    rclpy.init()
+    try:
+        node = RobotNode()
+    except (ValueError, OSError) as error:
+        rclpy.shutdown()
+        sys.exit(f"qwen3vl_robot does not start: {error}")
+    try:
+        rclpy.spin(node)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        node.close()
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""What the node computes, without ROS."""
+
+import math
+from dataclasses import dataclass
+
+LONGEST_TIMEOUT_SECONDS = 0.5
+OLDEST_IMAGE_SECONDS = 0.5
+JUMP_METRES, JUMP_RADIANS = 0.5, 1.0
+JPEG = b"\xff\xd8"
+
+
+def wrong_base_timeout(seconds: float) -> str | None:
+    """Why the node must not start with this time-out of the base, or None."""
+    if 0.0 < seconds <= LONGEST_TIMEOUT_SECONDS:
+        return None
+    return (
+        f"base_timeout_seconds is {seconds:g}: the base driver needs its own time-out of more than 0 and at most "
+        f"{LONGEST_TIMEOUT_SECONDS:g} s, measured with `qwen3vl robot check`; twist_mux and collision_monitor send "
+        "nothing when nothing comes, so that without it the robot drives on when a program dies"
+    )
+
+
+def yaw_of(x: float, y: float, z: float, w: float) -> float:
+    """Radians, counter-clockwise, of a quaternion."""
+    return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
+
+
+def captured_seconds(monotonic: float, ros_now: float, ros_stamp: float) -> float | None:
+    """When a picture was taken on the monotonic clock, or None where it is too old to be sent.
+
+    Only the difference of two ROS times is used: that clock may be set meanwhile. A stamp in the future is now.
+    """
+    age = max(0.0, ros_now - ros_stamp)
+    return monotonic - age if age <= OLDEST_IMAGE_SECONDS else None
+
+
+@dataclass
+class Origin:
+    """Counts how often the frame of the odometry has jumped, as it does when a localisation corrects itself."""
+
+    epoch: int = 0
+    _last: tuple[float, float, float] | None = None
+
+    def seen(self, x: float, y: float, yaw: float) -> int:
+        """The number of the frame that this pose is in."""
+        if self._last is not None:
+            moved = math.hypot(x - self._last[0], y - self._last[1])
+            turned = abs(math.remainder(yaw - self._last[2], math.tau))
+            self.epoch += moved > JUMP_METRES or turned > JUMP_RADIANS
+        self._last = x, y, yaw
+        return self.epoch
