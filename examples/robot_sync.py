@@ -4,8 +4,8 @@
     python examples/robot_sync.py ws://simulator-vln.robots/vln/robot/go2-01 --key-file key --base my_robot:Base
 
 `my_robot.Base` is yours: `drive(linear_mps, angular_rps)`, `odometry() -> (x, y, yaw)`, `picture() -> bytes | None`
-(the newest JPEG, None where there is no new one) and `timeout_seconds`, after which the driver stands by itself. Measure
-the last with `qwen3vl robot check`. This loop is no safety function."""
+(the newest JPEG, None where there is no new one) and `timeout_seconds`, after which the driver stands by itself; the
+last is measured with `qwen3vl robot check`. This loop is no safety function."""
 
 import argparse
 import importlib
