@@ -4,6 +4,7 @@ import base64
 import contextlib
 import http.client
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -21,21 +22,19 @@ REST_WARM = 60
 @contextlib.contextmanager
 def viewers(bench: Bench, task: str, count: int) -> Iterator[list[int]]:
     """That many people who watch a task; gives the bytes that each has had."""
-    over = threading.Event()
     received = [0] * count
+    connections = [http.client.HTTPConnection("127.0.0.1", bench.port, timeout=600) for _ in range(count)]
 
     def watch(number: int) -> None:
-        connection = http.client.HTTPConnection("127.0.0.1", bench.port, timeout=5)
+        connection = connections[number]
         connection.request("GET", f"/vln/task/{task}/view", headers=HEADERS)
         answer = connection.getresponse()
         if answer.status != 200:
             raise SystemExit(f"nobody may watch: {answer.status} {answer.read()[:200]!r}")
-        while not over.is_set():
-            try:
-                received[number] += len(answer.read1(1 << 16))
-            except TimeoutError:
-                continue
-        connection.close()
+        # It ends when the connection is shut down below.
+        with contextlib.suppress(http.client.IncompleteRead, OSError):
+            while data := answer.read1(1 << 16):
+                received[number] += len(data)
 
     threads = [threading.Thread(target=watch, args=(number,), daemon=True) for number in range(count)]
     for thread in threads:
@@ -43,9 +42,11 @@ def viewers(bench: Bench, task: str, count: int) -> Iterator[list[int]]:
     try:
         yield received
     finally:
-        over.set()
-        for thread in threads:
+        for connection, thread in zip(connections, threads, strict=True):
+            if connection.sock is not None:
+                connection.sock.shutdown(socket.SHUT_RDWR)
             thread.join(6)
+            connection.close()
 
 
 @contextlib.contextmanager
