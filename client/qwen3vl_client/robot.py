@@ -142,14 +142,9 @@ class Robot:
         Raises:
             ClosedError: after the end of `async with`.
         """
-        self.offer(
-            jpeg,
-            captured_seconds=captured_seconds,
-            odometry=odometry,
-            force_key=force_key,
-            blocked=blocked,
-            emergency_stop=emergency_stop,
-        )
+        now = self._clock()
+        captured = now if captured_seconds is None else captured_seconds
+        self.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
         self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
@@ -196,25 +191,14 @@ class Robot:
 
     # The same in two halves, for a program with threads: the first of any thread, the second of the loop's ----------
 
-    def offer(
-        self,
-        jpeg: bytes | None,
-        *,
-        captured_seconds: float | None = None,
-        odometry: Odometry | None = None,
-        force_key: bool = False,
-        blocked: bool = False,
-        emergency_stop: bool = False,
-    ) -> None:
+    def offer(self, letter: Letter) -> None:
         """Put something into the outbox, as `send` does, without waking the sender."""
         if self._closed:
             raise ClosedError("this robot was closed; make another one")
-        now = self._clock()
-        self._barrier = "emergency_stop" if emergency_stop else "blocked" if blocked else None
+        self._barrier = "emergency_stop" if letter.emergency_stop else "blocked" if letter.blocked else None
         if self._barrier is not None and self._link is not None:
-            self._link.freshness.distrust(now)
-        captured = now if captured_seconds is None else captured_seconds
-        self._outbox.put(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
+            self._link.freshness.distrust(letter.offered_at)
+        self._outbox.put(letter)
 
     def wake(self) -> None:
         """Have the sender look into the outbox."""

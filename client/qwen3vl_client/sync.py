@@ -10,8 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from qwen3vl_client.freshness import Command
+from qwen3vl_client.outbox import Letter
 from qwen3vl_client.protocol import Odometry
-from qwen3vl_client.robot import STOP_SECONDS, ClosedError, Robot
+from qwen3vl_client.robot import STOP_SECONDS, ClosedError, Robot, boot_time
 from qwen3vl_client.statistics import Statistics
 
 log = logging.getLogger(__name__)
@@ -110,14 +111,9 @@ class SyncRobot:
             ClosedError: not started, closed, or the connection's thread has ended.
         """
         self._need()
-        self._robot.offer(
-            jpeg,
-            captured_seconds=captured_seconds,
-            odometry=odometry,
-            force_key=force_key,
-            blocked=blocked,
-            emergency_stop=emergency_stop,
-        )
+        now = boot_time()
+        captured = now if captured_seconds is None else captured_seconds
+        self._robot.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
         # One wake-up at a time: a loop that is late must not gather thousands.
         if not self._waking:
             self._waking = True
