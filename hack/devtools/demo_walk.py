@@ -24,6 +24,14 @@ LINGER_SECONDS = 120
 
 Kubectl = Callable[..., str]
 
+FETCH_SNAPSHOT = """
+import os, sys, urllib.request
+headers = {"Authorization": "Bearer " + os.environ["QWEN3VL_ROBOT_KEY"]}
+with urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers), timeout=5) as answer:
+    open("/out/overlay.jpg", "wb").write(answer.read())
+"""
+"""What somebody who watches sees: the camera's picture with the plan drawn into it, from the VLN API."""
+
 
 def robot_pod(namespace: str, model: str, image: str, arguments: list[str]) -> str:
     """A pod that is the robot: it reaches the VLN API by its Service, with a key from the model's Secret."""
@@ -119,6 +127,9 @@ def walk(kubectl: Kubectl, command: tuple[str, ...], namespace: str, model: str,
         log = RobotLog(show=_show_progress)
         with Follow(*command, "logs", "--follow", POD, take=log.take):
             _until(lambda: log.driven_metres >= CHANGE_AFTER_METRES, log, "the robot did not set out", advice)
+            session = json.loads(kubectl("get", "navtask", TASK, "--output", "json", show=False))["status"]["session"]
+            snapshot = f"http://{model}-vln.{namespace}/vln/task/{session['id']}/snapshot"
+            kubectl("exec", POD, "--", "python", "-c", FETCH_SNAPSHOT, snapshot, show=False, advice=advice)
             change = json.dumps({"spec": {"instruction": OTHER_DOOR}})
             say("half-way the instruction changes to another door")
             kubectl("patch", "navtask", TASK, "--type", "merge", "--patch", change)
@@ -216,3 +227,4 @@ def _tell(task: dict[str, Any], report: dict[str, Any], out: Path) -> None:
     latency = f"p50 {report.get('latency_p50_ms')} ms, p99 {report.get('latency_p99_ms')} ms"
     say(f"answer latency in the cluster: {latency}, of {report.get('answers')} answers")
     say(f"pictures: {out / 'map.png'} (the way) and {out / 'frames.png'} (what the camera saw)")
+    say(f"         {out / 'overlay.jpg'} (the plan at half-way, as a viewer sees it)")
