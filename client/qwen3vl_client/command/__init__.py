@@ -3,9 +3,9 @@
 import argparse
 import sys
 
-from qwen3vl_client.command import robot
+from qwen3vl_client.command import record, robot
 
-NOUNS = (robot,)
+NOUNS = (robot, record)
 
 
 def main(arguments: list[str] | None = None) -> None:

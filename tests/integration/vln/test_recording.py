@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import signal
+import sys
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,17 @@ from typing import Any
 import jsonschema
 import pytest
 from mcap.reader import make_reader
-from tests.integration.vln.conftest import ENGINE_KEY, FORWARD, OPERATOR_KEY, OWNER, ROBOT_KEY, Chain, Program, base
+from tests.integration.vln.conftest import (
+    ENGINE_KEY,
+    ENVIRONMENT,
+    FORWARD,
+    OPERATOR_KEY,
+    OWNER,
+    ROBOT_KEY,
+    Chain,
+    Program,
+    base,
+)
 from tests.integration.vln.test_faults import child_of
 
 GOAL = {"reached_goal": True, "waypoints": [], "action": "stop"}
@@ -92,6 +103,37 @@ async def test_a_walk_is_in_its_recording(chain: Chain) -> None:
     assert record["recording"] == {"enabled": True, "error": None}
     _, metrics = await chain.ask("GET", "/metrics")
     assert f"qwen3vl_vln_recorded_bytes_total {float(len(data))}" in metrics
+
+
+async def qwen3vl(*arguments: object) -> tuple[int, str]:
+    """The command line; exit status, and what it prints."""
+    command = (sys.executable, "-m", "qwen3vl_client.command", *map(str, arguments))
+    environment = ENVIRONMENT | {"QWEN3VL_ROBOT_KEY": "view-key"}
+    process = await asyncio.create_subprocess_exec(*command, env=environment, stdout=-1, stderr=-1)
+    out, error = await process.communicate()
+    assert b"Traceback" not in error, error.decode()
+    return process.returncode or 0, out.decode()
+
+
+async def test_the_command_line_fetches_tells_exports_and_replays(chain: Chain, tmp_path: Path) -> None:
+    task, data = await walk(chain)
+    status, listing = await qwen3vl("record", "list", chain.vln.url, task)
+    assert status == 0 and f"{len(data)} bytes" in listing and "unfinished" not in listing
+    status, fetched = await qwen3vl("record", "fetch", chain.vln.url, task, "--to", tmp_path / "here")
+    path = fetched.strip()
+    status, info = await qwen3vl("record", "info", path, "--json")
+    facts, topics = json.loads(info), read(data)
+    assert facts["verdict"] == "GoalReached" and facts["plans"] == len(topics["/plans"]) > 0
+    assert sum(facts["model_calls"].values()) == len(topics["/model"]) and facts["frames"] == len(topics["/frames"])
+    status, told = await qwen3vl("record", "export", path, "--to", tmp_path / "out")
+    assert status == 0 and f"{len(topics['/camera'])} pictures" in told
+    texts = sum(call["text"] is not None for call in topics["/model"])
+    assert await qwen3vl("record", "replay", path) == (
+        0,
+        f"{texts} texts of the model, 0 are understood otherwise now\n",
+    )
+    status, told = await qwen3vl("record", "list", chain.vln.url, "unknown")
+    assert status == 2
 
 
 async def test_who_may_read_recordings_and_what_leads_nowhere(chain: Chain) -> None:
