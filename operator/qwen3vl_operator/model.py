@@ -145,6 +145,21 @@ class NavigationResources(Part):
     )
 
 
+class Recordings(Part):
+    """Where the VLN API keeps the recordings of tasks that want one; gone with its pod."""
+
+    max_size: Quantity = Field(
+        default="1Gi",
+        description="All recordings together, at least 64Mi; a tenth of it is left free. The oldest go first.",
+        json_schema_extra=rules(
+            (
+                "type(self) == int ? self >= 67108864 : quantity(self).compareTo(quantity('64Mi')) >= 0",
+                "recordings.maxSize is at least 64Mi",
+            )
+        ),
+    )
+
+
 class Navigation(Part):
     """The VLN API of this model: a robot's camera frames in, velocities out."""
 
@@ -160,6 +175,9 @@ class Navigation(Part):
     )
     resources: NavigationResources = Field(
         default=NavigationResources(), description="What the VLN API asks of its node."
+    )
+    recordings: Recordings = Field(
+        default=Recordings(), description="Where tasks are recorded whose spec.recording.enabled says so."
     )
 
 

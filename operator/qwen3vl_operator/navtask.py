@@ -73,6 +73,15 @@ class Camera(Part):
     )
 
 
+class Recording(Part):
+    """Whether what the robot sees and is told is kept, for people to look at afterwards."""
+
+    enabled: bool = Field(
+        default=False,
+        description="Keep pictures, the model's words, plans and answers as MCAP files in the VLN API's pod.",
+    )
+
+
 class Prompt(Part):
     """How the model is asked."""
 
@@ -126,6 +135,7 @@ class NavTaskSpec(Part):
     keyframes: Keyframes = Field(default=Keyframes(), description="Which frames are shown to the model.")
     history: History = Field(default=History(), description="What the model is shown beside the newest frame.")
     camera: Camera = Field(default=Camera(), description="How the camera looks at the floor.")
+    recording: Recording = Field(default=Recording(), description="Whether the task is recorded.")
     prompt: Prompt = Field(default=Prompt(), description="How the model is asked.")
     ttl_seconds_after_finished: int | None = Field(
         default=None, ge=0, le=31_536_000, description="Delete the NavTask this long after its end; absent: never."

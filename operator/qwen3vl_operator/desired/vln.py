@@ -1,9 +1,11 @@
 """The VLN API of a model: Deployment, Service, autoscaler, and the first robot's key. None where navigation is off."""
 
 import base64
+from decimal import Decimal
 from typing import Any
 
 from qwen3vl_operator import names
+from qwen3vl_operator.compare import quantity
 from qwen3vl_operator.desired.engine import USER_ID
 from qwen3vl_operator.desired.metadata import Object, labels, metadata, selector
 from qwen3vl_operator.model import Navigation, VisionModel
@@ -17,6 +19,11 @@ CPU = "100m"
 MEMORY_REQUEST = "256Mi"
 MEMORY_LIMIT = "1Gi"
 TARGET_CPU_PERCENT = 80
+RECORDINGS = "recordings"
+RECORDINGS_MOUNT = "/var/lib/qwen3vl/recordings"
+RECORDINGS_SHARE = Decimal("0.9")
+"""Of the volume: a pod whose volume is over its limit is evicted."""
+MEBIBYTE = 1024 * 1024
 
 
 def vln(model: VisionModel, *, image: str, pull_policy: str, gateway_url: str, key_hash: str) -> Object | None:
@@ -120,8 +127,13 @@ def _container(model: VisionModel, navigation: Navigation, image: str, pull_poli
         *("--port", str(names.VLN_PORT)),
         *("--model-name", model.served_name),
         *("--gateway-url", gateway_url),
+        *("--recordings-dir", RECORDINGS_MOUNT),
+        *("--recordings-max-mib", str(int(quantity(_max_size(navigation)) * RECORDINGS_SHARE / MEBIBYTE))),
     ]
-    mounts: list[Object] = [{"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
+    mounts: list[Object] = [
+        {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
+        {"name": RECORDINGS, "mountPath": RECORDINGS_MOUNT},
+    ]
     if navigation.auth == "None":
         arguments.append("--no-auth")
     else:
@@ -157,8 +169,15 @@ def _probe(path: str, *, period_seconds: int, failures: int) -> Object:
     return {"httpGet": request, "periodSeconds": period_seconds, "timeoutSeconds": 5, "failureThreshold": failures}
 
 
+def _max_size(navigation: Navigation) -> str:
+    return str(navigation.recordings.max_size)
+
+
 def _volumes(model: VisionModel, navigation: Navigation) -> list[Object]:
-    volumes: list[dict[str, Any]] = [{"name": "tmp", "emptyDir": {}}]
+    volumes: list[dict[str, Any]] = [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": RECORDINGS, "emptyDir": {"sizeLimit": _max_size(navigation)}},
+    ]
     if navigation.auth == "Keys":
         secret = navigation.keys_secret or names.child(model.name, ROBOT_KEYS)
         volumes.append({"name": ROBOT_KEYS, "secret": {"secretName": secret}})

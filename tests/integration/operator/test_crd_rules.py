@@ -42,6 +42,14 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "variable twice": (model(spec=lmdeploy(env=[{"name": "A"}, {"name": "A"}])), "spec.engine.env[1]: Duplicate value"),
     "bad size": (model(spec=SIMULATOR | {"cache": {"size": "much"}}), "spec.cache.size"),
+    "recordings too small": (
+        model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": "63Mi"}}}),
+        "recordings.maxSize is at least 64Mi",
+    ),
+    "recordings too small, a number": (
+        model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": 1000}}}),
+        "recordings.maxSize is at least 64Mi",
+    ),
     "negative replicas": (model(spec=SIMULATOR | {"replicas": -1}), "spec.replicas"),
     "fraction above one": (model(spec=lmdeploy(gpuMemoryFraction=1.5)), "spec.engine.gpuMemoryFraction"),
 }
@@ -58,6 +66,8 @@ def test_what_cannot_be_is_refused_with_words(namespace: Namespace, case: str) -
 
 ACCEPTED = {
     "longest name": model("m" * 40),
+    "small recordings": model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": "64Mi"}}}),
+    "recordings as a number": model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": 100_000_000}}}),
     "longest served name": model(spec=SIMULATOR | {"servedName": "Q" * 63}),
     "other flags": model(spec=lmdeploy(args=["--dtype", "auto", "--quant-policy=8", "-x", "--"])),
     "shared cache": model(spec=SIMULATOR | {"cache": {"accessMode": "ReadWriteMany"}, "replicas": 2}),

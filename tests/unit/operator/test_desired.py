@@ -49,7 +49,11 @@ EVERYTHING = {
     },
 }
 NAVIGATION = samples.SIMULATOR | {
-    "navigation": {"keysSecret": "robots", "resources": {"cpu": 1, "memory": "2Gi"}},
+    "navigation": {
+        "keysSecret": "robots",
+        "resources": {"cpu": 1, "memory": "2Gi"},
+        "recordings": {"maxSize": "20Gi"},
+    },
     "pod": {"imagePullSecrets": [{"name": "registry"}], "nodeSelector": {"for": "engines"}},
 }
 CASES = {
@@ -167,8 +171,21 @@ def test_without_keys_no_secret_is_made_or_mounted() -> None:
     model = samples.model(samples.SIMULATOR | {"navigation": {"auth": "None"}})
     assert [one["metadata"]["name"] for one in of_kind(model, "Secret")] == ["m-keys"]
     pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
-    assert pod["volumes"] == [{"name": "tmp", "emptyDir": {}}]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "recordings"]
     assert "--no-auth" in pod["containers"][0]["args"]
+
+
+@pytest.mark.parametrize(("size", "mebibytes"), [(None, 921), ("20Gi", 18432), (1_000_000_000, 858)])
+def test_recordings_stay_below_the_size_of_their_volume(size: str | int | None, mebibytes: int) -> None:
+    recordings = {} if size is None else {"maxSize": size}
+    model = samples.model(samples.SIMULATOR | {"navigation": {"recordings": recordings}})
+    pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "recordings")
+    arguments = pod["containers"][0]["args"]
+    assert volume["emptyDir"] == {"sizeLimit": str(size or "1Gi")}
+    assert arguments[arguments.index("--recordings-max-mib") + 1] == str(mebibytes)
+    (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "recordings")
+    assert mount["mountPath"] == arguments[arguments.index("--recordings-dir") + 1] and "readOnly" not in mount
 
 
 def test_another_secret_restarts_the_vln_api() -> None:

@@ -27,11 +27,13 @@ def test_the_schema_has_the_vln_apis_names_defaults_and_bounds(ours: Any, theirs
 
 
 def test_the_vln_api_understands_an_assertion() -> None:
-    task = nav_task(state="Paused", limits={"reverse": True, "maxSteps": 7}, prompt={"language": "zh"}, generation=4)
+    changes = {"limits": {"reverse": True, "maxSteps": 7}, "prompt": {"language": "zh"}, "recording": {"enabled": True}}
+    task = nav_task(state="Paused", generation=4, **changes)
     wish = bodies.assertion(assertion(task, Resume(elapsed_seconds=12.5, steps=3)))
     assert (wish.owner.name, wish.owner.generation, wish.state) == ("walk", 4, "Paused")
     assert (wish.settings.limits.reverse, wish.settings.limits.max_steps) == (True, 7)
     assert (wish.settings.language, wish.settings.robot) == ("zh", "go2-01")
+    assert wish.settings.recording and not bodies.assertion(assertion(nav_task(), None)).settings.recording
     assert (wish.elapsed_seconds, wish.steps, wish.resumed) == (12.5, 3, True)
     assert not bodies.assertion(assertion(task, None)).resumed
 
