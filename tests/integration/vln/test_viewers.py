@@ -111,7 +111,8 @@ class TestPictures:
             assert [len(each) for each in seen] == [12] * 4
             assert len(set(seen[0])) == 12, "every one is another picture"
             assert drawn <= seconds * 11 + 5, "each picture is drawn once for all viewers"
-            assert robot.last.state == "moving"
+            told = [command.state for at, command in robot.log if at >= began]
+            assert told.count("moving") > 0.9 * len(told) > 20, "a robot that is watched by five drives on"
 
     async def test_nothing_is_drawn_while_nobody_watches(self, chain: Chain) -> None:
         await chain.says(FORWARD)

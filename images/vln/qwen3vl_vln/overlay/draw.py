@@ -4,14 +4,16 @@ import math
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from qwen3vl_vln.overlay.course import Course, Turn, course
 from qwen3vl_vln.overlay.inset import draw_inset
-from qwen3vl_vln.overlay.projection import Floats, Projection
+from qwen3vl_vln.overlay.projection import NEAR_METRES, Floats, Projection
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Paragraph, Pixels, Writer
 
 Colour = tuple[int, int, int]
+Points = npt.NDArray[np.int32]
 MOVING = "moving"
 COLOURS: dict[str, Colour] = {
     MOVING: (80, 175, 60),
@@ -62,9 +64,8 @@ def _ribbon(picture: Pixels, way: Course, projection: Projection) -> None:
     along /= np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     side = HALF_WIDTH_METRES * np.stack((-along[:, 1], along[:, 0]), axis=1)
     left, right = way.line + side, way.line - side
-    shapes = [np.array((left[i], left[i + 1], right[i + 1], right[i])) for i in range(len(steps))]
-    shapes.append(_arrow_head(way.line[-1], along[-1]))
-    polygons = [_polygon(shape, projection) for shape in shapes]
+    quads = np.stack((left[:-1], left[1:], right[1:], right[:-1]), axis=1)
+    polygons = [*_polygons(quads, projection), *_polygons(_arrow_head(way.line[-1], along[-1])[None], projection)]
     seen = [polygon for polygon in polygons if polygon is not None]
     if not seen:
         return
@@ -87,15 +88,29 @@ def _arrow_head(tip: Floats, along: Floats) -> Floats:
     return np.array((tip + 2.2 * HALF_WIDTH_METRES * across, tip + 0.3 * along, tip - 2.2 * HALF_WIDTH_METRES * across))
 
 
-def _polygon(floor: Floats, projection: Projection) -> "np.ndarray[tuple[int, int], np.dtype[np.int32]] | None":
-    visible = projection.clipped(floor)
-    if len(visible) < 3:
-        return None
-    pixels = np.clip(projection.pixels(visible), -_FURTHEST_PIXELS, _FURTHEST_PIXELS)
-    return np.asarray(np.rint(pixels), np.int32)
+def _polygons(shapes: Floats, projection: Projection) -> list[Points | None]:
+    """Shapes on the floor (n x corners x 2) in the picture; None for those that lie behind the camera.
+
+    All that lie before it are projected at once: one by one would take most of the time of the whole overlay.
+    """
+    corners = shapes.shape[1]
+    deep = np.asarray(projection.depths(shapes.reshape(-1, 2)).reshape(-1, corners) >= NEAR_METRES)
+    whole, partly = np.all(deep, axis=1), np.any(deep, axis=1)
+    pixels = iter(_points(projection.pixels(shapes[whole].reshape(-1, 2))).reshape(-1, corners, 2))
+    found: list[Points | None] = []
+    for number, shape in enumerate(shapes):
+        if whole[number]:
+            found.append(next(pixels))
+        else:
+            found.append(_points(projection.pixels(projection.clipped(shape))) if partly[number] else None)
+    return found
 
 
-def _window(points: "np.ndarray[tuple[int, ...], np.dtype[np.int32]]", picture: Pixels) -> tuple[slice, slice] | None:
+def _points(pixels: Floats) -> Points:
+    return np.rint(np.clip(pixels, -_FURTHEST_PIXELS, _FURTHEST_PIXELS)).astype(np.int32)
+
+
+def _window(points: Points, picture: Pixels) -> tuple[slice, slice] | None:
     """The part of the picture that the points span."""
     height, width = picture.shape[:2]
     x0, y0 = np.maximum(points.min(axis=0), 0)
@@ -130,7 +145,7 @@ def _turn_here(picture: Pixels, angle: float, unit: float) -> None:
 
 
 def _arrow(picture: Pixels, pixels: Floats, unit: float) -> None:
-    points = np.rint(np.clip(pixels, -_FURTHEST_PIXELS, _FURTHEST_PIXELS)).astype(np.int32)
+    points = _points(pixels)
     thick = max(1, round(5 * unit))
     cv2.polylines(picture, [points], False, (0, 0, 0), thick + 2, cv2.LINE_AA)
     cv2.polylines(picture, [points], False, TURN, thick, cv2.LINE_AA)
