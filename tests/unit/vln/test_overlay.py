@@ -177,7 +177,9 @@ class TestWords:
         own = Writer(find_font())
         for _ in range(5):
             own.block((Paragraph("one"), Paragraph("two")), 200, 16)
-        assert own.made == 1
+        assert own.made == 2
+        own.block((Paragraph("one"), Paragraph("three")), 200, 16)
+        assert own.made == 3, "only what changed is drawn again"
 
     def test_no_more_lines_than_allowed_and_none_too_wide(self) -> None:
         own = Writer(find_font())

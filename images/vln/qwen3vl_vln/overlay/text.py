@@ -24,7 +24,8 @@ CJK_FONTS = (
 )
 LONGEST_PARAGRAPH = 400
 """Characters; what is longer does not fit in any case."""
-_KEPT = 64
+_KEPT = 128
+_LETTERS = 4096
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -47,76 +48,98 @@ def find_font(paths: tuple[str, ...] = CJK_FONTS) -> Path | None:
 
 
 @dataclass
+class _Type:
+    """A font of one size. What a letter takes is asked once: it costs as much as drawing it."""
+
+    font: _Font
+    _widths: dict[str, float] = field(default_factory=dict)
+
+    def fitting(self, words: str, width: float) -> int:
+        """How many characters fit into `width` pixels."""
+        for number, letter in enumerate(words):
+            width -= self._width(letter)
+            if width < 0:
+                return number
+        return len(words)
+
+    def _width(self, letter: str) -> float:
+        width = self._widths.get(letter)
+        if width is None:
+            if len(self._widths) >= _LETTERS:
+                self._widths.clear()
+            width = self._widths[letter] = self.font.getlength(letter)
+        return width
+
+
+@dataclass
 class Writer:
     """Makes blocks of text and keeps the newest of them.
 
     Attributes:
         font: its file; without one Pillow's own is taken, and what is not ASCII is written as escapes.
+        made: paragraphs that were drawn.
     """
 
     font: Path | None = None
     made: int = 0
-    _blocks: "OrderedDict[object, Pixels]" = field(default_factory=OrderedDict)
-    _fonts: dict[int, _Font] = field(default_factory=dict)
+    _drawn: "OrderedDict[object, Pixels]" = field(default_factory=OrderedDict)
+    _types: dict[int, _Type] = field(default_factory=dict)
 
     def block(self, paragraphs: tuple[Paragraph, ...], width: int, size: int) -> Pixels:
         """The words on black, `width` pixels wide (height x width x 3, blue-green-red), `size` pixels a letter."""
-        key = paragraphs, width, size
-        block = self._blocks.get(key)
-        if block is None:
-            block = self._blocks[key] = self._draw(paragraphs, width, size)
+        drawn = [self._paragraph(each, width, size) for each in paragraphs]
+        return np.concatenate(drawn) if drawn else np.zeros((0, width, 3), np.uint8)
+
+    def _paragraph(self, paragraph: Paragraph, width: int, size: int) -> Pixels:
+        key = paragraph, width, size
+        drawn = self._drawn.get(key)
+        if drawn is None:
+            drawn = self._drawn[key] = self._draw(paragraph, width, size)
             self.made += 1
-            if len(self._blocks) > _KEPT:
-                self._blocks.popitem(last=False)
-        self._blocks.move_to_end(key)
-        return block
+            if len(self._drawn) > _KEPT:
+                self._drawn.popitem(last=False)
+        self._drawn.move_to_end(key)
+        return drawn
 
-    def _draw(self, paragraphs: tuple[Paragraph, ...], width: int, size: int) -> Pixels:
-        font = self._load(size)
-        lines = [(line, each.colour) for each in paragraphs for line in self._wrapped(each, font, width)]
+    def _draw(self, paragraph: Paragraph, width: int, size: int) -> Pixels:
+        face = self._load(size)
+        lines = self._wrapped(paragraph, face, width)
         pitch = size + max(2, size // 3)
-        image = Image.new("RGB", (width, max(1, pitch * len(lines))))
+        image = Image.new("RGB", (width, pitch * len(lines)))
         draw = ImageDraw.Draw(image)
-        for number, (line, colour) in enumerate(lines):
+        for number, line in enumerate(lines):
             # The picture is blue-green-red; so is what is drawn here, whatever Pillow calls it.
-            draw.text((0, number * pitch), line, fill=colour, font=font)
-        return np.array(image, np.uint8)
+            draw.text((0, number * pitch), line, fill=paragraph.colour, font=face.font)
+        return np.array(image, np.uint8).reshape(-1, width, 3)
 
-    def _load(self, size: int) -> _Font:
-        font = self._fonts.get(size)
-        if font is None:
+    def _load(self, size: int) -> _Type:
+        face = self._types.get(size)
+        if face is None:
             try:
                 font = ImageFont.load_default(size) if self.font is None else ImageFont.truetype(str(self.font), size)
             except OSError:
                 log.warning("font %s cannot be read: CJK text is shown as escapes", self.font)
                 self.font = None
                 font = ImageFont.load_default(size)
-            self._fonts[size] = font
-        return font
+            face = self._types[size] = _Type(font)
+        return face
 
-    def _wrapped(self, paragraph: Paragraph, font: _Font, width: int) -> list[str]:
+    def _wrapped(self, paragraph: Paragraph, face: _Type, width: int) -> list[str]:
         words = " ".join(paragraph.words[:LONGEST_PARAGRAPH].split())
         words = "".join(letter if letter.isprintable() else "?" for letter in words)
         if self.font is None:
             words = words.encode("ascii", "backslashreplace").decode()
         lines: list[str] = []
         while words and len(lines) < paragraph.lines:
-            fits = _fitting(words, font, width)
+            fits = max(1, face.fitting(words, width))
             if fits < len(words) and len(lines) + 1 == paragraph.lines:
-                return [*lines, _shortened(words[:fits], font, width)]
+                dots = "..."
+                room = width - sum(map(face.font.getlength, dots))
+                return [*lines, words[: face.fitting(words, room)] + dots]
             at = _break(words, fits)
             lines.append(words[:at].rstrip())
             words = words[at:].lstrip()
         return lines
-
-
-def _fitting(words: str, font: _Font, width: int) -> int:
-    """How many characters, at least one, fit into `width` pixels."""
-    low, high = 1, len(words)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if font.getlength(words[:middle]) <= width else (low, middle - 1)
-    return low
 
 
 def _break(words: str, fits: int) -> int:
@@ -126,9 +149,3 @@ def _break(words: str, fits: int) -> int:
     space = words.rfind(" ", 0, fits)
     split_word = words[fits - 1].isascii() and words[fits].isascii()
     return space + 1 if split_word and space > 0 else fits
-
-
-def _shortened(words: str, font: _Font, width: int) -> str:
-    while words and font.getlength(words + "...") > width:
-        words = words[:-1]
-    return words + "..."
