@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import cv2
@@ -67,8 +67,18 @@ async def pictures(stream: aiohttp.MultipartReader, number: int) -> list[bytes]:
     return seen
 
 
-async def until(chain: Chain, name: str, value: float) -> None:
-    async with asyncio.timeout(10):
+@contextlib.contextmanager
+def stalled_viewer(chain: Chain, path: str) -> Iterator[None]:
+    """One who watches and reads nothing."""
+    with socket.socket() as stalled:
+        stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        stalled.connect(("127.0.0.1", chain.vln.port))
+        stalled.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {VIEW_KEY}\r\n\r\n".encode())
+        yield
+
+
+async def until(chain: Chain, name: str, value: float, seconds: float = 10.0) -> None:
+    async with asyncio.timeout(seconds):
         while await count(chain, name) != value:  # noqa: ASYNC110 - another process is asked
             await asyncio.sleep(0.05)
 
@@ -98,10 +108,7 @@ class TestPictures:
         async with base(chain, f"/vln/ws/{task}") as robot:
             await robot.until(lambda told: told.state == "moving")
             before = await rendered(chain)
-            with socket.socket() as stalled:
-                stalled.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                stalled.connect(("127.0.0.1", chain.vln.port))
-                stalled.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {VIEW_KEY}\r\n\r\n".encode())
+            with stalled_viewer(chain, path):
                 async with contextlib.AsyncExitStack() as stack:
                     streams = [await stack.enter_async_context(watching(chain, path)) for _ in range(4)]
                     began = asyncio.get_running_loop().time()
@@ -160,6 +167,25 @@ class TestPictures:
         async with base(chain, f"/vln/ws/{task}"), watching(chain, "/vln/robot/go2/view") as stream:
             assert len(await pictures(stream, 2)) == 2
         assert (await look(chain, "/vln/robot/nobody/view"))[0] == 404
+
+    async def test_a_viewer_that_takes_nothing_is_given_up(self, chain: Chain) -> None:
+        task = await chain.create()
+        async with base(chain, f"/vln/ws/{task}"):
+            with stalled_viewer(chain, f"/vln/task/{task}/view"):
+                await until(chain, "qwen3vl_vln_viewers", 1)
+                await until(chain, "qwen3vl_vln_viewers", 0, seconds=30)
+
+    async def test_viewers_do_not_keep_the_server_from_ending(self, chain: Chain) -> None:
+        task = await chain.create()
+        path = f"/vln/task/{task}/view"
+        async with base(chain, f"/vln/ws/{task}"), watching(chain, path) as stream:
+            with stalled_viewer(chain, path):
+                await pictures(stream, 3)
+                assert chain.vln.process is not None
+                chain.vln.process.terminate()
+                left = await pictures(stream, 1000)
+                assert len(left) < 1000
+                await asyncio.wait_for(chain.vln.process.wait(), 20)
 
 
 class TestAnswers:
