@@ -19,6 +19,7 @@ TASK = "to-the-red-door"
 ROBOT = "go2-01"
 OTHER_DOOR = "Walk to the blue door and stop."
 CHANGE_AFTER_METRES = 1.5
+RECORDINGS = "/var/lib/qwen3vl/recordings"
 WALK_SECONDS = 240
 LINGER_SECONDS = 120
 
@@ -135,7 +136,9 @@ def walk(kubectl: Kubectl, command: tuple[str, ...], namespace: str, model: str,
             kubectl("patch", "navtask", TASK, "--type", "merge", "--patch", change)
             _until(lambda: log.report is not None, log, "the robot did not arrive", advice)
     report = log.report or {}
-    collect(command, out)
+    collect(command, (POD, "/out"), out)
+    subprocess.run((*command, "exec", POD, "--", "touch", "/out/collected"), check=True)
+    collect(command, (f"deployment/{model}-vln", RECORDINGS), out / "recordings")
     kubectl("get", "navtasks")
     _tell(json.loads(kubectl("get", "navtask", TASK, "--output", "json", show=False)), report, out)
     if report.get("ended") != "goal" or report.get("door") != "blue" or report.get("collisions"):
@@ -176,15 +179,19 @@ def replay(kubectl: Kubectl, command: tuple[str, ...], namespace: str, model: st
         raise Failure("an answer had a velocity without a plan", advice)
 
 
-def collect(command: tuple[str, ...], out: Path) -> None:
-    """Fetch the robot's pictures."""
-    packed = subprocess.run((*command, "exec", POD, "--", "tar", "cf", "-", "-C", "/out", "."), capture_output=True)
+def collect(command: tuple[str, ...], source: tuple[str, str], out: Path) -> None:
+    """Fetch a folder of a pod: the robot's pictures, the recordings of the VLN API.
+
+    Raises:
+        Failure: it cannot be read.
+    """
+    pod, folder = source
+    packed = subprocess.run((*command, "exec", pod, "--", "tar", "cf", "-", "-C", folder, "."), capture_output=True)
     if packed.returncode:
-        raise Failure(f"the pictures cannot be fetched: {packed.stderr.decode().strip()}")
+        raise Failure(f"{folder} of {pod} cannot be fetched: {packed.stderr.decode().strip()}")
     out.mkdir(parents=True, exist_ok=True)
     with tarfile.open(fileobj=io.BytesIO(packed.stdout)) as archive:
         archive.extractall(out, filter="data")
-    subprocess.run((*command, "exec", POD, "--", "touch", "/out/collected"), check=True)
 
 
 def _send(command: tuple[str, ...], pictures: list[Path]) -> None:
@@ -228,3 +235,5 @@ def _tell(task: dict[str, Any], report: dict[str, Any], out: Path) -> None:
     say(f"answer latency in the cluster: {latency}, of {report.get('answers')} answers")
     say(f"pictures: {out / 'map.png'} (the way) and {out / 'frames.png'} (what the camera saw)")
     say(f"         {out / 'overlay.jpg'} (the plan at half-way, as a viewer sees it)")
+    for path in sorted((out / "recordings").rglob("*.mcap")):
+        say(f"recording: {path}, {path.stat().st_size / 2**20:.1f} MiB; open it in Foxglove")

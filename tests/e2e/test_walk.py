@@ -14,6 +14,18 @@ MODEL = "simulator"
 RED, BLUE = "Walk to the red door and stop.", "Walk to the blue door and stop."
 
 
+COUNT_TOPICS = """
+import collections, json, pathlib, sys
+from mcap.reader import make_reader
+counts = collections.Counter()
+for path in pathlib.Path("/var/lib/qwen3vl/recordings", sys.argv[1]).glob("*.mcap"):
+    with path.open("rb") as file:
+        counts.update(channel.topic for _, channel, _ in make_reader(file).iter_messages())
+print(json.dumps(counts))
+"""
+"""Messages by topic in a task's recording; run in the VLN API's pod."""
+
+
 @pytest.fixture
 def walk(release: Release, client: Client, request: pytest.FixtureRequest) -> Iterator[Walk]:
     """A walk of the example's model, cleared away afterwards."""
@@ -36,7 +48,7 @@ def well_done(walk: Walk, door: str) -> dict[str, object]:
 
 def test_to_the_door(walk: Walk, figure: Figures) -> None:
     begun = time.monotonic()
-    walk.start(RED)
+    walk.start(RED, recording={"enabled": True})
     walk.reaches(lambda: walk.phase() == "Running", 60, "the NavTask is Running")
     session = walk.status["session"]
     assert session["url"] == f"ws://{MODEL}-vln.{walk.namespace.name}/vln/ws/{session['id']}"
@@ -48,6 +60,9 @@ def test_to_the_door(walk: Walk, figure: Figures) -> None:
     shown = walk.namespace.kubectl("get", "navtasks", walk.name)
     assert shown.split()[:7] == ["NAME", "PHASE", "VERDICT", "ROBOT", "STEP", "ACTION", "P95"]
     assert "Succeeded" in shown and "GoalReached" in shown
+    exec_in_vln = ("exec", f"deployment/{MODEL}-vln", "--", "python", "-c", COUNT_TOPICS, session["id"])
+    topics = json.loads(walk.namespace.kubectl(*exec_in_vln))
+    assert min(topics.get(topic, 0) for topic in ("/camera", "/model", "/plans", "/answers", "/events")) > 0, topics
 
 
 def test_by_words(walk: Walk) -> None:
