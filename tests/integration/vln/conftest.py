@@ -40,15 +40,16 @@ class Program:
     log: Path
     environment: dict[str, str] = field(default_factory=dict)
     ready: str = "/health"
+    host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     async def start(self) -> None:
-        command = (sys.executable, "-m", self.module, "--host", "127.0.0.1", "--port", str(self.port), *self.arguments)
+        command = (sys.executable, "-m", self.module, "--host", self.host, "--port", str(self.port), *self.arguments)
         with self.log.open("ab") as sink:
             environment = ENVIRONMENT | self.environment
             self.process = await asyncio.create_subprocess_exec(*command, stderr=sink, env=environment)
@@ -115,11 +116,18 @@ class Chain:
             assert response.status == 200, await response.text()
 
     def socket_url(self, path: str) -> str:
-        return f"ws://127.0.0.1:{self.vln.port}{path}"
+        return f"ws://{self.vln.host}:{self.vln.port}{path}"
 
 
 @pytest.fixture
 async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
+    async with running(tmp_path) as chain:
+        yield chain
+
+
+@contextlib.asynccontextmanager
+async def running(tmp_path: Path, *more: str, host: str = "127.0.0.1") -> AsyncIterator[Chain]:
+    """Engine and VLN API, which robots reach at `host`; their logs hold no secret and no error of the program."""
     keys = tmp_path / "keys"
     keys.mkdir()
     (keys / "go2").write_text(ROBOT_KEY)
@@ -132,9 +140,9 @@ async def chain(tmp_path: Path) -> AsyncIterator[Chain]:
         {"QWEN3VL_ENGINE_KEY": ENGINE_KEY},
     )
     arguments = ("--model-name", "sim", "--gateway-url", f"{engine.url}/v1", "--keys-dir", str(keys))
-    arguments += ("--recordings-dir", str(tmp_path / "recordings"))
+    arguments += ("--recordings-dir", str(tmp_path / "recordings"), *more)
     secrets = {"QWEN3VL_GATEWAY_KEY": ENGINE_KEY, "QWEN3VL_OPERATOR_KEY": OPERATOR_KEY}
-    vln = Program("qwen3vl_vln", arguments, tmp_path / "vln.log", secrets, "/ready")
+    vln = Program("qwen3vl_vln", arguments, tmp_path / "vln.log", secrets, "/ready", host)
     async with aiohttp.ClientSession() as http:
         await asyncio.gather(engine.start(), vln.start())
         try:

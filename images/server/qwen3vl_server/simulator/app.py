@@ -197,7 +197,7 @@ class _Answer(Response):
             work = _Work(literal(fault.text, work.reply), work.envelope, work.stream, work.with_usage)
         stats.prompt_tokens += work.reply.prompt_tokens
         stats.images_decoded += work.reply.images
-        pace = _Pace(self.engine.settings, begun + (fault.seconds if fault.kind == "slow" else 0))
+        pace = _Pace(self.engine.settings, begun + (fault.seconds if fault.kind in ("slow", "reply") else 0.0))
         await (self._stream if work.stream else self._whole)(send, work, pace, fault)
         if fault.kind == "cut":
             stats.cut += 1

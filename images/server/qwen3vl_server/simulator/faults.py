@@ -12,17 +12,18 @@ SLOW_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Fault:
-    """One way to fail: `seconds` belongs to slow, `text` to reply; `count` None means until it is switched off."""
+    """One way to fail: `text` belongs to reply, which comes as late as slow does when it has `seconds`; `count` None
+    means until it is switched off."""
 
     kind: str = "none"
-    seconds: float = SLOW_SECONDS
+    seconds: float = 0.0
     text: str = ""
     count: int | None = None
 
     def json(self) -> dict[str, Any]:
         """As GET /simulator/faults shows it: only what matters for the kind."""
         shown: dict[str, Any] = {"fault": self.kind}
-        if self.kind == "slow":
+        if self.kind == "slow" or self.seconds:
             shown["seconds"] = self.seconds
         if self.kind == "reply":
             shown["text"] = self.text
@@ -47,7 +48,8 @@ def parse(request: FaultRequest) -> Fault:
     text = literal.removeprefix(" ") if colon else request.text
     if kind == "reply" and text is None:
         raise BadRequestError("reply needs its text: {'fault': 'reply', 'text': '...'}", param="text")
-    return Fault(kind, SLOW_SECONDS if request.seconds is None else request.seconds, text or "", request.count)
+    usual = SLOW_SECONDS if kind == "slow" else 0.0
+    return Fault(kind, usual if request.seconds is None else request.seconds, text or "", request.count)
 
 
 class Faults:

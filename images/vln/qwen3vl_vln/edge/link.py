@@ -119,6 +119,8 @@ class WorkerLink:
         with theirs:
             inherited = (theirs.fileno(), arena.fd, pictures.fd, canvases.fd)
             self._process = await asyncio.create_subprocess_exec(*command, pass_fds=inherited)
+        # What the one before said last does not speak for this one.
+        self._alive_at = 0.0
         channel = await Channel.over(ours)
         self.join(arena, channel)
         try:

@@ -1,0 +1,75 @@
+"""A robot's program in a process of its own, so that it can be killed, cut off and lied to about the time of day: the
+real client at 30 Hz with pictures at 10 Hz. Each command goes to the base as one datagram, as JSON:
+`python -m tests.integration.vln.robot_program`. A line `stop` on its standard input stops the task."""
+
+import argparse
+import asyncio
+import json
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from qwen3vl_client import Robot
+
+HZ, TICKS_PER_IMAGE = 30.0, 3
+KEY_ENV = "QWEN3VL_ROBOT_KEY"
+TOLD = ("task_id", "plan_id", "age_ms", "inference_time", "captured_at", "valid_until", "lease_epoch")
+
+
+async def drive(options: argparse.Namespace) -> None:
+    """Drive until killed."""
+    pictures = [path.read_bytes() for path in sorted(options.pictures.glob("*.jpg"))]
+    loop = asyncio.get_running_loop()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as base:
+        base.setblocking(False)
+        base.connect(str(options.base))
+        robot = Robot(options.url, key=os.environ[KEY_ENV], writer=options.writer, takeover=options.takeover)
+        async with robot:
+            loop.add_reader(sys.stdin, _listen, robot)
+            began = loop.time()
+            for turn in range(1, sys.maxsize):
+                await asyncio.sleep(max(0.0, began + turn / HZ - loop.time()))
+                robot.send(pictures[turn // TICKS_PER_IMAGE % len(pictures)] if turn % TICKS_PER_IMAGE == 0 else None)
+                base.send(json.dumps(_told(robot)).encode())
+
+
+def _listen(robot: Robot) -> None:
+    line = sys.stdin.readline()
+    if line == "stop\n":
+        robot.request_stop()
+        _listen.stopping = asyncio.ensure_future(robot.stop_confirmed(10.0))  # type: ignore[attr-defined]  # kept alive
+    elif not line:
+        asyncio.get_running_loop().remove_reader(sys.stdin)
+
+
+def _told(robot: Robot) -> dict[str, Any]:
+    command, answer = robot.command(), robot.answer or {}
+    return {
+        "at": time.monotonic(),
+        "v": command.linear_mps,
+        "w": command.angular_rps,
+        "state": command.state,
+        "reason": command.reason,
+        "refusal": robot.refusal,
+        "connections": robot.connections,
+        "clock": time.time(),
+        "answer": {name: answer.get(name) for name in TOLD},
+    }
+
+
+def main() -> None:
+    """Entry point."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--writer", required=True)
+    parser.add_argument("--takeover", action="store_true")
+    parser.add_argument("--base", type=Path, required=True, help="socket of the base")
+    parser.add_argument("--pictures", type=Path, required=True, help="folder of .jpg")
+    asyncio.run(drive(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()
