@@ -148,7 +148,7 @@ class TestTasks:
     def test_finished_tasks_are_kept_for_ten_minutes_and_a_thousand_at_most(self) -> None:
         tasks = Tasks("boot")
         for number in range(FINISHED_MOST + 5):
-            tasks.add(f"t{number}", Settings(f"r{number}", "walk"), 0.0).task.stop(0.0, float(number))
+            tasks.add(f"t{number}", Settings(f"r{number}", "walk"), 0.0).task.stop(float(number), 0.0)
         assert tasks.sweep(500.0) == [f"t{number}" for number in range(5)], "the oldest of too many"
         assert tasks.sweep(1000.0) == [f"t{number}" for number in range(5, 400)], "those of more than ten minutes ago"
         assert tasks.sweep(1000.0) == []

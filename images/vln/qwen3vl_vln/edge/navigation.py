@@ -365,7 +365,7 @@ class Navigation:
                 self._wake(entry, math.inf)
             if task.state(now) != before or task.calls.since is not None:
                 self.tasks.touch(entry)
-        for task_id in self.tasks.sweep(wall):
+        for task_id in self.tasks.sweep(now):
             self._waiters.pop(task_id, None)
             self.link.forget(task_id)
 

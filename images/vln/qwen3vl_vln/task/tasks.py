@@ -146,12 +146,16 @@ class Tasks:
         after = int(revision) if boot == self.boot_id and revision.isdecimal() else 0
         return [entry for entry in self._entries.values() if entry.revision > after]
 
-    def sweep(self, wall: float) -> list[str]:
-        """Forget tasks that have been finished for long, or too many of them; their ids."""
+    def sweep(self, now: float) -> list[str]:
+        """Forget tasks that have been finished for long, or too many of them; their ids.
+
+        Args:
+            now: seconds on the monotonic clock; the time of day may be set meanwhile.
+        """
         finished = [entry.task for entry in self._entries.values() if entry.task.verdict is not None]
-        finished.sort(key=lambda task: task.finished_at or 0.0)
+        finished.sort(key=lambda task: task.ended or 0.0)
         surplus = max(0, len(finished) - FINISHED_MOST)
-        old = [t for i, t in enumerate(finished) if i < surplus or wall - (t.finished_at or wall) > FINISHED_SECONDS]
+        old = [t for i, t in enumerate(finished) if i < surplus or now - (t.ended or 0.0) > FINISHED_SECONDS]
         for task in old:
             del self._entries[task.task_id]
         return [task.task_id for task in old]
