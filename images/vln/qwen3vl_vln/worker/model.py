@@ -65,7 +65,7 @@ class ModelClient:
                 # An engine may answer as a whole though a stream was asked for.
                 if response.status == 200 and response.content_type == "text/event-stream" and heard is not None:
                     return await _streamed(response, heard)
-                content = await response.content.read(LARGEST_ANSWER)
+                content = await _whole(response)
                 if response.status != 200:
                     raise ModelError(f"HTTP {response.status} {_code(content)}".rstrip())
         except TimeoutError:
@@ -99,6 +99,16 @@ async def _streamed(response: aiohttp.ClientResponse, heard: Callable[[str], Non
         # Without its end nobody knows whether the text is whole.
         raise ModelError("the stream broke off")
     return Reply(text, reason)
+
+
+async def _whole(response: aiohttp.ClientResponse) -> bytes:
+    """A body that is at most `LARGEST_ANSWER` long; it may come in any pieces."""
+    content = b""
+    async for chunk in response.content.iter_any():
+        content += chunk
+        if len(content) > LARGEST_ANSWER:
+            raise ModelError("the answer is too long")
+    return content
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:

@@ -1,0 +1,75 @@
+"""The worker's client of the model, over a real connection."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from aiohttp import web
+
+from qwen3vl_vln.worker.model import LARGEST_ANSWER, ModelClient, ModelDeadlineError, ModelError
+
+Send = Callable[[bytes], Awaitable[None]]
+ANSWER = json.dumps({"choices": [{"message": {"content": "turn left"}, "finish_reason": "stop"}]}).encode()
+
+
+@contextlib.asynccontextmanager
+async def client_of(say: Callable[[Send], Awaitable[None]]) -> AsyncIterator[ModelClient]:
+    """A client of a model that says something in pieces."""
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await say(response.write)
+        return response
+
+    app = web.Application()
+    app.router.add_post("/v1/chat/completions", answer)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = ModelClient(f"http://127.0.0.1:{runner.addresses[0][1]}/v1", None, timeout_seconds=0.3)
+    try:
+        yield client
+    finally:
+        await client.close()
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_a_call_has_a_deadline(streamed: bool) -> None:
+    """Counted from the question to the last word, however busy the connection is."""
+
+    async def say(send: Send) -> None:
+        while True:
+            await send(b'data: {"choices": [{"delta": {"content": " "}}]}\n\n' if streamed else b" ")
+            await asyncio.sleep(0.02)
+
+    async with client_of(say) as client:
+        began = asyncio.get_running_loop().time()
+        with pytest.raises(ModelDeadlineError, match=r"0\.3 s"):
+            await client.ask({}, (lambda text: None) if streamed else None)
+        assert 0.29 <= asyncio.get_running_loop().time() - began < 2.0
+
+
+async def test_an_answer_may_come_in_pieces() -> None:
+    async def say(send: Send) -> None:
+        for start in range(0, len(ANSWER), 30):
+            await send(ANSWER[start : start + 30])
+            await asyncio.sleep(0.01)
+
+    async with client_of(say) as client:
+        reply = await client.ask({})
+        assert (reply.text, reply.finish_reason) == ("turn left", "stop")
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+async def test_an_answer_without_end_is_given_up(streamed: bool) -> None:
+    async def say(send: Send) -> None:
+        for _ in range(2 * LARGEST_ANSWER // 65536):
+            await send(b"data: " + b" " * 65536)
+
+    async with client_of(say) as client:
+        with pytest.raises(ModelError, match="too long"):
+            await client.ask({}, (lambda text: None) if streamed else None)
