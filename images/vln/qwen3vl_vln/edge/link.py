@@ -176,7 +176,8 @@ class WorkerLink:
             again: to a worker that was started anew.
         """
         desk = self._desks.setdefault(task.task_id, _Desk(task.epoch))
-        desk.epoch, desk.wanted, desk.held = task.epoch, False, None
+        if desk.epoch != task.epoch:
+            desk.epoch, desk.wanted, desk.held = task.epoch, False, None
         settings = task.settings
         self._send(
             {

@@ -8,6 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from qwen3vl_vln.ipc import Message
@@ -72,6 +73,12 @@ class _Job:
     failures: int = 0
     stale: bool = False
 
+    def edit(self, message: Message, keyframes: Keyframes) -> None:
+        """Take other settings within an epoch."""
+        self.language, self.profile, self.reverse = message["language"], message["profile"], message["reverse"]
+        self.chooser.settings = keyframes
+        self.history = deque(self.history, maxlen=message["history"])
+
 
 @dataclass
 class Analyst:
@@ -112,6 +119,10 @@ class Analyst:
             self._forget(task_id)
             return
         keyframes = Keyframes.from_json(message["keyframes"], "keyframes")
+        if old is not None and old.epoch == message["epoch"]:
+            # Nothing that was asked is void by it; the picture that is wanted, or looked at, stays so.
+            old.edit(message, keyframes)
+            return
         same_camera = old is not None and old.camera_number == message["camera_number"]
         history = deque(old.history if old is not None and same_camera else (), maxlen=message["history"])
         if old is not None:
@@ -206,6 +217,8 @@ class Analyst:
             key, job.waiting = job.waiting, None
             self._running += 1
             job.call = self._spawn(self._ask(task_id, job, key))
+            # Not at the end of the call itself: one that is cancelled before it began has none.
+            job.call.add_done_callback(partial(self._ended, task_id, job))
 
     async def _ask(self, task_id: str, job: _Job, key: KeyFrame) -> None:
         loop = asyncio.get_running_loop()
@@ -238,10 +251,11 @@ class Analyst:
             self._record(job, answer, seconds, read, reply)
             job.failures = 0
             job.history.append(key.jpeg)
-        finally:
-            self._running -= 1
-            job.call = None
-            self._go_on(task_id, job)
+
+    def _ended(self, task_id: str, job: _Job, _: "asyncio.Task[None]") -> None:
+        self._running -= 1
+        job.call = None
+        self._go_on(task_id, job)
 
     def _record(self, job: _Job, answer: Message, seconds: float, read: Message, reply: Reply | None = None) -> None:
         if self.recorder is None:
@@ -315,6 +329,7 @@ class Analyst:
 
     async def close(self) -> None:
         """Cancel everything."""
+        self._jobs.clear()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
