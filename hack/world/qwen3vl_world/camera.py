@@ -40,7 +40,7 @@ class Camera:
         faces = building.faces
         self._walking = slice(len(faces), len(faces) + (DISC_SIDES if building.crossing else 0))
         if building.crossing:
-            sides = faces_around((0.0, 0.0), DISC_SIDES)
+            sides = faces_around(building.crossing.at(building.crossing.begin_metres), DISC_SIDES)
             faces = (*faces, *(Segment(*side, DISC_HEIGHT, DISC_COLOUR) for side in sides))
         self._atlas = Atlas(building, faces, seed)
         self._x1 = np.array([face.x1 for face in faces], np.float32)
@@ -72,7 +72,7 @@ class Camera:
         """The picture at a pose: height x width x 3, blue-green-red.
 
         Args:
-            disc: where what walks is now.
+            disc: where what walks is now; without it, where it begins.
             number: pictures of different numbers have different noise.
         """
         if disc is not None:

@@ -50,6 +50,11 @@ def write_map(file: Path, building: Building, path: Sequence[tuple[float, Pose]]
     for box in building.boxes:
         low, high = at(box.x - box.wide / 2, box.y - box.deep / 2), at(box.x + box.wide / 2, box.y + box.deep / 2)
         cv2.rectangle(picture, low, high, box.colour, -1)
+    for poster in building.posters:
+        cv2.circle(picture, at(poster.x, poster.y), 7, DOOR_COLOURS[poster.colour], -1, cv2.LINE_AA)
+    if building.crossing:
+        line = building.crossing
+        cv2.line(picture, at(line.x1, line.y1), at(line.x2, line.y2), (200, 190, 190), 2, cv2.LINE_AA)
     for door in building.doors:
         half = DOOR_WIDTH / 2
         first = at(door.x - half * door.ny, door.y + half * door.nx)
