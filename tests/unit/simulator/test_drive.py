@@ -11,9 +11,9 @@ import pytest
 from tests.unit.vln.pictures import jpeg
 
 from qwen3vl_server.simulator import navigation
-from qwen3vl_server.simulator.drive import decide
+from qwen3vl_server.simulator.drive import SEARCH_RADIANS, decide
 from qwen3vl_server.simulator.drive.instruction import wanted_colour
-from qwen3vl_server.simulator.drive.sight import CAMERA_METRES, look
+from qwen3vl_server.simulator.drive.sight import CAMERA_METRES, Picture, look
 from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_vln.parser import parse
 from qwen3vl_vln.worker.prompt import request, schema
@@ -59,7 +59,7 @@ def test_it_goes_towards_the_door_that_is_named() -> None:
 
 
 def test_distances_come_from_the_floor() -> None:
-    target = look(room(door("red", 2.5, 0.5)), "red").target
+    target = look(Picture.of(room(door("red", 2.5, 0.5))), "red").target
     assert target is not None
     assert (target.x, target.y) == (pytest.approx(2.5, rel=0.1), pytest.approx(0.5, abs=0.15))
 
@@ -79,14 +79,17 @@ def test_it_never_plans_into_what_stands_right_before_it() -> None:
 
 def test_it_turns_to_search() -> None:
     decision = decide([room(door("blue", 3.0))], ASK.format("red"))
-    assert [step["dx"] for step in decision["waypoints"]] == [0.0] and decision["waypoints"][0]["dtheta"] == 0.5
+    assert [step["dx"] for step in decision["waypoints"]] == [0.0] and decision["waypoints"][0][
+        "dtheta"
+    ] == SEARCH_RADIANS
 
 
-def test_it_holds_when_it_has_just_lost_the_door_and_then_searches_on_its_side() -> None:
-    seen, empty = room(door("red", 3.0, -2.0)), room()
+def test_it_holds_when_it_has_just_lost_the_door_and_then_goes_on_to_its_side() -> None:
+    seen, empty = room(door("red", 3.0, -1.2)), room()
     held = decide([seen, empty], ASK.format("red"))
     assert held["waypoints"] == [] and held["action"] == "hold"
-    assert decide([seen, empty, empty], ASK.format("red"))["waypoints"][0]["dtheta"] == -0.5
+    _, y, yaw = driven(decide([seen, empty, empty], ASK.format("red")))
+    assert y + math.sin(yaw) < -0.1
 
 
 @pytest.mark.parametrize(("ahead", "arrived"), [(3.0, False), (1.2, False), (0.66, True)])

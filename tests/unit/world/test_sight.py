@@ -1,18 +1,21 @@
 """The policy's eyes on the world's pictures: no thing where there is none, and free floor that is never overstated."""
 
+import math
+
 import numpy as np
 import pytest
 import simplejpeg
 
-from qwen3vl_server.simulator.drive.sight import look
+from qwen3vl_server.simulator.drive.moved import motion
+from qwen3vl_server.simulator.drive.sight import Picture, look
 from qwen3vl_world import buildings
 from qwen3vl_world.camera import Camera
-from qwen3vl_world.plan import BROWN, DOOR_COLOURS, GREY, Box, Building, Pose, door_on, room
+from qwen3vl_world.plan import BROWN, DOOR_COLOURS, GREY, Box, Building, Pose, Poster, door_on, room
 
 
-def seen_by(camera: Camera, pose: Pose) -> np.ndarray:
+def seen_by(camera: Camera, pose: Pose, number: int = 0) -> Picture:
     """The picture as the policy gets it: JPEG halves the resolution of colours and mixes them at seams."""
-    return np.asarray(simplejpeg.decode_jpeg(camera.jpeg(pose), "BGR"), np.uint8)
+    return Picture.of(np.asarray(simplejpeg.decode_jpeg(camera.jpeg(pose, number=number), "BGR"), np.uint8))
 
 
 @pytest.mark.parametrize("box", [BROWN, GREY])
@@ -53,3 +56,45 @@ def test_free_floor_ends_before_the_box_does() -> None:
     for away in np.arange(0.75, 2.5, 0.125):
         seen = look(seen_by(camera, Pose(3.75 - float(away), 3.0)), "red")
         assert away - 0.25 <= seen.ahead <= away + 0.05
+
+
+@pytest.mark.parametrize("colour", sorted(DOOR_COLOURS))
+@pytest.mark.parametrize("away", [1.2, 2.5, 4.0])
+def test_a_painting_in_the_door_s_colour_is_no_door(colour: str, away: float) -> None:
+    walls = room(8, 6)
+    camera = Camera(Building(walls, posters=(Poster(colour, 8.0, 3.0, wide=0.8),)), 4)
+    for turn in (-0.3, 0.0, 0.3):
+        assert look(seen_by(camera, Pose(8.0 - away, 3.2, turn)), colour).target is None
+
+
+def test_the_door_is_looked_for_though_a_painting_is_nearer() -> None:
+    walls = room(8, 6)
+    camera = Camera(Building(walls, doors=(door_on(walls, 1, 2.0, "red"),), posters=(Poster("red", 4.0, 6.0),)), 4)
+    target = look(seen_by(camera, Pose(3.5, 3.5, 0.2)), "red").target
+    assert target is not None and target.bearing < 0
+
+
+class TestMotion:
+    """Between two pictures: metres ahead and radians to the left."""
+
+    @pytest.mark.parametrize("metres", [0.0, 0.1, 0.25])
+    @pytest.mark.parametrize("radians", [-0.3, -0.1, 0.0, 0.2])
+    def test_it_is_told_by_the_floor(self, metres: float, radians: float) -> None:
+        building = buildings.demo()
+        camera, start = Camera(building, 5), building.start
+        later = Pose(
+            start.x + metres * math.cos(start.yaw + radians / 2),
+            start.y + metres * math.sin(start.yaw + radians / 2),
+            start.yaw + radians,
+        )
+        told = motion(seen_by(camera, start, 1), seen_by(camera, later, 2))
+        assert told.sure
+        assert told.metres == pytest.approx(metres, abs=0.05)
+        assert told.radians == pytest.approx(radians, abs=0.05)
+
+    def test_right_before_a_wall_only_the_turn_is_told(self) -> None:
+        building = buildings.demo()
+        camera = Camera(building, 5)
+        pose = Pose(building.bounds[2] - 0.65, 1.2, 0.0)
+        told = motion(seen_by(camera, pose, 1), seen_by(camera, Pose(pose.x, pose.y, 0.2), 2))
+        assert not told.sure and told.metres == 0.0

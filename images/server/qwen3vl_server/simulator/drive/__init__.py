@@ -1,21 +1,34 @@
 """The policy that walks: from pictures and an instruction to a few steps. It knows pixels and words, nothing else.
 
 It finds the thing that the instruction names by colour, keeps to the free floor, turns to search, holds when it has
-lost sight of the thing, and says that it has arrived when the thing stands right before it."""
+lost sight of the thing, and says that it has arrived when the thing stands right before it. What earlier pictures
+showed it puts where that is now, by how the camera has moved between them."""
 
+import math
+import zlib
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
+
+import numpy as np
 
 from ..vision import Pixels
 from .instruction import wanted_colour
-from .memory import beside
+from .memory import Recollection, recall
 from .path import Step, steps_to
-from .sight import Sighting, look
+from .sight import Sighting
+from .understood import motion, picture, sighting
+from .ways import Floor
 
-SEARCH_RADIANS = 0.5
-PASSING_PICTURES, PASSING_METRES, PASSING_STEP_METRES = 3, 0.9, 0.35
-REMEMBERED_PICTURES = 3
-"""What was near in one of these may stand beside the camera now, where it does not see it."""
+SEARCH_RADIANS = 0.7
+EXPLORE_PICTURES, EXPLORE_SHARE = 8, 0.04
+"""Who has seen the thing in none of so many pictures goes somewhere else after one in 25."""
+EXPLORE_METRES, EXPLORE_FREE_METRES = 0.9, 2.0
+IN_VIEW_RADIANS = 0.6
+"""Nearer to the middle than this a thing is in the picture, if nothing hides it."""
+ARRIVED_PICTURES = 3
+NEAR_METRES = 0.5
+"""Who is so near to where the thing should be and does not see it looks round."""
 
 Decision = dict[str, Any]
 
@@ -30,34 +43,45 @@ def decide(pictures: Sequence[Pixels], text: str) -> Decision:
     colour = wanted_colour(text)
     if colour is None or not pictures:
         return _answer((), "hold")
-    now = look(pictures[-1], colour)
+    looked_at = [picture(pixels) for pixels in pictures]
+    *earlier, now = (sighting(one, colour) for one in looked_at)
+    known = recall(earlier, [motion(before, after) for before, after in pairwise(looked_at)])
     if now.target is None:
-        return _search(now, pictures[:-1], colour)
-    recent = [look(picture, colour) for picture in pictures[-1 - REMEMBERED_PICTURES : -1]]
+        return _unseen(now, known, earlier, _chance(pictures[-1]))
+    recent = earlier[-ARRIVED_PICTURES:]
     was_there = any(seen.target is not None and seen.target.arrived for seen in recent)
     if now.target.arrived or (now.target.about and was_there):
         return _answer((), "stop", reached_goal=True)
-    steps = steps_to(now, beside(now, recent))
+    steps = steps_to(now.target, _floor(now, known), seen=True)
     return _answer(steps, _action(steps))
 
 
-def _search(now: Sighting, earlier: Sequence[Pixels], colour: str) -> Decision:
-    """Turn to where the thing was seen last; stand for one look when it was there a moment ago.
+def _unseen(now: Sighting, known: Recollection, earlier: Sequence[Sighting], chance: float) -> Decision:
+    """The thing is not in the picture: stand for one look when it should be, else go on to where it was; or search."""
+    target = known.target
+    if target is None:
+        explores = len(earlier) >= EXPLORE_PICTURES and now.ahead > EXPLORE_FREE_METRES and chance < EXPLORE_SHARE
+        return _answer((Step(EXPLORE_METRES, 0.0, 0.0),), "forward") if explores else _turn(1.0)
+    if known.age == 0 and abs(target.bearing) < IN_VIEW_RADIANS:
+        return _answer((), "hold")
+    if math.hypot(*target.goal) < NEAR_METRES:
+        return _turn(target.bearing)
+    steps = steps_to(target, _floor(now, known), seen=False)
+    return _answer(steps, _action(steps))
 
-    Who has turned away to go around something first goes on past it.
-    """
-    for age, picture in enumerate(reversed(earlier)):
-        seen = look(picture, colour)
-        target = seen.target
-        if target is None:
-            continue
-        if age == 0:
-            return _answer((), "hold")
-        if age <= PASSING_PICTURES and seen.nearest < PASSING_METRES and now.ahead > PASSING_METRES:
-            return _answer((Step(PASSING_STEP_METRES, 0.0, 0.0),), "forward")
-        side = 1.0 if target.bearing >= 0 else -1.0
-        return _answer((Step(0.0, 0.0, side * SEARCH_RADIANS),), "left" if side > 0 else "right")
-    return _answer((Step(0.0, 0.0, SEARCH_RADIANS),), "left")
+
+def _floor(now: Sighting, known: Recollection) -> Floor:
+    return Floor(np.concatenate([now.obstacles, known.beside]), now.rays, now.depths)
+
+
+def _turn(bearing: float) -> Decision:
+    side = 1.0 if bearing >= 0 else -1.0
+    return _answer((Step(0.0, 0.0, side * SEARCH_RADIANS),), "left" if side > 0 else "right")
+
+
+def _chance(pixels: Pixels) -> float:
+    """A number from 0 to 1 that the noise of the picture decides: who keeps no memory still tries all sides."""
+    return zlib.crc32(pixels[: pixels.shape[0] // 2].tobytes()) / 2**32
 
 
 def _action(steps: Sequence[Step]) -> str:

@@ -1,41 +1,78 @@
-"""What was seen a moment ago and stands beside the camera now, out of sight. Pure.
-
-How the camera has moved meanwhile is told by the target, where both pictures show it: its bearing says how far one has
-turned, its distance how far one has come."""
+"""What was seen a moment ago and is out of sight now: things beside the camera, and what is looked for. Pure."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from .moved import Motion
 from .sight import Sighting, Target
 
 Points = npt.NDArray[np.float32]
 OUT_OF_SIGHT_METRES = 0.62
 """The floor nearer than this is below the picture."""
 EDGE = 0.95
-NEAR_METRES = 1.2
-FURTHEST_COME = 0.8
+NEAR_METRES = 1.5
+BEHIND_METRES = 0.5
 
 
-def beside(now: Sighting, earlier: Iterable[Sighting]) -> Points:
-    """Points of earlier sightings where they are now, as far as the camera does not see them now; n x 2, metres."""
-    found = [np.zeros((0, 2), np.float32)]
-    for before in earlier:
-        if now.target is not None and before.target is not None:
-            found.append(_moved(before.obstacles, before.target, now.target))
-    points = np.concatenate(found)
-    hidden = (points[:, 0] < OUT_OF_SIGHT_METRES) | (np.abs(points[:, 1]) > EDGE * points[:, 0])
+@dataclass(frozen=True)
+class Recollection:
+    """What earlier pictures tell of now.
+
+    Attributes:
+        beside: where the floor is not free and the camera does not see it; n x 2, metres.
+        target: where the thing is that is looked for; None when no picture shows it.
+        age: how many pictures ago it was seen; 0 is the one before this one.
+    """
+
+    beside: Points
+    target: Target | None = None
+    age: int = 0
+
+
+def recall(earlier: Sequence[Sighting], motions: Sequence[Motion]) -> Recollection:
+    """Put earlier sightings where they are now.
+
+    Args:
+        earlier: the oldest first.
+        motions: from each of them to the next, the last one to now.
+    """
+    x = y = yaw = 0.0
+    points: list[Points] = [np.zeros((0, 2), np.float32)]
+    target, age, sure = None, 0, True
+    for back, (seen, motion) in enumerate(zip(reversed(earlier), reversed(motions), strict=True)):
+        # The earlier camera's place in the frame of now: behind, and turned the other way.
+        x, y, yaw = x - motion.metres * math.cos(yaw), y - motion.metres * math.sin(yaw), yaw - motion.radians
+        sure = sure and motion.sure
+        if sure or back == 0:
+            points.append(_placed(seen.obstacles, x, y, yaw))
+        if target is None and seen.target is not None:
+            target, age = _moved(seen.target, x, y, yaw), back
+    return Recollection(_hidden(np.concatenate(points)), target, age)
+
+
+def _hidden(points: Points) -> Points:
+    aside = (points[:, 0] < OUT_OF_SIGHT_METRES) | (np.abs(points[:, 1]) > EDGE * points[:, 0])
     near = np.hypot(points[:, 0], points[:, 1]) < NEAR_METRES
-    return np.asarray(points[hidden & near & (points[:, 0] > -0.5)], np.float32)
+    return np.asarray(points[aside & near & (points[:, 0] > -BEHIND_METRES)], np.float32)
 
 
-def _moved(points: Points, before: Target, now: Target) -> Points:
-    turned = before.bearing - now.bearing
-    come = math.hypot(before.x, before.y) - math.hypot(now.x, now.y)
-    come = min(FURTHEST_COME, max(0.0, come))
-    # First forward along the old heading, then turned: one drives and turns at the same time, in small steps.
-    x, y = points[:, 0] - np.float32(come), points[:, 1]
-    cosine, sine = np.float32(math.cos(turned)), np.float32(math.sin(turned))
-    return np.stack([cosine * x + sine * y, cosine * y - sine * x], axis=1)
+def _placed(points: Points, x: float, y: float, yaw: float) -> Points:
+    cos, sin = np.float32(math.cos(yaw)), np.float32(math.sin(yaw))
+    px, py = points[:, 0], points[:, 1]
+    return np.stack([np.float32(x) + cos * px - sin * py, np.float32(y) + sin * px + cos * py], axis=1)
+
+
+def _moved(target: Target, x: float, y: float, yaw: float) -> Target:
+    cos, sin = math.cos(yaw), math.sin(yaw)
+
+    def place(px: float, py: float) -> tuple[float, float]:
+        return x + cos * px - sin * py, y + sin * px + cos * py
+
+    tx, ty = place(target.x, target.y)
+    facing = math.remainder(target.facing + yaw, math.tau)
+    goal = place(*target.goal)
+    return replace(target, bearing=math.atan2(ty, tx), x=tx, y=ty, goal=goal, facing=facing, arrived=False, about=False)

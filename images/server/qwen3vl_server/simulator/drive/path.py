@@ -1,21 +1,19 @@
-"""From what is seen to a few steps: straight where the floor is free, else around what stands there. Pure geometry."""
+"""From a way to a few steps, each turned into the direction of the next. Pure geometry."""
 
 import math
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
-from .sight import ARRIVED_METRES, Sighting
+from .sight import ARRIVED_METRES, Target
+from .ways import Floor, way
 
 STEP_METRES = 0.4
 PLAN_METRES = 1.0
 LARGEST_TURN = 0.8
-CLEARANCES = (0.42, 0.34)
-"""Room that is kept to both sides, metres: comfortable, then just enough for a robot of 0.25 m."""
-LOOKED_AHEAD_METRES = 0.8
-_ANGLES = tuple(round(-1.3 + 0.1 * number, 1) for number in range(27))
+LEAST_LEG_METRES = 0.16
+UNSURE_RADIANS = 0.3
 
 Points = npt.NDArray[np.float32]
 Place = tuple[float, float]
@@ -30,62 +28,21 @@ class Step:
     dtheta: float
 
 
-def steps_to(seen: Sighting, beside: Points) -> list[Step]:
+def steps_to(target: Target, floor: Floor, *, seen: bool) -> list[Step]:
     """Steps towards the place before the target.
 
     Args:
-        beside: further points where the floor is not free, which are out of sight now.
+        seen: the target is in the picture now.
     """
-    target = seen.target
-    if target is None:
-        return []
     goal = target.goal
-    if not target.sure and abs(target.bearing) > 0.3:
+    if math.hypot(*goal) < ARRIVED_METRES or (seen and not target.sure and abs(target.bearing) > UNSURE_RADIANS):
         return [Step(0.0, 0.0, _bounded(target.bearing))]
-    if math.hypot(*goal) < ARRIVED_METRES:
-        return [Step(0.0, 0.0, _bounded(target.bearing))]
-    obstacles = np.concatenate([seen.obstacles, beside])
-    for clearance in CLEARANCES:
-        way = _way(goal, obstacles, clearance)
-        if way:
-            return _steps(way, target.facing)
-    for angle in sorted(_ANGLES, key=lambda angle: abs(angle - target.bearing)):
-        reach = (LOOKED_AHEAD_METRES * math.cos(angle), LOOKED_AHEAD_METRES * math.sin(angle))
-        if _free([(0.0, 0.0), reach], obstacles, CLEARANCES[-1]):
-            return _steps([(reach[0] / 2, reach[1] / 2)], angle)
-    return [Step(0.0, 0.0, _freer_side(seen.obstacles))]
-
-
-def _way(goal: Place, obstacles: Points, clearance: float) -> list[Place]:
-    """Corners of a free way from (0, 0) to the goal, straight or by one place more; empty when there is none."""
-    if _free([(0.0, 0.0), goal], obstacles, clearance):
-        return [goal]
-    best: tuple[float, list[Place]] | None = None
-    for angle in _ANGLES:
-        for metres in (0.6, 0.9, 1.2, 1.6, 2.0, 2.5):
-            via = (metres * math.cos(angle), metres * math.sin(angle))
-            way = [via, goal]
-            if not _free([(0.0, 0.0), *way], obstacles, clearance):
-                continue
-            length = metres + math.dist(via, goal) + 0.15 * abs(angle)
-            if best is None or length < best[0]:
-                best = length, way
-    return best[1] if best else []
-
-
-def _free(way: list[Place], obstacles: Points, clearance: float) -> bool:
-    if not obstacles.size:
-        return True
-    for (ax, ay), (bx, by) in pairwise(way):
-        dx, dy = bx - ax, by - ay
-        length = dx * dx + dy * dy
-        if length < 1e-6:
-            continue
-        share = np.clip(((obstacles[:, 0] - ax) * dx + (obstacles[:, 1] - ay) * dy) / length, 0, 1)
-        gap = np.hypot(obstacles[:, 0] - ax - share * dx, obstacles[:, 1] - ay - share * dy)
-        if float(gap.min()) < clearance:
-            return False
-    return True
+    corners = way(floor, goal, target.bearing)
+    if len(corners) > 1 and math.hypot(*corners[0]) < LEAST_LEG_METRES:
+        del corners[0]
+    if corners:
+        return _steps(corners, target.facing)
+    return [Step(0.0, 0.0, _freer_side(floor.obstacles))]
 
 
 def _freer_side(obstacles: Points) -> float:

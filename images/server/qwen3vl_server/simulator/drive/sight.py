@@ -34,6 +34,8 @@ _DARKEST = {"red": 140, "orange": 150, "yellow": 140}
 """Brown is a dark orange, and mixed with what it covers a dark red or yellow; a door is brighter than a box."""
 _FLOOR_DEVIATION = 34.0
 _SKIRTING_ROWS = 3
+_PALE, _PALE_SPREAD = 160, 30
+"""A wall is brighter than this in all three colours, and about as bright in each."""
 
 
 @dataclass(frozen=True)
@@ -65,31 +67,49 @@ class Sighting:
 
     Attributes:
         obstacles: points where the free floor ends, n x 2, metres before and left of the camera.
+        rays, depths: directions (metres to the left for each ahead), and how far the floor is free there.
         ahead: metres of free floor straight on.
     """
 
     target: Target | None
     obstacles: npt.NDArray[np.float32]
+    rays: npt.NDArray[np.float32]
+    depths: npt.NDArray[np.float32]
     ahead: float
 
-    @property
-    def nearest(self) -> float:
-        """Metres to the nearest point where the floor ends."""
-        points = self.obstacles
-        return float(np.hypot(points[:, 0], points[:, 1]).min()) if points.size else FARTHEST_METRES
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture at the width at which it is looked at.
+
+    Attributes:
+        grey: its grey values.
+        other: in the lower half, what has not the colour of the floor; 0 or 1.
+    """
+
+    small: Pixels
+    grey: npt.NDArray[np.float32]
+    other: Pixels
+
+    @classmethod
+    def of(cls, pixels: Pixels) -> "Picture":
+        """Of pixels: height x width x 3; blue, green, red."""
+        height = round(pixels.shape[0] * WIDTH / pixels.shape[1])
+        small = np.asarray(cv2.resize(pixels, (WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
+        return cls(small, cv2.cvtColor(small, cv2.COLOR_BGR2GRAY).astype(np.float32), _other_than_floor(small))
 
 
-def look(pixels: Pixels, colour: str) -> Sighting:
-    """Understand a picture (height x width x 3; blue, green, red)."""
-    height = round(pixels.shape[0] * WIDTH / pixels.shape[1])
-    small = np.asarray(cv2.resize(pixels, (WIDTH, height), interpolation=cv2.INTER_AREA), np.uint8)
-    rays, depths = _floor_ends(small)
+def look(picture: Picture, colour: str) -> Sighting:
+    """Understand a picture."""
+    small = picture.small
+    rays, depths = _floor_ends(picture.other)
     sides = ((WIDTH - 1) / 2 - rays) / FOCAL
     near = depths < FARTHEST_METRES
     obstacles = np.stack([depths[near], depths[near] * sides[near]], axis=1).astype(np.float32)
     straight = depths[np.abs(depths * sides) < 0.3]
     ahead = float(straight.min()) if straight.size else FARTHEST_METRES
-    return Sighting(_target(small, colour), obstacles, ahead)
+    free = np.minimum(depths, FARTHEST_METRES).astype(np.float32)
+    return Sighting(_target(small, colour), obstacles, sides.astype(np.float32), free, ahead)
 
 
 def _mask(small: Pixels, colour: str) -> Pixels:
@@ -107,11 +127,30 @@ def _target(small: Pixels, colour: str) -> Target | None:
     count, labels, stats, _ = cv2.connectedComponentsWithStats(_mask(small, colour), connectivity=8)
     if count < 2:
         return None
-    biggest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
-    _, _, wide, high, area = (int(value) for value in stats[biggest])
-    if area < _SMALLEST_PIXELS or high < 6 or wide < 2:
-        return None
-    mask = labels == biggest
+    for number in 1 + np.argsort(-stats[1:, cv2.CC_STAT_AREA], kind="stable"):
+        _, _, wide, high, area = (int(value) for value in stats[number])
+        if area < _SMALLEST_PIXELS or high < 6 or wide < 2:
+            continue
+        if _stands(small, labels == number):
+            return _thing(labels == number)
+    return None
+
+
+def _stands(small: Pixels, mask: npt.NDArray[np.bool_]) -> bool:
+    """Whether it reaches the floor, or what hides its foot: below a painting there is more wall."""
+    columns = np.flatnonzero(mask.any(axis=0))
+    part = mask[:, columns]
+    feet = mask.shape[0] - part[::-1].argmax(axis=0)
+    below = feet + np.maximum(3, (part.sum(axis=0) * 0.15).astype(int))
+    inside = below < mask.shape[0]
+    if not inside.any():
+        return True
+    pixels = small[below[inside], columns[inside]].astype(np.int16)
+    pale = (pixels.min(axis=1) > _PALE) & (pixels.max(axis=1) - pixels.min(axis=1) < _PALE_SPREAD)
+    return float(pale.sum()) < 0.5 * columns.size
+
+
+def _thing(mask: npt.NDArray[np.bool_]) -> Target | None:
     columns = np.flatnonzero(mask.any(axis=0))
     inner = columns[(columns > 1) & (columns < WIDTH - 2)]
     if not inner.size:
@@ -164,17 +203,21 @@ def _corner_at(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> Pl
     return depth, depth * side
 
 
-def _floor_ends(small: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """For some columns, the depth at which the floor ends, infinite where it goes on to the horizon."""
+def _other_than_floor(small: Pixels) -> Pixels:
+    """What in the lower half has another colour than the floor right before the camera."""
     height = small.shape[0]
-    half = height // 2
     lab = cv2.cvtColor(cv2.GaussianBlur(small, (5, 5), 0), cv2.COLOR_BGR2LAB).astype(np.float32)
     sample = lab[int(height * 0.93) :, WIDTH // 4 : 3 * WIDTH // 4].reshape(-1, 3)
     floor = np.median(sample, axis=0)
     weights = np.array([0.8, 2.0, 2.0], np.float32)
-    away = np.abs(lab[half:] - floor) * weights
+    away = np.abs(lab[height // 2 :] - floor) * weights
     other = (away.sum(axis=2) > _FLOOR_DEVIATION).astype(np.uint8)
-    other = np.asarray(cv2.morphologyEx(other, cv2.MORPH_OPEN, np.ones((_SKIRTING_ROWS, 3), np.uint8)), np.uint8)
+    return np.asarray(cv2.morphologyEx(other, cv2.MORPH_OPEN, np.ones((_SKIRTING_ROWS, 3), np.uint8)), np.uint8)
+
+
+def _floor_ends(other: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """For some columns, the depth at which the floor ends, infinite where it goes on to the horizon."""
+    half = other.shape[0]
     columns = np.arange(0, WIDTH - COLUMNS_PER_RAY + 1, COLUMNS_PER_RAY)
     blocks = other[:, : columns.size * COLUMNS_PER_RAY].reshape(half, columns.size, COLUMNS_PER_RAY).max(axis=2)
     from_below = blocks[::-1].argmax(axis=0)
