@@ -103,7 +103,9 @@ class Shelf:
 
     folder: Path
     max_bytes: int
-    _finished: dict[Path, int] = field(default_factory=dict)
+    # Text, for there may be tens of thousands of them.
+    _finished: dict[str, int] = field(default_factory=dict)
+    _finished_bytes: int = 0
     _open: dict[Path, int] = field(default_factory=dict)
 
     def take_stock(self) -> None:
@@ -116,7 +118,7 @@ class Shelf:
         for path in sorted(self._files(), key=lambda path: (path.stat().st_mtime, path.name)):
             with contextlib.suppress(OSError):  # such a file stays as it is
                 if is_whole(path) or mend(path):
-                    self._finished[path] = path.stat().st_size
+                    self._keep(path, path.stat().st_size)
                 else:
                     path.unlink()
         self.make_room(0)
@@ -128,7 +130,7 @@ class Shelf:
 
     @property
     def total_bytes(self) -> int:
-        return sum(self._finished.values()) + sum(self._open.values())
+        return self._finished_bytes + sum(self._open.values())
 
     @property
     def open_files(self) -> int:
@@ -157,14 +159,19 @@ class Shelf:
     def done(self, path: Path, size_bytes: int) -> None:
         """A file is not written any more."""
         self._open.pop(path, None)
-        self._finished[path] = size_bytes
+        self._keep(path, size_bytes)
         self.make_room(0)
+
+    def _keep(self, path: Path, size_bytes: int) -> None:
+        self._finished_bytes += size_bytes - self._finished.get(str(path), 0)
+        self._finished[str(path)] = size_bytes
 
     def make_room(self, size_bytes: int) -> bool:
         """Remove the oldest finished files until so much more fits; whether it does."""
         while self.total_bytes + size_bytes > self.max_bytes and self._finished:
-            path = next(iter(self._finished))
-            del self._finished[path]
+            oldest = next(iter(self._finished))
+            path = Path(oldest)
+            self._finished_bytes -= self._finished.pop(oldest)
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
                 path.parent.rmdir()  # stays while there is another file
