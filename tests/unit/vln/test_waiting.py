@@ -1,0 +1,81 @@
+"""Those who wait for the model's word about their picture: woken by the right one, and not for ever."""
+
+import asyncio
+
+import pytest
+
+from qwen3vl_vln.edge import navigation as module
+from qwen3vl_vln.edge.errors import api_error
+from qwen3vl_vln.edge.navigation import SYNC_SECONDS, WAITERS_MOST, Navigation, SyncTimeoutError
+from qwen3vl_vln.task.events import Frame
+from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.tasks import Entry
+
+from .pictures import jpeg
+from .test_known_faults import navigation_without_worker
+
+
+def begun() -> tuple[Navigation, Entry]:
+    navigation = navigation_without_worker()
+    return navigation, navigation.create(Settings(robot="go2", instruction="Walk on."))
+
+
+def wait(navigation: Navigation, entry: Entry, seed: int) -> "asyncio.Task[dict[str, object]]":
+    frame = Frame(navigation.now(), image=jpeg(64, 48, seed), size=(64, 48), force_key=True)
+    return asyncio.create_task(navigation.frame_sync(entry, frame))
+
+
+def told(navigation: Navigation, entry: Entry, frame: int) -> None:
+    result = {"outcome": "hold", "detail": "", "waypoints": [], "action": "", "environment": "", "progress": None}
+    task = entry.task
+    place = {"type": "result", "task": task.task_id, "epoch": task.epoch, "frame": frame}
+    navigation.heard(place | result | {"clamped": False, "seconds": 0.1})
+
+
+async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert SYNC_SECONDS == 60.0 and WAITERS_MOST == 8
+    monkeypatch.setattr(module, "SYNC_SECONDS", 0.02)
+    navigation, entry = begun()
+    with pytest.raises(SyncTimeoutError) as late:
+        await wait(navigation, entry, 1)
+    refusal = api_error(late.value)
+    assert refusal is not None and refusal.status == 504
+    assert not navigation._waiters[entry.task.task_id], "who has gone takes no place"
+
+
+async def test_a_result_wakes_all_whose_picture_is_no_newer() -> None:
+    navigation, entry = begun()
+    waiting = []
+    for seed in (1, 2, 3):
+        waiting.append(wait(navigation, entry, seed))
+        await asyncio.sleep(0)
+    told(navigation, entry, 2)
+    done, still = await asyncio.wait(waiting, timeout=0.05)
+    assert done == set(waiting[:2]) and still == {waiting[2]}
+    told(navigation, entry, 3)
+    assert (await waiting[2])["state"] == "hold"
+
+
+async def test_a_deleted_task_leaves_nobody_waiting() -> None:
+    navigation, entry = begun()
+    waiting = wait(navigation, entry, 1)
+    await asyncio.sleep(0)
+    navigation.delete(entry)
+    with pytest.raises(module.EndedError):
+        await waiting
+    assert entry.task.task_id not in navigation._waiters
+
+
+async def test_who_gives_up_makes_room() -> None:
+    navigation, entry = begun()
+    crowd = [wait(navigation, entry, seed) for seed in range(WAITERS_MOST)]
+    await asyncio.sleep(0)
+    with pytest.raises(module.TooManyWaitersError):
+        await wait(navigation, entry, 20)
+    crowd[0].cancel()
+    await asyncio.wait(crowd[:1])
+    late = wait(navigation, entry, 21)
+    await asyncio.sleep(0)
+    assert not late.done()
+    navigation.stop(entry, "enough")
+    await asyncio.gather(late, *crowd, return_exceptions=True)
