@@ -229,3 +229,13 @@ async def test_a_picture_that_shows_the_same_is_told_as_such(bench: Bench) -> No
         await bench.until("looked", turn)
         await bench.until("want", turn + 1)
     assert [message["changed"] for message in bench.sent if message["type"] == "looked"] == [True, False, True]
+
+
+async def test_a_place_is_left_behind_what_was_read_from_it(bench: Bench) -> None:
+    """The next task's picture must not be written where an older one is still to be read."""
+    bench.task("a")
+    number = bench.frame("a")
+    bench.analyst.take({"type": "leave", "task": "", "slot": number})
+    bench.slots[number] = b"another robot's picture"
+    assert bench.sent[-1] == {"type": "left", "task": "", "slot": number}
+    await bench.until("call")

@@ -56,6 +56,31 @@ async def test_a_result_wakes_all_whose_picture_is_no_newer() -> None:
     assert (await waiting[2])["state"] == "hold"
 
 
+async def test_who_waited_long_for_a_plan_may_drive_it() -> None:
+    """No picture comes while a client waits; that must not void the plan for which it waits."""
+    navigation, entry = begun()
+    now = [navigation.now()]
+    navigation.now = lambda: now[0]  # type: ignore[method-assign]
+    waiting = wait(navigation, entry, 1)
+    await asyncio.sleep(0)
+    now[0] += 3.0
+    result = {"outcome": "plan", "waypoints": [(0.5, 0.0, 0.0)], "action": "forward", "environment": "", "detail": ""}
+    place = {"type": "result", "task": entry.task.task_id, "epoch": entry.task.epoch, "frame": 1, "progress": None}
+    navigation.heard(place | result | {"clamped": False, "seconds": 3.0})
+    body = await waiting
+    assert body["state"] == "moving" and body["linear_vel"] > 0
+    assert navigation.answer_now(entry, None)["reason"] == "no_image", "but no second answer without a picture"
+
+
+async def test_a_lost_worker_leaves_nobody_waiting() -> None:
+    navigation, entry = begun()
+    waiting = wait(navigation, entry, 1)
+    await asyncio.sleep(0)
+    navigation.worker_lost(entry)
+    body = await asyncio.wait_for(waiting, 1)
+    assert body["linear_vel"] == 0.0 and body["state"] != "moving"
+
+
 async def test_a_deleted_task_leaves_nobody_waiting() -> None:
     navigation, entry = begun()
     waiting = wait(navigation, entry, 1)

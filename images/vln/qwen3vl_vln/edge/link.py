@@ -144,6 +144,8 @@ class WorkerLink:
         self._alive_at = asyncio.get_running_loop().time()
         if message["type"] == "want":
             self._want(message)
+        elif message["type"] == "left":
+            self._free.append(message["slot"])
         elif message["type"] != "alive":
             self.heard(message)
 
@@ -282,8 +284,9 @@ class WorkerLink:
             self._hand_over(message["task"], desk, frame, number, force=True)
 
     def _release(self, desk: _Desk) -> None:
+        # The worker may have the last picture still to read; it says when it has come past that.
         if desk.slot is not None:
-            self._free.append(desk.slot)
+            self._send({"type": "leave", "task": "", "slot": desk.slot})
             desk.slot = None
 
     def _send(self, message: Message) -> None:

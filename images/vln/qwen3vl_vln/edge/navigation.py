@@ -160,7 +160,12 @@ class Navigation:
             raise ModelLostError(entry.task.message)
         if entry.task.verdict is not None and entry.task.verdict != "GoalReached":
             raise EndedError(f"the task ended meanwhile: {entry.task.verdict}")
-        return self.answer_now(entry, None)
+        return self._answer(entry.task, self.now(), time.time(), None, waited=True)
+
+    def worker_lost(self, entry: Entry) -> None:
+        """What the worker was asked for a task is lost: who waits for it has the answer of this moment."""
+        entry.task.call_lost()
+        self._wake(entry, math.inf)
 
     def _wake(self, entry: Entry, number: float) -> None:
         for waited_for, done in self._waiters.get(entry.task.task_id, ()):
@@ -171,8 +176,8 @@ class Navigation:
         """The answer of a task that takes no frame: it has ended, or its frame was refused."""
         return self._answer(entry.task, self.now(), time.time(), sequence)
 
-    def _answer(self, task: Task, now: float, wall: float, sequence: int | None) -> Answer:
-        body = answer(task, now, wall, sequence=sequence)
+    def _answer(self, task: Task, now: float, wall: float, sequence: int | None, *, waited: bool = False) -> Answer:
+        body = answer(task, now, wall, sequence=sequence, waited=waited)
         if task.settings.visualize:
             body["visualized_frame"] = self.views.visualized(task, now)
         return body
@@ -390,7 +395,7 @@ def _result(message: Message) -> Result:
 
 def tasks_of(navigation: Navigation) -> list[Task]:
     """Every task that a new worker must know; what the one before was asked is lost."""
-    tasks = [entry.task for entry in navigation.tasks if entry.task.verdict is None]
-    for task in tasks:
-        task.call_lost()
-    return tasks
+    entries = [entry for entry in navigation.tasks if entry.task.verdict is None]
+    for entry in entries:
+        navigation.worker_lost(entry)
+    return [entry.task for entry in entries]

@@ -10,14 +10,15 @@ from qwen3vl_vln.waypoint import Waypoint
 Answer = dict[str, Any]
 
 
-def answer(task: Task, now: float, wall: float, *, sequence: int | None = None) -> Answer:
+def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, waited: bool = False) -> Answer:
     """The answer that goes out now, with velocities counted as told.
 
     Args:
         now, wall: seconds on the monotonic clock, and Unix time.
         sequence: the number of the frame that it belongs to.
+        waited: the client has waited for the model and sent no picture meanwhile.
     """
-    state, reason, v, w = task.velocities(now, wall)
+    state, reason, v, w = task.velocities(now, wall, waited=waited)
     drive = task.drive
     body: Answer = {
         "task_id": task.task_id,

@@ -338,12 +338,16 @@ class Task:
 
     # What follows -----------------------------------------------------------------------------------------------
 
-    def velocities(self, now: float, wall: float) -> tuple[State, Reason, float, float]:
-        """State and velocities of the answer that goes out now; counts them as told."""
+    def velocities(self, now: float, wall: float, *, waited: bool = False) -> tuple[State, Reason, float, float]:
+        """State and velocities of the answer that goes out now; counts them as told.
+
+        Args:
+            waited: the client has waited for this very plan, so that its picture may be the newest for long.
+        """
         v = w = 0.0
         self.reckoning.hold_seconds = HOLD_SECONDS if self._watchdog else self._interval()
         self._expire_plan(now)
-        state, reason = self._judge(now)
+        state, reason = self._judge(now, waited=waited)
         if state is State.MOVING and self.drive is not None:
             elapsed = 0.0 if self._answered_at is None else min(now - self._answered_at, self._interval())
             self.reckoning.advance(now)
@@ -353,7 +357,7 @@ class Task:
             elif self.drive.plan.consumed or self.drive.blind:
                 self._left = (State.HOLD, Reason.BLIND_LIMIT if self.drive.blind else Reason.PLAN_CONSUMED)
                 self._drop()
-            state, reason = self._judge(now)
+            state, reason = self._judge(now, waited=waited)
         self._answered_at = now
         self.reckoning.command(v, w, now)
         self.goal.told(v, w, self.reckoning, now)
@@ -363,7 +367,7 @@ class Task:
         """The state at this moment, without an answer."""
         return self._judge(now)
 
-    def _judge(self, now: float) -> tuple[State, Reason]:
+    def _judge(self, now: float, *, waited: bool = False) -> tuple[State, Reason]:
         if self.verdict is not None:
             return ENDINGS[self.verdict]
         if self.worker_silent:
@@ -380,7 +384,8 @@ class Task:
             return State.STALE, self._flag
         slow = self.calls.slow(now)
         if self.drive is not None:
-            if self.eyes.blind(now):
+            newest = waited and self.eyes.newest_at == self.drive.started_at
+            if self.eyes.blind(now) and not newest:
                 return State.STALE, Reason.NO_IMAGE
             return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
         if self._left is not None:

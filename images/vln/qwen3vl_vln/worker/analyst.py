@@ -109,6 +109,9 @@ class Analyst:
             self._configure(task_id, message)
         elif message["type"] == "forget":
             self._forget(task_id)
+        elif message["type"] == "leave":
+            # Messages are taken in their order: nothing before this one reads the slot any more.
+            self.send({"type": "left", "task": "", "slot": message["slot"]})
         elif message["type"] == "frame" and (job := self._jobs.get(task_id)) and job.epoch == message["epoch"]:
             jpeg = self.read(message["slot"], message["size"])
             self._spawn(self._look(task_id, job, message, jpeg))
