@@ -26,6 +26,8 @@ from qwen3vl_vln.task.tasks import Entry, TaskError
 from qwen3vl_vln.task.words import Reason
 
 LARGEST_BODY = 64 * 1024
+SLOWEST_UPLOAD_SECONDS = 1.0
+"""A picture that was longer under way shows no robot of now."""
 
 
 class Json(Response):
@@ -104,11 +106,16 @@ def build(
 
     async def admit(request: Request, *, force_key: bool) -> tuple[Entry, Frame | None]:
         caller = who(request, DRIVE)
-        received = navigation.now()
+        began = navigation.now()
         body = await _json(request, frame_bytes)
+        # Received is what is there to its last byte: an answer is about the moment at which it is given.
+        received = navigation.now()
         if not isinstance(body, dict):
             raise InvalidRequest("the body is a JSON object", param="body")
-        entry = of(str(body.get("task_id", "")))
+        task_id = body.get("task_id", "")
+        if not isinstance(task_id, str):
+            raise InvalidRequest("task_id is a text", param="task_id")
+        entry = of(task_id)
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
             return entry, None
@@ -117,7 +124,15 @@ def build(
             navigation.grant(entry, writer, takeover=False)
         stamp = body.get("timestamp")
         captured = float(stamp) if isinstance(stamp, int | float) and not isinstance(stamp, bool) else None
-        return entry, Frame(received, captured=captured, image=data, size=size(data), fault=fault, force_key=force_key)
+        return entry, Frame(
+            received,
+            captured=captured,
+            image=data,
+            size=size(data),
+            fault=fault,
+            force_key=force_key,
+            delayed=received - began > SLOWEST_UPLOAD_SECONDS,
+        )
 
     @app.post("/vln/frame")
     async def frame(request: Request) -> Response:

@@ -349,7 +349,7 @@ class Task:
         self._expire_plan(now)
         state, reason = self._judge(now, waited=waited)
         if state is State.MOVING and self.drive is not None:
-            elapsed = 0.0 if self._answered_at is None else min(now - self._answered_at, self._interval())
+            elapsed = 0.0 if self._answered_at is None else max(0.0, min(now - self._answered_at, self._interval()))
             self.reckoning.advance(now)
             v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, reach=self._interval())
             if (v or w) and not self._count_step(now, wall):

@@ -1,0 +1,99 @@
+"""The HTTP face, called as the server calls it: what a frame's body may do to the answer."""
+
+import asyncio
+import base64
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from qwen3vl_vln.edge import rest
+from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.task.calls import Seen
+from qwen3vl_vln.task.events import Result
+from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.waypoint import Waypoint
+
+from .pictures import jpeg
+from .test_known_faults import navigation_without_worker
+
+
+class Door:
+    """The application with one task, on a clock that only the test moves."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.navigation = navigation_without_worker()
+        self.navigation.now = lambda: self.now  # type: ignore[method-assign]
+        self.app = rest.build(self.navigation, Doorkeeper(None, None), Bounds(), model="m", ready=lambda: True)
+        limits = Limits(blind_meters=5.0, linear_meters_per_second=0.5)
+        self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
+        self.pictures = 0
+
+    def frame(self, *, meanwhile: Callable[[], object] = lambda: None, **more: Any) -> tuple[int, dict[str, Any]]:
+        """A frame whose body is there after `meanwhile`: status and answer."""
+        self.pictures += 1
+        picture = base64.b64encode(jpeg(seed=self.pictures)).decode()
+        body = json.dumps({"task_id": self.entry.task.task_id, "frame": picture} | more).encode()
+        return asyncio.run(self._post("/vln/frame", body, meanwhile))
+
+    async def _post(self, path: str, body: bytes, meanwhile: Callable[[], object]) -> tuple[int, dict[str, Any]]:
+        said: list[Any] = []
+
+        async def receive() -> dict[str, Any]:
+            await asyncio.to_thread(meanwhile)
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: Any) -> None:
+            said.append(message)
+
+        scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode()}
+        await self.app({**scope, "query_string": b"", "headers": [], "scheme": "http"}, receive, send)
+        return said[0]["status"], json.loads(b"".join(part.get("body", b"") for part in said[1:]))
+
+    def plan(self) -> None:
+        """The model says to walk on, by the newest picture."""
+        task = self.entry.task
+        frame = task.counts.frames
+        task.calls.remember(frame, Seen(task.reckoning.fix(), self.now, None))
+        walk = tuple(Waypoint(1.0, 0.0, 0.0) for _ in range(3))
+        task.result(Result(task.epoch, frame, "plan", waypoints=walk, model_seconds=0.1), self.now, 0.0)
+
+
+@pytest.fixture
+def door() -> Door:
+    door = Door()
+    door.frame()
+    door.plan()
+    for _ in range(30):
+        door.now += 0.05
+        status, body = door.frame()
+    assert status == 200 and body["linear_vel"] == pytest.approx(0.5)
+    return door
+
+
+def test_a_slow_upload_among_quick_ones_makes_no_robot_quicker(door: Door) -> None:
+    def others() -> None:
+        for _ in range(40):
+            door.now += 0.05
+            door.frame()
+
+    _, body = door.frame(meanwhile=others)
+    assert abs(body["linear_vel"]) <= 0.5 and abs(body["angular_vel"]) <= 0.8
+
+
+def test_a_picture_that_was_long_under_way_is_not_walked_by(door: Door) -> None:
+    def crawl() -> None:
+        door.now += 1.5
+
+    _, body = door.frame(meanwhile=crawl)
+    assert (body["linear_vel"], body["state"], body["reason"]) == (0.0, "stale", "frame_delayed")
+    assert body["age_ms"] == 3000
+
+
+def test_a_task_is_named_by_a_text(door: Door) -> None:
+    status, body = door.frame(task_id=[[]] * 1000)
+    assert status == 400 and len(json.dumps(body)) < 1000
