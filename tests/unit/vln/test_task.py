@@ -1,5 +1,6 @@
 """One task: no plan means zero, a plan is driven once, and every way of not being sure has its state and reason."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,9 @@ import pytest
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.reckoning import Odometry
+from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.words import Phase, Reason, Verdict
+from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import BOOT, FORWARD, Walk
 
@@ -316,7 +319,7 @@ class TestFrames:
 
     def test_another_writer_gets_no_old_plan(self) -> None:
         walk = moving()
-        walk.task.granted(2)
+        walk.task.granted(2, other=True)
         body = walk.frame()
         assert still(body) and body["lease_epoch"] == 2
 
@@ -450,3 +453,56 @@ def test_an_answer_that_took_long_still_counts() -> None:
     assert len(walk.task.calls._seen) < 700
     walk.result("hold", frame=walk.key)
     assert len(walk.task.calls._seen) == 1
+
+
+class TestWhatIsAskedStaysOfItsRobot:
+    """An answer of the model may come seconds after its picture; what has happened meanwhile can make it void."""
+
+    def test_another_writer_gets_no_plan_of_the_former_one_s_pictures(self) -> None:
+        walk = moving()
+        walk.task.granted(2, other=True)
+        walk.pictures = 0
+        walk.frame(image=None)
+        walk.result("plan", FORWARD)
+        assert all(map(still, walk.run(0.5, image=None))) and walk.task.counts.late_results == 1
+        walk.frame()
+        walk.result("plan", FORWARD)
+        assert walk.run(0.3)[-1]["state"] == "moving"
+
+    def test_the_same_writer_anew_need_not_ask_again(self) -> None:
+        walk = moving()
+        walk.task.granted(2, other=False)
+        assert still(walk.frame())
+        walk.result("plan", FORWARD)
+        assert walk.run(0.3)[-1]["state"] == "moving"
+
+    def test_the_claim_of_one_writer_is_not_confirmed_by_another_s_picture(self) -> None:
+        walk = Walk()
+        walk.frame()
+        walk.result("goal")
+        walk.run(0.6)
+        walk.task.granted(2, other=True)
+        walk.pictures = 0
+        walk.frame()
+        walk.result("goal")
+        assert walk.task.verdict is None
+
+    def test_the_same_origin_in_another_connection_is_another_place(self) -> None:
+        walk = Walk()
+        walk.frame(odometry=Odometry(Pose(5.0, 5.0, 1.0), 0))
+        walk.task.granted(2, other=False)
+        walk.pictures = 0
+        walk.frame(odometry=Odometry(Pose(0.0, 0.0, 0.0), 0))
+        walk.task.result(Result(walk.task.epoch, 1, "plan", waypoints=(Waypoint(*FORWARD),)), walk.now, walk.wall)
+        body = walk.frame(odometry=Odometry(Pose(0.0, 0.0, 0.0), 0))
+        assert [(point["dx"], point["dy"]) for point in body["waypoints"]] == [(0.5, 0.0)]
+
+
+def test_a_frame_without_odometry_between_adds_no_whole_turn() -> None:
+    walk = Walk()
+    walk.frame(odometry=Odometry(Pose(yaw=3.1), 0))
+    walk.result("plan", (0.0, 0.0, 0.5))
+    walk.frame(image=None)
+    walk.now += 0.1
+    body = walk.frame(odometry=Odometry(Pose(yaw=-3.1), 0))
+    assert body["waypoints"][0]["dtheta"] == pytest.approx(0.5 - (2 * math.pi - 6.2), abs=1e-3)

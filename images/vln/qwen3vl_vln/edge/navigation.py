@@ -188,8 +188,12 @@ class Navigation:
         Raises:
             LeaseBusyError: another writer has it.
         """
+        task, before = entry.task, entry.task.epoch
+        former = entry.lease.writer
         epoch = entry.lease.grant(writer, self.now(), takeover=takeover)
-        entry.task.granted(epoch)
+        task.granted(epoch, other=former not in (None, writer))
+        if task.epoch != before:
+            self.link.tell(task)
         self.tasks.touch(entry)
         return epoch
 

@@ -37,6 +37,7 @@ class Fix:
     odometry: Pose | None
     origin: int
     odometry_metres: float
+    place: int
 
 
 @dataclass(slots=True)
@@ -45,6 +46,7 @@ class Reckoning:
 
     Attributes:
         hold_seconds: how long the robot follows one answer at most.
+        place: raised whenever poses by odometry from before cannot be compared with later ones.
     """
 
     hold_seconds: float = HOLD_SECONDS
@@ -53,9 +55,11 @@ class Reckoning:
     odometry: Pose | None = None
     origin: int = 0
     odometry_metres: float = 0.0
+    place: int = 0
     v: float | None = None
     w: float | None = None
     _summed: Pose | None = None
+    _ahead: float | None = None
     _now: float = 0.0
     _until: float = 0.0
     told_v: float = 0.0
@@ -86,11 +90,15 @@ class Reckoning:
             self.odometry = None
             self.v = self.w = None
             return
-        near = self.odometry.yaw if self.odometry is not None else odometry.pose.yaw
-        if odometry.origin != self.origin or self.odometry is None:
-            self._summed = None
+        if odometry.origin != self.origin:
+            self.forget()
             self.origin = odometry.origin
+        if self.odometry is None:
+            self._summed = None
+        # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.
+        near = odometry.pose.yaw if self._ahead is None else self.told.yaw + self._ahead
         pose = Pose(odometry.pose.x, odometry.pose.y, unwrapped(odometry.pose.yaw, near))
+        self._ahead = pose.yaw - self.told.yaw
         if self._summed is None:
             self._summed = pose
         elif (metres := pose.distance(self._summed)) >= STEP_METRES:
@@ -98,16 +106,21 @@ class Reckoning:
             self._summed = pose
         self.odometry, self.v, self.w = pose, odometry.v, odometry.w
 
+    def forget(self) -> None:
+        """Odometry that comes from now on counts from elsewhere."""
+        self.odometry = self._ahead = None
+        self.place += 1
+
     def fix(self) -> Fix:
         """Where the robot is now."""
-        return Fix(self.told, self.told_metres, self.odometry, self.origin, self.odometry_metres)
+        return Fix(self.told, self.told_metres, self.odometry, self.origin, self.odometry_metres, self.place)
 
     def since(self, fix: Fix) -> tuple[Pose, Pose, float]:
         """Motion since a moment: pose now in the frame of then, the pose it will come to stand at, and metres driven.
 
         By odometry when both moments have it with one origin. Commands it cannot show yet are added for the second.
         """
-        if self.odometry is None or fix.odometry is None or fix.origin != self.origin:
+        if self.odometry is None or fix.odometry is None or fix.place != self.place:
             pose = self.told.seen_from(fix.told)
             return pose, pose, self.told_metres - fix.told_metres
         pose = coming = self.odometry.seen_from(fix.odometry)

@@ -128,12 +128,20 @@ class Task:
         """Stop for good; once more is no error."""
         self._finish(Verdict.CANCELLED, message, now, wall)
 
-    def granted(self, lease_epoch: int) -> None:
-        """Another writer has the robot, or the same one anew: its plan was made for what was before."""
+    def granted(self, lease_epoch: int, *, other: bool) -> None:
+        """Another writer has the robot, or the same one anew: its plan was made for what was before.
+
+        Args:
+            other: not the one that had it; what was asked about that one's pictures is void too.
+        """
         self.lease_epoch = lease_epoch
         self._last_sequence = -1
         self._intervals.clear()
+        # Also the same writer may have been started anew, and count from another place by the same number.
+        self.reckoning.forget()
         had = self.drive is not None
+        if other and self.verdict is None:
+            self._begin_anew()
         self._drop()
         if had:
             self._left = (State.HOLD, Reason.LEASE_CHANGED)
