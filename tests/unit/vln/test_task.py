@@ -497,6 +497,17 @@ class TestWhatIsAskedStaysOfItsRobot:
         body = walk.frame(odometry=Odometry(Pose(0.0, 0.0, 0.0), 0))
         assert [(point["dx"], point["dy"]) for point in body["waypoints"]] == [(0.5, 0.0)]
 
+    def test_what_was_seen_before_an_emergency_stop_is_not_driven_after_it(self) -> None:
+        walk = moving()
+        walk.frame()
+        before = walk.task.epoch, walk.key
+        walk.frame(emergency_stop=True)
+        assert not walk.offered, "while it is pressed, nobody asks where to go"
+        walk.task.result(Result(before[0], before[1], "plan", waypoints=(Waypoint(*FORWARD),)), walk.now, walk.wall)
+        assert all(map(still, walk.run(0.5)))
+        walk.result("plan", FORWARD)
+        assert walk.run(0.3)[-1]["state"] == "moving"
+
 
 def test_a_frame_without_odometry_between_adds_no_whole_turn() -> None:
     walk = Walk()

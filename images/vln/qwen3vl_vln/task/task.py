@@ -86,6 +86,7 @@ class Task:
     _last_sequence: int = -1
     _flag: Reason | None = None
     _intervals: deque[float] = field(default_factory=lambda: deque(maxlen=5))
+    _emergency: bool = False
     _watchdog: bool = False
     _answered_at: float | None = None
     _plans: int = 0
@@ -171,10 +172,13 @@ class Task:
             self._drop()
             self._left = self._flag_hold(Reason.BAD_ODOMETRY)
         if frame.emergency_stop:
-            self._drop()
+            if not self._emergency:
+                # Nobody knows where a robot is carried to meanwhile.
+                self._begin_anew()
             self._left = self._flag_hold(Reason.EMERGENCY_STOP)
         elif frame.blocked:
             self._flag = Reason.BLOCKED
+        self._emergency = frame.emergency_stop
         if frame.delayed:
             self._flag = self._flag or Reason.FRAME_DELAYED
         return self._image(frame, now)
@@ -199,7 +203,7 @@ class Task:
         elif found is not None:
             self.camera_fault(found)
         frozen = self.eyes.fault is Reason.FROZEN_CAMERA
-        return not (frozen or frame.delayed or frame.odometry_bad or self.paused)
+        return not (frozen or frame.delayed or frame.odometry_bad or frame.emergency_stop or self.paused)
 
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
