@@ -372,6 +372,17 @@ def test_a_client_without_watchdog_never_gets_more_than_its_next_frame_allows() 
     assert driven <= 0.5
 
 
+def test_without_a_watchdog_a_robot_drives_on_until_its_next_frame() -> None:
+    walk = Walk(watchdog=False, limits=Limits(blind_meters=5.0))
+    walk.frame()
+    walk.result("plan", *[(1.0, 0.0, 0.0)] * 3)
+    told = walk.run(0.5)[-1]["linear_vel"]
+    before = walk.task.reckoning.told_metres
+    walk.now += 2.0
+    walk.frame()
+    assert walk.task.reckoning.told_metres - before == pytest.approx(2.0 * told)
+
+
 class TestAnOpening:
     """The waypoints of a guided answer move the robot before the rest is written; the rest has the last word."""
 

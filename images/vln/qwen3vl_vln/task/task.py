@@ -1,5 +1,6 @@
 """One task from its first frame to its verdict: the only place that decides whether a robot moves."""
 
+import math
 from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -357,7 +358,8 @@ class Task:
             waited: the client has waited for this very plan, so that its picture may be the newest for long.
         """
         v = w = 0.0
-        self.reckoning.hold_seconds = HOLD_SECONDS if self._watchdog else self._interval()
+        # Without a watchdog a robot does what it was told until it is told something else, however long that takes.
+        self.reckoning.hold_seconds = HOLD_SECONDS if self._watchdog else math.inf
         self._expire_plan(now)
         state, reason = self._judge(now, waited=waited)
         if state is State.MOVING and self.drive is not None:
