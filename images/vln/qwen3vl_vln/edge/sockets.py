@@ -45,6 +45,7 @@ class Connection:
     lease_epoch: int | None = None
     delay: Delay = field(default_factory=Delay)
     replaced: bool = False
+    greeted: bool = False
 
     async def answer(self, body: Any) -> None:
         """Send one JSON text message."""
@@ -147,7 +148,7 @@ class Sockets:
                 await self._control(connection, message.get("text") or "")
                 continue
             try:
-                frame = read(data, now, self._bounds, connection.delay)
+                frame = read(data, now, self._bounds, connection.delay, watchdog=connection.greeted)
             except UnknownVersionError as error:
                 raise Closing(BAD_VERSION, str(error)) from None
             if frame is None:
@@ -195,6 +196,7 @@ class Sockets:
             # Before the lease: a stop is confirmed even to a writer whom another one keeps out.
             await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
         await self._grant(connection, takeover=hello.get("takeover") is True)
+        connection.greeted = True
         await connection.answer(
             {
                 "hello": {

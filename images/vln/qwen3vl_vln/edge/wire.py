@@ -52,14 +52,17 @@ class Delay:
         return under_way - self._floors[0][1]
 
 
-def read(data: bytes, now: float, bounds: Bounds, delay: Delay) -> Frame | None:
+def read(data: bytes, now: float, bounds: Bounds, delay: Delay, *, watchdog: bool = True) -> Frame | None:
     """The frame in a binary message; None for a type that is not known.
+
+    Args:
+        watchdog: the client has said `hello`, and so stands by itself when an answer is too old.
 
     Raises:
         UnknownVersionError: neither a JPEG nor a message of version 1.
     """
     if data.startswith(START[:2]):
-        return Frame(now, image=data, size=size(data), fault=_fault(data, bounds), watchdog=True)
+        return Frame(now, image=data, size=size(data), fault=_fault(data, bounds), watchdog=watchdog)
     if len(data) < HEADER.size or data[:2] != MAGIC or data[2] != VERSION:
         raise UnknownVersionError("the message has no header of qwen3vl.vln.v1")
     _, _, kind, length, flags, sequence, origin, captured_us, x, y, yaw, v, w, _ = HEADER.unpack_from(data)
@@ -88,7 +91,7 @@ def read(data: bytes, now: float, bounds: Bounds, delay: Delay) -> Frame | None:
         delayed=delay.of(now, captured) > DELAYED_SECONDS,
         size=(0, 0) if image is None else size(image),
         fault=None if image is None else _fault(image, bounds),
-        watchdog=True,
+        watchdog=watchdog,
     )
 
 
