@@ -383,6 +383,29 @@ def test_without_a_watchdog_a_robot_drives_on_until_its_next_frame() -> None:
     assert walk.task.reckoning.told_metres - before == pytest.approx(2.0 * told)
 
 
+class TestReverse:
+    """The limit of now counts, whatever the worker knew of it when it read the plan."""
+
+    BACK = (-0.5, 0.0, 0.0)
+
+    def test_what_is_forbidden_meanwhile_is_not_driven_on(self) -> None:
+        walk = Walk(limits=Limits(reverse=True))
+        walk.frame()
+        walk.result("plan", self.BACK)
+        assert walk.run(0.3)[-1]["linear_vel"] < 0
+        walk.task.edit(replace(walk.task.settings, limits=Limits(reverse=False)))
+        body = walk.frame()
+        assert still(body) and (body["state"], body["reason"]) == ("hold", "invalid_result")
+
+    def test_nor_begun(self) -> None:
+        walk = Walk()
+        walk.frame()
+        walk.opening(FORWARD, self.BACK)
+        assert all(map(still, walk.run(0.3)))
+        walk.result("plan", FORWARD, self.BACK)
+        assert all(map(still, walk.run(0.3)))
+
+
 class TestAnOpening:
     """The waypoints of a guided answer move the robot before the rest is written; the rest has the last word."""
 

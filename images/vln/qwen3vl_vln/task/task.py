@@ -15,9 +15,11 @@ from qwen3vl_vln.task.eyes import Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
+from qwen3vl_vln.waypoint import Waypoint
 
 FAILURES_FOR_ERROR = 3
 UNMEASURED_INTERVAL_SECONDS = 1.0
+NOT_BACKWARDS = "the plan drives backwards, which limits.reverse does not allow"
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,8 @@ class Task:
         """Take other settings. Another instruction drops the plan and everything that belongs to the old text."""
         changed = settings.instruction != self.settings.instruction
         self.settings = settings
+        if self.drive is not None:
+            self._forbid(self.drive.plan.waypoints)
         if changed:
             self.environment, self.progress, self.action = "", 0.0, ""
             self._begin_anew()
@@ -315,10 +319,21 @@ class Task:
         if self.drive is not None:
             self.drive.model_seconds = result.model_seconds
 
+    def _forbid(self, waypoints: tuple[Waypoint, ...]) -> bool:
+        """Drop a plan that the limits of now do not allow; the worker read it by those that it knew."""
+        if self.settings.limits.reverse or all(point.dx >= 0.0 for point in waypoints):
+            return False
+        self._drop()
+        self._left = (State.HOLD, Reason.INVALID_RESULT)
+        self.message = NOT_BACKWARDS
+        return True
+
     def _take_plan(self, result: Result, seen: Seen, now: float) -> None:
         self.stuck.told(self.reckoning)
         if self.stuck.holds(now) or self.stuck.planned(result.waypoints, now):
             self._hold_stuck()
+            return
+        if self._forbid(result.waypoints):
             return
         plan = Plan(result.waypoints)
         latency = now - seen.received_at
