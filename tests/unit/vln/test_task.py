@@ -531,6 +531,15 @@ class TestWhatIsAskedStaysOfItsRobot:
         body = walk.frame(odometry=Odometry(Pose(0.0, 0.0, 0.0), 0))
         assert [(point["dx"], point["dy"]) for point in body["waypoints"]] == [(0.5, 0.0)]
 
+    def test_a_picture_of_a_frozen_camera_makes_no_plan_once_it_has_thawed(self) -> None:
+        walk = moving()
+        walk.frame(image=b"the same")
+        key, epoch = walk.key, walk.task.epoch
+        walk.run(0.2, image=b"the same")
+        assert walk.frame(image=b"the same")["reason"] == "frozen_camera"
+        walk.task.result(Result(epoch, key, "plan", waypoints=(Waypoint(*FORWARD),)), walk.now, walk.wall)
+        assert all(map(still, walk.run(0.5)))
+
     def test_what_was_seen_before_an_emergency_stop_is_not_driven_after_it(self) -> None:
         walk = moving()
         walk.frame()

@@ -207,6 +207,9 @@ class Task:
             self._left = (State.HOLD, found)
         elif found is not None:
             self.camera_fault(found)
+            # Nobody knows since when: what the model was asked about may be as old.
+            self._begin_anew()
+            self._left = (State.HOLD, found)
         frozen = self.eyes.fault is Reason.FROZEN_CAMERA
         return not (frozen or frame.delayed or frame.odometry_bad or frame.emergency_stop or self.paused)
 
