@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from qwen3vl_vln.waypoint import Waypoint
 from .pictures import jpeg
 from .test_known_faults import navigation_without_worker
 
-Say = Callable[[str | bytes], "asyncio.Future[Any]"]
 HELLO = json.dumps({"hello": {"writer": "w"}})
 
 
@@ -88,3 +86,11 @@ async def test_who_has_not_said_hello_has_no_watchdog(greeted: bool, quick: bool
         beyond.append(answer["linear_vel"] * 1.0 > answer["waypoints"][0]["dx"])
     await robot.leaves()
     assert any(beyond) is quick, "a second of it is more than is left of the plan"
+
+
+async def test_a_reason_to_close_is_no_longer_than_the_protocol_allows() -> None:
+    robot = Server().connect(f"/vln/robot/{'巡' * 100}")
+    assert (await robot.heard())["type"] == "websocket.accept"
+    closed = await robot.heard()
+    assert closed["code"] == 4004 and closed["reason"].startswith("robot '巡巡")
+    assert len(closed["reason"].encode()) <= 123

@@ -23,6 +23,7 @@ from qwen3vl_vln.task.tasks import Entry
 
 BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST = 4400, 4403, 4004, 4409, 4410
 GOING_AWAY = 1001
+LONGEST_REASON_BYTES = 123
 
 
 class Closing(Exception):
@@ -78,7 +79,7 @@ class Sockets:
         try:
             await self._serve(self._admit(scope["path"], headers, caller, receive, send))
         except Closing as closing:
-            await send({"type": "websocket.close", "code": closing.code, "reason": str(closing)[:120]})
+            await send({"type": "websocket.close", "code": closing.code, "reason": _short(str(closing))})
         except OSError:
             pass  # the robot is gone; its own watchdog stands in for us
         finally:
@@ -260,6 +261,11 @@ class Sockets:
         captured = body.get("timestamp")
         captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
         return Frame(now, captured=captured, image=data, size=size(data), fault=fault)
+
+
+def _short(reason: str) -> str:
+    """What fits into a close message, which counts bytes."""
+    return reason.encode(errors="replace")[:LONGEST_REASON_BYTES].decode(errors="ignore")
 
 
 def _parts(path: str) -> tuple[str, str]:
