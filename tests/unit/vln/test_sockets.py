@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qwen3vl_vln.edge.identity import Doorkeeper
-from qwen3vl_vln.edge.sockets import Sockets
+from qwen3vl_vln.edge.sockets import CONNECTIONS_PER_TASK, Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import Seen
@@ -94,3 +94,19 @@ async def test_a_reason_to_close_is_no_longer_than_the_protocol_allows() -> None
     closed = await robot.heard()
     assert closed["code"] == 4004 and closed["reason"].startswith("robot '巡巡")
     assert len(closed["reason"].encode()) <= 123
+
+
+async def test_a_task_has_a_bounded_number_of_connections() -> None:
+    server = Server()
+    robots = [server.connect() for _ in range(CONNECTIONS_PER_TASK)]
+    for robot in robots:
+        assert (await robot.heard())["type"] == "websocket.accept"
+    one_more = server.connect()
+    assert (await one_more.heard())["type"] == "websocket.accept"
+    assert (await one_more.heard())["code"] == 4429
+    await robots.pop().leaves()
+    again = server.connect()
+    assert (await again.heard())["type"] == "websocket.accept"
+    assert "hello" in await again.says(HELLO)
+    for robot in (*robots, again):
+        await robot.leaves()

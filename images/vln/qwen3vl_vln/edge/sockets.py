@@ -21,7 +21,9 @@ from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import Entry
 
-BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST = 4400, 4403, 4004, 4409, 4410
+BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST, LIMIT = 4400, 4403, 4004, 4409, 4410, 4429
+CONNECTIONS_PER_TASK, CONNECTIONS_MOST = 16, 1024
+"""One of them drives; the others wait for it, or hear the end of the task."""
 GOING_AWAY = 1001
 LONGEST_REASON_BYTES = 123
 
@@ -117,8 +119,14 @@ class Sockets:
         if entry is None:
             what = f"robot {name!r} has no unfinished task" if kind == "robot" else f"there is no task {name!r}"
             raise Closing(NO_TASK, f"{what}: apply a NavTask or create one")
+        if len(self._open) >= CONNECTIONS_MOST or self._of(entry) >= CONNECTIONS_PER_TASK:
+            most = f"{CONNECTIONS_PER_TASK} connections to a task and {CONNECTIONS_MOST} to all"
+            raise Closing(LIMIT, f"{most} are open at most; close one")
         writer = f"{caller.name}/{secrets.token_hex(4)}"
         return Connection(entry, caller, receive, send, writer=writer), kind != "stream"
+
+    def _of(self, entry: Entry) -> int:
+        return sum(connection.entry is entry for connection in self._open)
 
     async def _serve(self, admitted: tuple[Connection, bool]) -> None:
         connection, binary = admitted
