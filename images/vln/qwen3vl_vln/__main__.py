@@ -30,6 +30,8 @@ log = logging.getLogger("qwen3vl_vln")
 KEYS_SECONDS = 5.0
 DEAD_PEER_MILLIS = 2000
 """TCP gives a connection up when the peer has not acknowledged for this long."""
+QUIET_PEER_SECONDS = 10
+"""A peer that says nothing for this long is asked by TCP whether it is there."""
 
 
 def main() -> None:
@@ -123,9 +125,13 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.socket(family, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    # Accepted connections inherit both.
+    # Accepted connections inherit all of these.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, DEAD_PEER_MILLIS)
+    # A robot that vanished while nothing was under way to it would hold its connection for ever.
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, QUIET_PEER_SECONDS)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 1)
     listening.bind((host, port))
     listening.setblocking(False)
     return listening

@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
 
+from qwen3vl_vln.__main__ import _listen
 from qwen3vl_vln.edge.identity import Doorkeeper
 from qwen3vl_vln.edge.sockets import CONNECTIONS_PER_TASK, Sockets
 from qwen3vl_vln.edge.wire import Bounds
@@ -110,3 +112,14 @@ async def test_a_task_has_a_bounded_number_of_connections() -> None:
     assert "hello" in await again.says(HELLO)
     for robot in (*robots, again):
         await robot.leaves()
+
+
+def test_a_connection_of_a_robot_that_vanished_ends() -> None:
+    with _listen("127.0.0.1", 0) as listening:
+        listening.listen()
+        with socket.create_connection(listening.getsockname()):
+            accepted, _ = listening.accept()
+            with accepted:
+                assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 10
+                assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 2000
