@@ -15,6 +15,7 @@ from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import Seen
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
 from .pictures import jpeg
@@ -97,3 +98,12 @@ def test_a_picture_that_was_long_under_way_is_not_walked_by(door: Door) -> None:
 def test_a_task_is_named_by_a_text(door: Door) -> None:
     status, body = door.frame(task_id=[[]] * 1000)
     assert status == 400 and len(json.dumps(body)) < 1000
+
+
+def test_a_good_picture_of_before_does_not_uncover_the_present_camera(door: Door) -> None:
+    task = door.entry.task
+    old = {"task": task.task_id, "epoch": task.epoch}
+    door.navigation.grant(door.entry, "another", takeover=True)
+    door.navigation.heard({**old, "epoch": task.epoch, "type": "fault", "reason": "covered_camera"})
+    door.navigation.heard({**old, "type": "looked", "key": True, "changed": True})
+    assert task.eyes.fault is Reason.COVERED_CAMERA

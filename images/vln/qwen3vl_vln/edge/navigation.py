@@ -332,9 +332,12 @@ class Navigation:
             task.failed(message["epoch"], message["frame"], message["message"], now, deadline=message["deadline"])
             self.metrics.failed(deadline=message["deadline"])
         elif kind == "fault":
-            task.camera_fault(Reason(message["reason"]))
+            if message["epoch"] == epoch:
+                task.camera_fault(Reason(message["reason"]))
         elif kind == "looked":
-            task.looked(now, changed=message["changed"])
+            # A picture of the camera or the writer before says nothing about the present one.
+            if message["epoch"] == epoch:
+                task.looked(now, changed=message["changed"])
             self.metrics.looked(key=message["key"])
         elif kind == "recording":
             task.recording_error = message["error"]
