@@ -16,6 +16,8 @@ from qwen3vl_vln.task.task import Task
 log = logging.getLogger(__name__)
 
 SILENT_SECONDS = 1.0
+HUNG_SECONDS = 15.0
+"""After this long without a word a worker is ended and started again; its start takes a few seconds."""
 FIRST_RESTART_SECONDS, LONGEST_RESTART_SECONDS = 0.2, 5.0
 LONG_LIFE_SECONDS = 30.0
 WATCHED_MOST = 16
@@ -55,11 +57,13 @@ class WorkerLink:
     Attributes:
         heard: takes each message of the worker.
         tasks: gives all tasks that a new worker must know.
+        hung_seconds: after so long without a word a worker is ended.
     """
 
     options: WorkerOptions
     heard: Callable[[Message], None]
     tasks: Callable[[], list[Task]]
+    hung_seconds: float = HUNG_SECONDS
     restarts: int = 0
     _arena: Arena | None = None
     _pictures: Arena | None = None
@@ -123,13 +127,22 @@ class WorkerLink:
         self._alive_at = 0.0
         channel = await Channel.over(ours)
         self.join(arena, channel)
+        watching = asyncio.create_task(self._end_hung(self._process))
         try:
             async for message in channel.messages():
                 self.hear(message)
         except (KeyError, TypeError, ValueError):
             log.exception("the worker speaks nonsense")
         finally:
+            watching.cancel()
             await self._end()
+
+    async def _end_hung(self, process: asyncio.subprocess.Process) -> None:
+        began = asyncio.get_running_loop().time()
+        while (rest := max(began, self._alive_at) + self.hung_seconds - asyncio.get_running_loop().time()) > 0:
+            await asyncio.sleep(min(rest, SILENT_SECONDS))
+        log.error("the worker has said nothing for %g s; it is ended", self.hung_seconds)
+        process.kill()
 
     def join(self, arena: Arena, channel: Channel) -> None:
         """Speak with a new worker over this channel; it is told of every task."""
