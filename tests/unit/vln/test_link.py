@@ -14,7 +14,9 @@ from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 
 async def until(met: Callable[[], bool], seconds: float = 30.0) -> None:
     async with asyncio.timeout(seconds):
-        while not met():
+        while True:
+            if met():
+                return
             await asyncio.sleep(0.02)
 
 

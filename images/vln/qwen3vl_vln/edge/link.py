@@ -138,9 +138,12 @@ class WorkerLink:
             await self._end()
 
     async def _end_hung(self, process: asyncio.subprocess.Process) -> None:
-        began = asyncio.get_running_loop().time()
-        while (rest := max(began, self._alive_at) + self.hung_seconds - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(min(rest, SILENT_SECONDS))
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while True:
+            await asyncio.sleep(SILENT_SECONDS)
+            if loop.time() - max(began, self._alive_at) > self.hung_seconds:
+                break
         log.error("the worker has said nothing for %g s; it is ended", self.hung_seconds)
         process.kill()
 
