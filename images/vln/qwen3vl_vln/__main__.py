@@ -73,8 +73,10 @@ async def serve(options: argparse.Namespace) -> None:
     def ready() -> bool:
         return not drain.told and not link.silent(navigation.now())
 
-    sockets = Sockets(navigation, doors, bounds, frozenset(options.allow_origin))
-    app = _dispatch(rest.build(navigation, doors, bounds, model=options.model_name, ready=ready), sockets)
+    origins = frozenset(options.allow_origin)
+    sockets = Sockets(navigation, doors, bounds, origins)
+    web = rest.build(navigation, doors, bounds, model=options.model_name, ready=ready, origins=origins)
+    app = _dispatch(web, sockets)
     config = uvicorn.Config(
         app,
         log_config=None,

@@ -158,3 +158,9 @@ def test_rights_are_in_the_entry_s_name() -> None:
     assert rights("go2-01") == EVERYTHING
     assert rights("dashboard.view") == {"view"}
     assert rights("panel.view.stop") == {"view", "stop"}
+    assert rights("lab.go2.view") == {"view"}
+
+
+def test_a_misspelt_right_gives_nothing() -> None:
+    assert rights("dashboard.veiw") == frozenset()
+    assert rights("panel.view.stpo") == {"view"}

@@ -41,7 +41,9 @@ class Door:
         body = json.dumps({"task_id": self.entry.task.task_id, "frame": picture} | more).encode()
         return asyncio.run(self._post("/vln/frame", body, meanwhile))
 
-    async def _post(self, path: str, body: bytes, meanwhile: Callable[[], object]) -> tuple[int, dict[str, Any]]:
+    async def _post(
+        self, path: str, body: bytes, meanwhile: Callable[[], object], **headers: str
+    ) -> tuple[int, dict[str, Any]]:
         said: list[Any] = []
 
         async def receive() -> dict[str, Any]:
@@ -52,7 +54,8 @@ class Door:
             said.append(message)
 
         scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode()}
-        await self.app({**scope, "query_string": b"", "headers": [], "scheme": "http"}, receive, send)
+        given = [(name.encode(), value.encode()) for name, value in headers.items()]
+        await self.app({**scope, "query_string": b"", "headers": given, "scheme": "http"}, receive, send)
         return said[0]["status"], json.loads(b"".join(part.get("body", b"") for part in said[1:]))
 
     def plan(self) -> None:
@@ -107,3 +110,11 @@ def test_a_good_picture_of_before_does_not_uncover_the_present_camera(door: Door
     door.navigation.heard({**old, "epoch": task.epoch, "type": "fault", "reason": "covered_camera"})
     door.navigation.heard({**old, "type": "looked", "key": True, "changed": True})
     assert task.eyes.fault is Reason.COVERED_CAMERA
+
+
+@pytest.mark.parametrize(("origin", "status"), [("http://evil.example", 403), ("http://robots.local", 200)])
+def test_where_no_keys_are_asked_for_a_foreign_page_may_not_steer(origin: str, status: int) -> None:
+    door = Door()
+    path = f"/vln/task/{door.entry.task.task_id}/stop"
+    answer = asyncio.run(door._post(path, b"{}", lambda: None, origin=origin, host="robots.local"))
+    assert answer[0] == status, answer

@@ -43,7 +43,9 @@ class Caller:
             NoRightError: it has none of them.
         """
         if not self.rights & set(rights):
-            raise NoRightError(f"the key {self.name!r} has not the right {' or '.join(rights)}")
+            missing = " or ".join(rights)
+            advice = "what stands behind a dot in the name of its entry are its rights"
+            raise NoRightError(f"the key {self.name!r} has not the right {missing}; {advice}")
 
 
 class Doorkeeper:
@@ -57,6 +59,11 @@ class Doorkeeper:
     def __init__(self, ring: KeyRing | None, operator_key: str | None) -> None:
         self._ring = ring
         self._operator_key = operator_key.encode() if operator_key else None
+
+    @property
+    def open(self) -> bool:
+        """Whether everybody may enter."""
+        return self._ring is None
 
     def caller(self, headers: Mapping[str, str], subprotocols: Iterable[str] = ()) -> Caller:
         """Who sent these headers, or this subprotocol of a WebSocket.
@@ -77,10 +84,8 @@ class Doorkeeper:
 
 
 def rights(entry: str) -> frozenset[str]:
-    """The rights that the name of a key's entry gives."""
-    words = entry.split(".")
-    while words and words[0] not in EVERYTHING:
-        words.pop(0)
+    """The rights that the name of a key's entry gives: all without a dot, else those that stand behind dots."""
+    _, *words = entry.split(".")
     return frozenset(words) & EVERYTHING if words else EVERYTHING
 
 

@@ -5,6 +5,7 @@ import base64
 import binascii
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -60,13 +61,28 @@ def picture(text: Any, bounds: Bounds) -> tuple[bytes, Reason | None]:
 
 
 def build(
-    navigation: Navigation, doors: Doorkeeper, bounds: Bounds, *, model: str, ready: Callable[[], bool]
+    navigation: Navigation,
+    doors: Doorkeeper,
+    bounds: Bounds,
+    *,
+    model: str,
+    ready: Callable[[], bool],
+    origins: frozenset[str] = frozenset(),
 ) -> FastAPI:
-    """The application of all routes that are no WebSocket."""
+    """The application of all routes that are no WebSocket.
+
+    Args:
+        origins: whose pages may use it where no keys are asked for.
+    """
     app = FastAPI(title="qwen3vl VLN API", openapi_url="/openapi.json", redoc_url=None)
     frame_bytes = bounds.max_bytes * 4 // 3 + LARGEST_BODY
 
     def who(request: Request, *rights: str) -> Caller:
+        origin = request.headers.get("origin")
+        own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
+        if doors.open and not own and origin not in origins:
+            # Where there are keys a foreign page has none; here nothing else would keep it from steering a robot.
+            raise NoRightError("pages of other origins may not use a VLN API without keys")
         caller = doors.caller(request.headers)
         caller.need(*rights)
         return caller
