@@ -96,8 +96,15 @@ class Walk:
         until(lambda: self.driven_metres() >= before + metres, seconds, f"{self.name} drives", show=self._show)
 
     def stands(self, seconds: float = 2.5) -> None:
-        """Wait until it says that it does not drive, and see that it does not for some time."""
-        until(lambda: self.newest().get("state") != "moving", 15, f"{self.name} stands", show=self._show)
+        """Wait until it has said twice that it stands, or has ended, so that it has braked; it drives no more then."""
+
+        def braked() -> bool:
+            said = self.said()
+            last = [line for line in said if "seconds" in line][-2:]
+            twice = len(last) == 2 and all(line.get("state") != "moving" for line in last)
+            return twice or any("report" in line for line in said)
+
+        until(braked, 15, f"{self.name} stands", show=self._show)
         before = self.driven_metres()
         time.sleep(seconds)  # standing still can only be seen by waiting
         assert self.driven_metres() - before < 0.02, self.said()[-4:]
