@@ -1,24 +1,22 @@
 """One task from its first frame to its verdict: the only place that decides whether a robot moves."""
 
-import math
-from collections import deque
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Reckoning
-from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls, Seen
+from qwen3vl_vln.motion.reckoning import Reckoning
+from qwen3vl_vln.task.calls import Calls, Seen
 from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.eyes import Eyes
 from qwen3vl_vln.task.goal import GoalJudge
-from qwen3vl_vln.task.stuck import TRIES, StuckDetector
-from qwen3vl_vln.task.words import ENDINGS, Phase, Reason, State, Verdict
+from qwen3vl_vln.task.judge import Facts, explained, judged
+from qwen3vl_vln.task.rhythm import Rhythm
+from qwen3vl_vln.task.stuck import StuckDetector
+from qwen3vl_vln.task.words import Phase, Reason, State, Verdict
 from qwen3vl_vln.waypoint import Waypoint
 
-FAILURES_FOR_ERROR = 3
-UNMEASURED_INTERVAL_SECONDS = 1.0
 NOT_BACKWARDS = "the plan drives backwards, which limits.reverse does not allow"
 
 
@@ -88,9 +86,8 @@ class Task:
     _left: tuple[State, Reason] | None = None
     _last_sequence: int = -1
     _flag: Reason | None = None
-    _intervals: deque[float] = field(default_factory=lambda: deque(maxlen=5))
+    _rhythm: Rhythm = field(default_factory=Rhythm)
     _emergency: bool = False
-    _watchdog: bool = False
     _answered_at: float | None = None
     _plans: int = 0
 
@@ -142,7 +139,7 @@ class Task:
         """
         self.lease_epoch = lease_epoch
         self._last_sequence = -1
-        self._intervals.clear()
+        self._rhythm.clear()
         # Also the same writer may have been started anew, and count from another place by the same number.
         self.reckoning.forget()
         had = self.drive is not None
@@ -160,7 +157,8 @@ class Task:
         self.counts.frames += 1
         if self.verdict is not None:
             return False
-        self._measure_interval(now, frame.watchdog)
+        since = None if self.last_frame_at is None else now - self.last_frame_at
+        self._rhythm.frame(since, watchdog=frame.watchdog)
         if self.started is None:
             self.started = now
         self.last_frame_at = now
@@ -376,14 +374,14 @@ class Task:
             waited: the client has waited for this very plan, so that its picture may be the newest for long.
         """
         v = w = 0.0
-        # Without a watchdog a robot does what it was told until it is told something else, however long that takes.
-        self.reckoning.hold_seconds = HOLD_SECONDS if self._watchdog else math.inf
+        self.reckoning.hold_seconds = self._rhythm.hold_seconds
         self._expire_plan(now)
         state, reason = self._judge(now, waited=waited)
         if state is State.MOVING and self.drive is not None:
-            elapsed = 0.0 if self._answered_at is None else max(0.0, min(now - self._answered_at, self._interval()))
+            reach = self._rhythm.reach_seconds
+            elapsed = 0.0 if self._answered_at is None else max(0.0, min(now - self._answered_at, reach))
             self.reckoning.advance(now)
-            v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, reach=self._interval())
+            v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, reach=reach)
             if (v or w) and not self._count_step(now, wall):
                 v = w = 0.0
             elif self.drive.plan.consumed or self.drive.blind:
@@ -400,50 +398,21 @@ class Task:
         return self._judge(now)
 
     def _judge(self, now: float, *, waited: bool = False) -> tuple[State, Reason]:
-        if self.verdict is not None:
-            return ENDINGS[self.verdict]
-        if self.worker_silent:
-            return State.ERROR, Reason.WORKER_SILENT
-        if self.eyes.fault is not None:
-            return State.ERROR, self.eyes.fault
-        if self.calls.failures >= FAILURES_FOR_ERROR:
-            return State.ERROR, Reason.MODEL_FAILED
-        if self.paused:
-            return State.HOLD, Reason.PAUSED
-        if self._flag in (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY):
-            return State.HOLD, self._flag
-        if self._flag is not None:
-            return State.STALE, self._flag
-        slow = self.calls.slow(now)
-        if self.drive is not None:
-            newest = waited and self.eyes.newest_at == self.drive.started_at
-            if self.eyes.blind(now) and not newest:
-                return State.STALE, Reason.NO_IMAGE
-            return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
-        if self._left is not None:
-            state, reason = self._left
-            idle = reason in (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
-            return state, self._model_reason(slow) if idle and (slow or self.calls.failures) else reason
-        if self.eyes.newest_at is None:
-            return State.WAITING, Reason.WAITING_FOR_FRAME
-        return State.WAITING, self._model_reason(slow) if slow or self.calls.failures else Reason.WAITING_FOR_MODEL
-
-    def _model_reason(self, slow: bool) -> Reason:
-        return Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
+        facts = Facts(
+            verdict=self.verdict,
+            worker_silent=self.worker_silent,
+            eyes=self.eyes,
+            calls=self.calls,
+            paused=self.paused,
+            flag=self._flag,
+            plan_from=None if self.drive is None else self.drive.started_at,
+            left=self._left,
+        )
+        return judged(facts, now, waited=waited)
 
     def explain(self, state: State, reason: Reason) -> str:
         """One sentence for people, where there is more to say than the reason."""
-        if state in (State.STOPPED, State.GOAL):
-            return self.message
-        if reason is Reason.MODEL_FAILED:
-            return f"the model fails: {self.calls.last_error}"
-        if reason is Reason.MODEL_SLOW:
-            return f"the model has not answered for more than {SLOW_SECONDS:g} s"
-        if reason in (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE):
-            return self.message
-        if reason is Reason.STUCK:
-            return self.message if self.stuck.tries < TRIES else f"{self.message}; it waits for another instruction"
-        return ""
+        return explained(state, reason, message=self.message, model_error=self.calls.last_error, tries=self.stuck.tries)
 
     def _expire_plan(self, now: float) -> None:
         if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:
@@ -468,17 +437,6 @@ class Task:
             "at": wall,
         }
         return True
-
-    def _interval(self) -> float:
-        if self._watchdog:
-            return HOLD_SECONDS
-        measured = len(self._intervals) == self._intervals.maxlen
-        return max(self._intervals) if measured else max([UNMEASURED_INTERVAL_SECONDS, *self._intervals])
-
-    def _measure_interval(self, now: float, watchdog: bool) -> None:
-        self._watchdog = watchdog
-        if self.last_frame_at is not None:
-            self._intervals.append(now - self.last_frame_at)
 
     def _begin_anew(self) -> None:
         self.epoch += 1

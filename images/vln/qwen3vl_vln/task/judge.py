@@ -1,0 +1,88 @@
+"""In which state a task is, and why: the first of these that is true. Pure."""
+
+from dataclasses import dataclass
+
+from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
+from qwen3vl_vln.task.eyes import Eyes
+from qwen3vl_vln.task.stuck import TRIES
+from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
+
+FAILURES_FOR_ERROR = 3
+FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY)
+"""What the robot itself says with a frame and what holds it; other flags only make the frame a stale one."""
+IDLE = (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
+"""The plan before is over for no fault of the model's: where the model is the cause that none follows, that is said."""
+TOLD_BY_MESSAGE = (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a task's state follows from. Times in seconds on a monotonic clock.
+
+    Attributes:
+        flag: what is wrong with the newest frame.
+        plan_from: when the picture of the plan that is being driven came; None without one.
+        left: what the plan before left behind, or why there is none.
+    """
+
+    verdict: Verdict | None
+    worker_silent: bool
+    eyes: Eyes
+    calls: Calls
+    paused: bool
+    flag: Reason | None
+    plan_from: float | None
+    left: tuple[State, Reason] | None
+
+
+def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Reason]:
+    """State and reason at this moment.
+
+    Args:
+        waited: the client has waited for this very plan, so that its picture may be the newest for long.
+    """
+    if facts.verdict is not None:
+        return ENDINGS[facts.verdict]
+    if facts.worker_silent:
+        return State.ERROR, Reason.WORKER_SILENT
+    if facts.eyes.fault is not None:
+        return State.ERROR, facts.eyes.fault
+    if facts.calls.failures >= FAILURES_FOR_ERROR:
+        return State.ERROR, Reason.MODEL_FAILED
+    if facts.paused:
+        return State.HOLD, Reason.PAUSED
+    if facts.flag is not None:
+        return State.HOLD if facts.flag in FORBIDDING else State.STALE, facts.flag
+    slow = facts.calls.slow(now)
+    if facts.plan_from is not None:
+        newest = waited and facts.eyes.newest_at == facts.plan_from
+        if facts.eyes.blind(now) and not newest:
+            return State.STALE, Reason.NO_IMAGE
+        return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
+    troubled = slow or facts.calls.failures > 0
+    trouble = Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
+    if facts.left is not None:
+        state, reason = facts.left
+        return state, trouble if reason in IDLE and troubled else reason
+    if facts.eyes.newest_at is None:
+        return State.WAITING, Reason.WAITING_FOR_FRAME
+    return State.WAITING, trouble if troubled else Reason.WAITING_FOR_MODEL
+
+
+def explained(state: State, reason: Reason, *, message: str, model_error: str | None, tries: int) -> str:
+    """One sentence for people, where there is more to say than the reason.
+
+    Args:
+        message: of the task.
+        model_error: what its newest failed call said.
+        tries: how often it was stuck.
+    """
+    if state in (State.STOPPED, State.GOAL) or reason in TOLD_BY_MESSAGE:
+        return message
+    if reason is Reason.MODEL_FAILED:
+        return f"the model fails: {model_error}"
+    if reason is Reason.MODEL_SLOW:
+        return f"the model has not answered for more than {SLOW_SECONDS:g} s"
+    if reason is Reason.STUCK:
+        return message if tries < TRIES else f"{message}; it waits for another instruction"
+    return ""

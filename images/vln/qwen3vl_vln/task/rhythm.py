@@ -1,0 +1,47 @@
+"""How long an answer is driven: until the next one comes, or until the robot's own watchdog ends it. Pure."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+
+UNMEASURED_SECONDS = 1.0
+"""The least between two frames that is reckoned with until enough of them came."""
+INTERVALS = 5
+
+
+@dataclass(slots=True)
+class Rhythm:
+    """The frames of one robot.
+
+    Attributes:
+        watchdog: the robot stands by itself where no answer comes.
+    """
+
+    watchdog: bool = False
+    _intervals: deque[float] = field(default_factory=lambda: deque(maxlen=INTERVALS))
+
+    def frame(self, since_seconds: float | None, *, watchdog: bool) -> None:
+        """A frame came, so many seconds after the one before it; None for the first."""
+        self.watchdog = watchdog
+        if since_seconds is not None:
+            self._intervals.append(since_seconds)
+
+    @property
+    def reach_seconds(self) -> float:
+        """How long an answer may be driven at the most, as far as is known beforehand."""
+        if self.watchdog:
+            return HOLD_SECONDS
+        measured = len(self._intervals) == INTERVALS
+        return max(self._intervals) if measured else max([UNMEASURED_SECONDS, *self._intervals])
+
+    @property
+    def hold_seconds(self) -> float:
+        """How long the newest answer is driven where no other follows."""
+        # Without a watchdog a robot does what it was told until it is told something else, however long that takes.
+        return HOLD_SECONDS if self.watchdog else math.inf
+
+    def clear(self) -> None:
+        """Forget what was measured: another program drives."""
+        self._intervals.clear()
