@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from qwen3vl_server.simulator.drive.memory import recall
+from qwen3vl_server.simulator.drive.memory import moving, recall
 from qwen3vl_server.simulator.drive.moved import Motion
 from qwen3vl_server.simulator.drive.sight import Sighting, Target
 from qwen3vl_server.simulator.drive.ways import FARTHEST_METRES, LEAST_CLEARANCE, Floor, way
@@ -68,6 +68,11 @@ def test_who_stands_near_something_can_still_go_away_from_it() -> None:
     assert corners[-1] == (2.0, -0.5)
 
 
+def test_something_remembered_within_the_robot_opens_no_way_through_what_stands_before_it() -> None:
+    points = [(0.05, 0.05), *wall(0.55, -0.6, 0.6)]
+    assert gap(way(floor(*points), (2.0, 0.0), 0.0), points[1:]) > 0.2
+
+
 def test_a_place_beyond_what_is_known_is_gone_towards() -> None:
     x, y = way(floor(), (1.0, 9.0), 1.4)[-1]
     assert abs(y) < 3.1 and y / x == pytest.approx(9.0)
@@ -82,3 +87,11 @@ def test_what_was_seen_is_remembered_where_it_is_now() -> None:
     assert (known.target.x, known.target.y) == (pytest.approx(0.0, abs=1e-6), pytest.approx(-2.4))
     assert known.target.bearing == pytest.approx(-math.pi / 2)
     assert known.beside == pytest.approx(np.array([[0.5, -0.4]]), abs=1e-5)
+
+
+@pytest.mark.parametrize(("before_metres", "walks"), [(4.0, True), (1.1, False)])
+def test_what_stands_where_the_floor_was_free_is_walking(before_metres: float, walks: bool) -> None:
+    points = np.array(wall(1.0, -0.15, 0.15), np.float32)
+    before = Sighting(None, NOTHING, RAYS, np.full(80, before_metres, np.float32), before_metres)
+    now = Sighting(None, points, RAYS, FAR, 1.0)
+    assert bool(len(moving(now, [before], [Motion(0.1, 0.0, sure=True)]))) is walks

@@ -11,22 +11,25 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from ..vision import Pixels
 from .instruction import wanted_colour
-from .memory import Recollection, recall
+from .memory import Recollection, moving, recall
+from .moved import Motion
 from .path import Step, steps_to
-from .sight import Sighting
+from .sight import Sighting, Target
 from .understood import motion, picture, sighting
 from .ways import Floor
 
-SEARCH_RADIANS = 0.7
-EXPLORE_PICTURES, EXPLORE_SHARE = 8, 0.04
-"""Who has seen the thing in none of so many pictures goes somewhere else after one in 25."""
-EXPLORE_METRES, EXPLORE_FREE_METRES = 0.9, 2.0
+SEARCH_RADIANS = 0.8
+EXPLORE_PICTURES, EXPLORE_SHARE, GO_ON_SHARE = 8, 0.015, 0.8
+"""Who has seen the thing in none of so many pictures goes somewhere else after some, and then on for some more."""
+EXPLORE_METRES, EXPLORE_FREE_METRES, GO_ON_FREE_METRES, GOING_METRES = 0.9, 2.5, 1.3, 0.03
 IN_VIEW_RADIANS = 0.6
 """Nearer to the middle than this a thing is in the picture, if nothing hides it."""
 ARRIVED_PICTURES = 3
+WALKING_METRES, WALKING_ASIDE, WALKING_POINTS = 1.3, 0.8, 3
 NEAR_METRES = 0.5
 """Who is so near to where the thing should be and does not see it looks round."""
 
@@ -45,23 +48,42 @@ def decide(pictures: Sequence[Pixels], text: str) -> Decision:
         return _answer((), "hold")
     looked_at = [picture(pixels) for pixels in pictures]
     *earlier, now = (sighting(one, colour) for one in looked_at)
-    known = recall(earlier, [motion(before, after) for before, after in pairwise(looked_at)])
+    motions = [motion(before, after) for before, after in pairwise(looked_at)]
+    known = recall(earlier, motions)
+    if _in_the_way(moving(now, earlier, motions)):
+        return _answer((), "hold")
     if now.target is None:
-        return _unseen(now, known, earlier, _chance(pictures[-1]))
+        if known.target is None:
+            return _search(now, motions, _chance(pictures[-1]))
+        return _unseen(now, known, known.target)
+    target = now.target
+    if not target.sure and known.facing is not None:
+        target = target.squarely(known.facing)
     recent = earlier[-ARRIVED_PICTURES:]
     was_there = any(seen.target is not None and seen.target.arrived for seen in recent)
-    if now.target.arrived or (now.target.about and was_there):
+    if target.arrived or (target.about and was_there):
         return _answer((), "stop", reached_goal=True)
-    steps = steps_to(now.target, _floor(now, known), seen=True)
+    steps = steps_to(target, _floor(now, known), seen=True)
     return _answer(steps, _action(steps))
 
 
-def _unseen(now: Sighting, known: Recollection, earlier: Sequence[Sighting], chance: float) -> Decision:
-    """The thing is not in the picture: stand for one look when it should be, else go on to where it was; or search."""
-    target = known.target
-    if target is None:
-        explores = len(earlier) >= EXPLORE_PICTURES and now.ahead > EXPLORE_FREE_METRES and chance < EXPLORE_SHARE
-        return _answer((Step(EXPLORE_METRES, 0.0, 0.0),), "forward") if explores else _turn(1.0)
+def _in_the_way(walking: npt.NDArray[np.float32]) -> bool:
+    """Something walks so near before the camera that it could be met before the next look."""
+    near = (np.hypot(walking[:, 0], walking[:, 1]) < WALKING_METRES) & (np.abs(walking[:, 1]) < WALKING_ASIDE)
+    return int(near.sum()) >= WALKING_POINTS
+
+
+def _search(now: Sighting, motions: Sequence[Motion], chance: float) -> Decision:
+    """No picture shows the thing: turn, and now and then go where there is much room."""
+    goes = bool(motions) and motions[-1].metres > GOING_METRES
+    free, share = (GO_ON_FREE_METRES, GO_ON_SHARE) if goes else (EXPLORE_FREE_METRES, EXPLORE_SHARE)
+    if len(motions) >= EXPLORE_PICTURES and now.ahead > free and chance < share:
+        return _answer((Step(EXPLORE_METRES, 0.0, 0.0),), "forward")
+    return _turn(1.0)
+
+
+def _unseen(now: Sighting, known: Recollection, target: Target) -> Decision:
+    """The thing is not in the picture: stand for one look when it should be, else go on to where it was."""
     if known.age == 0 and abs(target.bearing) < IN_VIEW_RADIANS:
         return _answer((), "hold")
     if math.hypot(*target.goal) < NEAR_METRES:

@@ -16,6 +16,9 @@ OUT_OF_SIGHT_METRES = 0.62
 EDGE = 0.95
 NEAR_METRES = 1.5
 BEHIND_METRES = 0.5
+AROUND_RAYS = 4
+MOVING_METRES, MOVING_PICTURES, MOVED_METRES = 2.0, 4, 0.25
+"""How near what walks matters, how far back one looks for it, and how much nearer than the floor's end it must be."""
 
 
 @dataclass(frozen=True)
@@ -26,11 +29,13 @@ class Recollection:
         beside: where the floor is not free and the camera does not see it; n x 2, metres.
         target: where the thing is that is looked for; None when no picture shows it.
         age: how many pictures ago it was seen; 0 is the one before this one.
+        facing: heading that looks at it squarely, by the last picture that showed it well.
     """
 
     beside: Points
     target: Target | None = None
     age: int = 0
+    facing: float | None = None
 
 
 def recall(earlier: Sequence[Sighting], motions: Sequence[Motion]) -> Recollection:
@@ -42,7 +47,7 @@ def recall(earlier: Sequence[Sighting], motions: Sequence[Motion]) -> Recollecti
     """
     x = y = yaw = 0.0
     points: list[Points] = [np.zeros((0, 2), np.float32)]
-    target, age, sure = None, 0, True
+    target, age, facing, sure = None, 0, None, True
     for back, (seen, motion) in enumerate(zip(reversed(earlier), reversed(motions), strict=True)):
         # The earlier camera's place in the frame of now: behind, and turned the other way.
         x, y, yaw = x - motion.metres * math.cos(yaw), y - motion.metres * math.sin(yaw), yaw - motion.radians
@@ -51,7 +56,33 @@ def recall(earlier: Sequence[Sighting], motions: Sequence[Motion]) -> Recollecti
             points.append(_placed(seen.obstacles, x, y, yaw))
         if target is None and seen.target is not None:
             target, age = _moved(seen.target, x, y, yaw), back
-    return Recollection(_hidden(np.concatenate(points)), target, age)
+        if facing is None and seen.target is not None and seen.target.sure:
+            facing = math.remainder(seen.target.facing + yaw, math.tau)
+    return Recollection(_hidden(np.concatenate(points)), target, age, facing)
+
+
+def moving(now: Sighting, earlier: Sequence[Sighting], motions: Sequence[Motion]) -> Points:
+    """Points of now where earlier pictures showed free floor: something walks there."""
+    points = now.obstacles[np.hypot(now.obstacles[:, 0], now.obstacles[:, 1]) < MOVING_METRES]
+    found = np.zeros(len(points), bool)
+    x = y = yaw = 0.0
+    for back, (seen, motion) in enumerate(zip(reversed(earlier), reversed(motions), strict=True)):
+        if back >= MOVING_PICTURES or not motion.sure:
+            break
+        x, y, yaw = x - motion.metres * math.cos(yaw), y - motion.metres * math.sin(yaw), yaw - motion.radians
+        cos, sin = math.cos(yaw), math.sin(yaw)
+        ahead = cos * (points[:, 0] - x) + sin * (points[:, 1] - y)
+        left = cos * (points[:, 1] - y) - sin * (points[:, 0] - x)
+        side = left / np.maximum(ahead, 1e-3)
+        order = np.argsort(seen.rays)
+        # The least depth of its neighbourhood: at the edge of a thing, a turn told a little wrong would make it walk.
+        around = np.lib.stride_tricks.sliding_window_view(
+            np.pad(seen.depths[order], AROUND_RAYS, "edge"), 2 * AROUND_RAYS + 1
+        )
+        depth = np.interp(side, seen.rays[order], around.min(axis=1))
+        in_view = (ahead > OUT_OF_SIGHT_METRES) & (np.abs(side) < EDGE)
+        found |= in_view & (ahead < depth - MOVED_METRES)
+    return np.asarray(points[found], np.float32)
 
 
 def _hidden(points: Points) -> Points:

@@ -25,9 +25,12 @@ GOAL_METRES = 0.66
 ARRIVED_METRES, ARRIVED_RADIANS = 0.24, 0.5
 ABOUT_METRES, ABOUT_RADIANS = 0.4, 0.8
 FARTHEST_METRES = 4.5
+BEFORE_METRES = 0.5
+"""Nearer than the floor is seen."""
 COLUMNS_PER_RAY = 4
 _SMALLEST_PIXELS = 30
 Place = tuple[float, float]
+Edges = tuple[Place | None, Place | None]
 _HUES = {"red": ((0, 8), (171, 180)), "orange": ((9, 19),), "yellow": ((20, 36),), "green": ((40, 88),)}
 _HUES |= {"blue": ((98, 128),), "purple": ((129, 165),)}
 _DARKEST = {"red": 140, "orange": 150, "yellow": 140}
@@ -49,6 +52,7 @@ class Target:
         sure: enough of it is in the picture to tell which way it faces.
         arrived: that place is where the camera is, and the thing is before it.
         about: so it is by a wider measure, enough for one who had arrived a moment ago.
+        edges: its left and its right corner on the floor, None where the picture ends before it.
     """
 
     bearing: float
@@ -59,6 +63,28 @@ class Target:
     sure: bool
     arrived: bool
     about: bool
+    edges: Edges = (None, None)
+
+    @classmethod
+    def at(cls, x: float, y: float, facing: float, *, sure: bool, edges: Edges = (None, None)) -> "Target":
+        """A thing with its middle there, which one looks at squarely with the heading `facing`."""
+        goal = (x - GOAL_METRES * math.cos(facing), y - GOAL_METRES * math.sin(facing))
+        bearing, away = math.atan2(y, x), math.hypot(*goal)
+        near = x < GOAL_METRES + ARRIVED_METRES
+        arrived = near and away < ARRIVED_METRES and abs(bearing) < ARRIVED_RADIANS
+        about = away < ABOUT_METRES and abs(bearing) < ABOUT_RADIANS
+        return cls(bearing, x, y, goal, facing, sure, arrived, about, edges)
+
+    def squarely(self, facing: float) -> "Target":
+        """The same thing, where it is known from elsewhere which way it faces."""
+        half = THING_WIDTH / 2
+        middles = [
+            (edge[0] + side * half * -math.sin(facing), edge[1] + side * half * math.cos(facing))
+            for edge, side in zip(self.edges, (-1, 1), strict=True)
+            if edge is not None
+        ]
+        x, y = (sum(values) / len(values) for values in zip(*(middles or [(self.x, self.y)]), strict=True))
+        return Target.at(x, y, facing, sure=True, edges=self.edges)
 
 
 @dataclass(frozen=True)
@@ -168,7 +194,8 @@ def _placed(first: Place, second: Place, *, cut_left: bool, cut_right: bool) -> 
     length = math.hypot(dx, dy)
     x, y = (first[0] + second[0]) / 2, (first[1] + second[1]) / 2
     # Near, a turn cuts it off and would change what is believed of its direction: there one goes straight at it.
-    sure = length > SURE_METRES and math.hypot(x, y) > NEAR_METRES and not (cut_left and cut_right)
+    whole = not (cut_left or cut_right) and abs(length - THING_WIDTH) < SURE_METRES
+    sure = length > SURE_METRES and (whole or math.hypot(x, y) > NEAR_METRES) and not (cut_left and cut_right)
     if sure and cut_left != cut_right:
         # One corner is real; the middle is half a width from it.
         corner, sign = (second, -1.0) if cut_left else (first, 1.0)
@@ -178,12 +205,8 @@ def _placed(first: Place, second: Place, *, cut_left: bool, cut_right: bool) -> 
     nx, ny = (dy / length, -dx / length) if sure else (-x / away, -y / away)
     if nx * x + ny * y > 0:
         nx, ny = -nx, -ny
-    goal = (x + GOAL_METRES * nx, y + GOAL_METRES * ny)
-    bearing = math.atan2(y, x)
-    near = math.hypot(*goal) < ARRIVED_METRES and x < GOAL_METRES + ARRIVED_METRES
-    arrived = near and abs(bearing) < ARRIVED_RADIANS
-    about = away < GOAL_METRES + ABOUT_METRES and abs(bearing) < ABOUT_RADIANS
-    return Target(bearing, x, y, goal, math.atan2(-ny, -nx), sure, arrived, about)
+    edges = None if cut_left else first, None if cut_right else second
+    return Target.at(x, y, math.atan2(-ny, -nx), sure=sure, edges=edges)
 
 
 def _corner_at(mask: npt.NDArray[np.bool_], columns: npt.NDArray[np.intp]) -> Place | None:
@@ -216,12 +239,15 @@ def _other_than_floor(small: Pixels) -> Pixels:
 
 
 def _floor_ends(other: Pixels) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """For some columns, the depth at which the floor ends, infinite where it goes on to the horizon."""
+    """For some columns, the depth at which the floor ends.
+
+    Where one colour goes from below up to the horizon it is no floor but something right before the camera.
+    """
     half = other.shape[0]
     columns = np.arange(0, WIDTH - COLUMNS_PER_RAY + 1, COLUMNS_PER_RAY)
     blocks = other[:, : columns.size * COLUMNS_PER_RAY].reshape(half, columns.size, COLUMNS_PER_RAY).max(axis=2)
     from_below = blocks[::-1].argmax(axis=0)
     seen = blocks.any(axis=0)
     foot = half - from_below
-    depths = np.where(seen & (foot > 1), CAMERA_METRES * FOCAL / np.maximum(foot, 1), np.inf).astype(np.float32)
+    depths = np.where(seen & (foot > 1), CAMERA_METRES * FOCAL / np.maximum(foot, 1), BEFORE_METRES).astype(np.float32)
     return (columns + COLUMNS_PER_RAY / 2).astype(np.float32), depths

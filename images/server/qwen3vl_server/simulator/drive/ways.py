@@ -20,13 +20,15 @@ _BEHIND, _AHEAD, _ASIDE = 0.85, 5.05, 3.05
 FARTHEST_METRES = 4.5
 LEAST_CLEARANCE, EASY_CLEARANCE = 0.31, 0.45
 """A robot of 0.25 m never goes nearer to a thing than the first, and likes the second."""
+TOUCHED_METRES = 0.27
+"""So near there is the robot itself."""
 _TIGHT_COST, _UNSEEN_COST = 4.0, 1.5
 TURN_METRES = 0.6
 """A radian of turning is worth this much of a longer way, so that who has turned to one side stays with it."""
 IN_VIEW_RADIANS, OUT_OF_VIEW_METRES = 0.6, 3.0
 """A target further aside than this goes out of the picture; so much way each radian beyond is worth to see it."""
 _FIRST_METRES = 1.0
-_NO_WORSE = 0.5
+_NO_WORSE = 1.0
 _STEPS = [(dx, dy, CELL * math.hypot(dx, dy)) for dx in (-1, 0, 1) for dy in (-1, 0, 1) if dx or dy]
 
 
@@ -70,7 +72,9 @@ def _costs(floor: Floor, bearing: float) -> tuple[Points, Points]:
     rows, columns = round((_AHEAD + _BEHIND) / CELL), round(2 * _ASIDE / CELL)
     fine = np.full((rows * _FINE, columns * _FINE), 255, np.uint8)
     size = CELL / _FINE
-    at = np.floor((floor.obstacles + np.array([_BEHIND, _ASIDE], np.float32)) / size).astype(int)
+    # What seems to stand within the robot is remembered a little wrong.
+    outside = np.hypot(floor.obstacles[:, 0], floor.obstacles[:, 1]) > TOUCHED_METRES
+    at = np.floor((floor.obstacles[outside] + np.array([_BEHIND, _ASIDE], np.float32)) / size).astype(int)
     inside = ((at >= 0) & (at < fine.shape)).all(axis=1)
     fine[at[inside, 0], at[inside, 1]] = 0
     every = slice(_FINE // 2, None, _FINE)
@@ -82,7 +86,7 @@ def _costs(floor: Floor, bearing: float) -> tuple[Points, Points]:
     here = float(clearance[_cell((0.0, 0.0))])
     # Who stands near something may go away from it.
     leaving = np.hypot(x, y) < 2 * EASY_CLEARANCE
-    least = np.where(leaving, min(LEAST_CLEARANCE, here - 0.02), LEAST_CLEARANCE)
+    least = np.where(leaving, min(LEAST_CLEARANCE, max(TOUCHED_METRES, here) - 0.02), LEAST_CLEARANCE)
     tight = np.clip((EASY_CLEARANCE - clearance) / (EASY_CLEARANCE - LEAST_CLEARANCE), 0.0, 2.0)
     cost = 1.0 + _TIGHT_COST * tight + _UNSEEN_COST * ~_seen(floor, x, y)
     angle = np.arctan2(y, x)
