@@ -1,21 +1,44 @@
 """`hack/eval`: how well and how safely the whole loop walks. One JSON line; progress goes to standard error."""
 
 import argparse
+import asyncio
 import json
 import os
+from pathlib import Path
 
+from qwen3vl_eval import realtime, tables
 from qwen3vl_eval.episode import Setting
 from qwen3vl_eval.network import Conditions
+from qwen3vl_eval.replay import replay
 from qwen3vl_eval.run import episodes
 from qwen3vl_eval.summary import summary
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "evaluation.md"
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Entry point."""
-    options = _options(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     seeds = range(options.seed, options.seed + options.episodes)
-    done = episodes(seeds, _setting(options), jobs=options.jobs)
-    _say(summary(done), one_line=options.json)
+    setting = _setting(options)
+    if options.replay is not None:
+        try:
+            figures = replay(options.replay, options.fps, options.seed, options.model_seconds)
+        except FileNotFoundError as error:
+            parser.error(str(error))
+    elif options.tables is not None:
+        try:
+            figures = tables.write(options.tables, options.episodes, options.seed, jobs=options.jobs)
+        except ValueError as error:
+            parser.error(str(error))
+    elif options.clock == "real":
+        if setting != Setting(model_seconds=options.model_seconds):
+            parser.error("--clock real takes --episodes, --seed and --model-seconds; faults are for the virtual clock")
+        figures = summary(asyncio.run(realtime.episodes(seeds, setting)))
+    else:
+        figures = summary(episodes(seeds, setting, jobs=options.jobs))
+    print(json.dumps(figures) if options.json else json.dumps(figures, indent=2))
 
 
 def _setting(options: argparse.Namespace) -> Setting:
@@ -27,10 +50,6 @@ def _setting(options: argparse.Namespace) -> Setting:
         options.one_shot,
         network,
     )
-
-
-def _say(figures: dict[str, object], *, one_line: bool) -> None:
-    print(json.dumps(figures) if one_line else json.dumps(figures, indent=2))
 
 
 def _share(text: str) -> float:
@@ -47,6 +66,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _rate(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value <= 30:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0.1 and 30 pictures a second")
+    return value
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -54,7 +80,7 @@ def _count(text: str) -> int:
     return value
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="hack/eval", description=__doc__)
     parser.add_argument("--episodes", type=_count, default=20, help="how many walks, each in a building of its own")
     parser.add_argument("--seed", type=int, default=1, help="of the first walk; each further one has the next number")
@@ -67,7 +93,13 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--delay", type=_seconds, default=0.01, help="seconds of the network, each way")
     parser.add_argument("--frame-loss", type=_share, default=0.0, help="of the robot's messages")
     parser.add_argument("--answer-loss", type=_share, default=0.0, help="of the answers")
-    return parser.parse_args(arguments)
+    parser.add_argument("--clock", choices=("virtual", "real"), default="virtual", help="real: over the network")
+    parser.add_argument(
+        "--tables", type=Path, nargs="?", const=PAGE, help="run all conditions and write them into the page"
+    )
+    parser.add_argument("--replay", type=Path, metavar="DIR", help="send the .jpg files below DIR instead of walking")
+    parser.add_argument("--fps", type=_rate, default=10.0, help="pictures a second of --replay")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""One walk on a virtual clock, from a seed and conditions to what is measured of it."""
+"""One walk, from a seed and conditions to what is measured of it."""
 
 import random
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,12 +8,13 @@ from qwen3vl_eval import virtual_time
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Behaviour, PolicyModel
 from qwen3vl_eval.network import Conditions
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_eval.watch import Watch
+from qwen3vl_vln.motion.limits import History, Limits
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.words import Verdict
 from qwen3vl_world import buildings
 from qwen3vl_world.geodesic import Ways
-from qwen3vl_world.plan import Building, Pose
+from qwen3vl_world.plan import Pose
 from qwen3vl_world.robot import RADIUS
 from qwen3vl_world.verdict import Standard
 from qwen3vl_world.world import World
@@ -22,6 +22,8 @@ from qwen3vl_world.world import World
 STANDS_SECONDS = 1.5
 """The world goes on for this long after a task has ended."""
 ODOMETRY_SCALE, ODOMETRY_DRIFT = 0.03, 0.01
+HISTORY = History(frames=15)
+"""The policy remembers nothing but what the pictures show."""
 DEAD_AFTER_SECONDS = (3.0, 8.0)
 
 
@@ -39,7 +41,7 @@ class Setting:
     dead_seconds: float = 0.0
     one_shot: int = 0
     network: Conditions = field(default_factory=Conditions)
-    most_seconds: float = 180.0
+    most_seconds: float = 120.0
 
 
 @dataclass(frozen=True)
@@ -72,45 +74,67 @@ class Episode:
         return {name: value for name, value in vars(self).items() if name != "path"}
 
 
-def walk(seed: int, setting: Setting, building: Building | None = None) -> Episode:
-    """Walk once through the building of a seed."""
-    return virtual_time.run(_walk(seed, setting, building or buildings.building(seed)))
+@dataclass(frozen=True)
+class Plan:
+    """What a walk begins with."""
+
+    seed: int
+    world: World
+    standard: Standard
+    settings: Settings
+    behaviour: Behaviour
 
 
-async def _walk(seed: int, setting: Setting, building: Building) -> Episode:
+def make(seed: int, setting: Setting) -> Plan:
+    """The building of a seed, its robot and its task."""
     rng = random.Random(f"episode {seed}")  # noqa: S311 - conditions, not a secret
+    building = buildings.building(seed)
     scale, drift = 1 + rng.choice((-1, 1)) * ODOMETRY_SCALE, rng.uniform(-1, 1) * ODOMETRY_DRIFT
-    world = World(building, seed, scale=scale, drift=drift)
     begin = rng.uniform(*DEAD_AFTER_SECONDS)
     behaviour = Behaviour(setting.model_seconds, setting.invalid_share, one_shot=setting.one_shot)
     if setting.dead_seconds:
         behaviour = replace(behaviour, dead=(begin, begin + setting.dead_seconds))
     limits = Limits(timeout_seconds=setting.most_seconds)
-    settings = Settings("robot", f"Walk to the {building.target} door and stop.", limits)
+    settings = Settings("robot", f"Walk to the {building.target} door and stop.", limits, history=HISTORY)
     goal = building.door(building.target).goal
     standard = Standard(Ways(building, RADIUS), (building.start.x, building.start.y), (goal.x, goal.y))
-    one = Loop(world, settings, PolicyModel(behaviour, seed), network=setting.network)
-    one.watch.standard = standard
+    return Plan(seed, World(building, seed, scale=scale, drift=drift), standard, settings, behaviour)
+
+
+def walk(seed: int, setting: Setting) -> Episode:
+    """Walk once through the building of a seed, on a virtual clock."""
+    return virtual_time.run(_walk(make(seed, setting), setting))
+
+
+async def _walk(plan: Plan, setting: Setting) -> Episode:
+    one = Loop(plan.world, plan.settings, PolicyModel(plan.behaviour, plan.seed), network=setting.network)
+    one.watch.standard = plan.standard
     await one.run(setting.most_seconds + 1.0, one.ended)
     seconds, verdict = one.now, one.server.task.verdict
     await one.run(STANDS_SECONDS)
     await one.server.close()
-    score = standard.score(declared=verdict is Verdict.GOAL_REACHED, driven_metres=world.path_length)
+    return episode_of(plan, one.watch, "" if verdict is None else verdict.value, seconds, one.robot.connections)
+
+
+def episode_of(plan: Plan, watch: Watch, verdict: str, seconds: float, connections: int) -> Episode:
+    """What came of a walk that is over."""
+    world = plan.world
+    score = plan.standard.score(declared=verdict == Verdict.GOAL_REACHED, driven_metres=world.path_length)
     return Episode(
-        seed,
-        "" if verdict is None else verdict.value,
-        score.success,
-        score.oracle,
-        score.false_goal,
-        score.spl,
-        score.metres_from_goal,
-        standard.shortest_metres,
-        world.path_length,
-        seconds,
-        world.collisions,
-        one.watch.blind_metres,
-        one.watch.pauses,
-        one.robot.connections,
-        dict(Counter(one.watch.seconds_in_state)),
-        tuple(world.path),
+        seed=plan.seed,
+        verdict=verdict,
+        success=score.success,
+        oracle=score.oracle,
+        false_goal=score.false_goal,
+        spl=score.spl,
+        metres_from_goal=score.metres_from_goal,
+        shortest_metres=plan.standard.shortest_metres,
+        driven_metres=world.path_length,
+        seconds=seconds,
+        collisions=world.collisions,
+        blind_metres=watch.blind_metres,
+        pauses=watch.pauses,
+        connections=connections,
+        seconds_in_state=dict(watch.seconds_in_state),
+        path=tuple(world.path),
     )

@@ -61,6 +61,9 @@ class Server:
 
     Args:
         develop: makes the JPEG of what was sent as a picture, when somebody looks at it.
+
+    Attributes:
+        key_frames: pictures that the worker chose for the model.
     """
 
     def __init__(self, settings: Settings, model: Model, develop: Develop = bytes) -> None:
@@ -68,7 +71,10 @@ class Server:
         self._navigation = _Navigation(link, Metrics(), Tasks(BOOT_ID))
         self._link = link
         worker = _Calls(link.hear)
-        self._analyst = Analyst("model", model, worker.send, lambda slot, size: pictures.read(slot, size), calls=1)
+        self.key_frames = 0
+        self._analyst = Analyst(
+            "model", model, self._count(worker), lambda slot, size: pictures.read(slot, size), calls=1
+        )
         pictures = _Pictures(develop)
         self._entry = self._navigation.tasks.add(TASK_ID, settings, 0.0)
         link.join(pictures, _Calls(self._analyst.take))
@@ -77,6 +83,13 @@ class Server:
 
     def _tasks(self) -> list[Task]:
         return tasks_of(self._navigation)
+
+    def _count(self, worker: _Calls) -> Callable[[Message], None]:
+        def send(message: Message) -> None:
+            self.key_frames += message["type"] == "looked" and message["key"]
+            worker.send(message)
+
+        return send
 
     def _beat(self, worker: _Calls) -> None:
         worker.send({"type": "alive", "task": ""})

@@ -31,6 +31,11 @@ class Told(Protocol):
 
 
 def write_map(file: Path, building: Building, path: Sequence[tuple[float, Pose]]) -> None:
+    """Write the map of a walk."""
+    cv2.imwrite(str(file), map_of(building, path))
+
+
+def map_of(building: Building, path: Sequence[tuple[float, Pose]]) -> np.ndarray:
     """The building from above, and the path from blue (its beginning) to red (its end)."""
     least_x, least_y, most_x, most_y = building.bounds
     height = int((most_y - least_y) * PIXELS_PER_METRE) + 2 * MARGIN
@@ -70,7 +75,7 @@ def write_map(file: Path, building: Building, path: Sequence[tuple[float, Pose]]
     cv2.line(picture, at(end.x, end.y), nose, (30, 30, 210), 2, cv2.LINE_AA)
     said = f"squares of 1 m; {path[-1][0]:.0f} s from blue to red; thin circles: 0.5 m around each goal point"
     cv2.putText(picture, said, (MARGIN, height + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
-    cv2.imwrite(str(file), picture)
+    return picture
 
 
 def _draw_path(picture: np.ndarray, points: Sequence[tuple[int, int]]) -> None:

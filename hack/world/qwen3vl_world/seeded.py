@@ -26,9 +26,13 @@ from qwen3vl_world.plan import (
 )
 from qwen3vl_world.robot import RADIUS
 
+TRIES = 8
+"""Of one step, before all is begun anew."""
 KINDS = ("hall", "frame", "corridor")
 PASSAGE = 1.1
 """Between a box and anything else there is this much room, or more."""
+AROUND_METRES = 1.4
+"""From a box to the start and to the walls between two rooms: a robot that cannot go back must see its way round."""
 FRAME_METRES = 0.9
 CORRIDOR_METRES = (1.0, 1.3)
 CORRIDOR_LENGTH = (1.2, 1.8)
@@ -58,7 +62,7 @@ def _try(rng: random.Random, kind: str) -> Building | None:
     start = _start(rng, walls, doors)
     plan = Building(walls, (), doors, start, target.colour)
     for furnish in (partial(_divide, kind=kind), _niche, _put_boxes, _cross):
-        furnished = furnish(rng, plan)
+        furnished = next((made for made in (furnish(rng, plan) for _ in range(TRIES)) if made is not None), None)
         if furnished is None:
             return None
         plan = furnished
@@ -168,13 +172,20 @@ def _put_boxes(rng: random.Random, plan: Building) -> Building | None:
     return plan
 
 
+def _dividing(plan: Building) -> tuple[Segment, ...]:
+    """The walls between the two rooms: neither the outer ones nor those of the dead end."""
+    return plan.walls[4 : len(plan.walls) - 2 * len(plan.posters)]
+
+
 def _has_room(box: Box, plan: Building) -> bool:
-    if box.distance(plan.start.x, plan.start.y) < 0.9:
+    if box.distance(plan.start.x, plan.start.y) < AROUND_METRES:
         return False
     if any(box.distance(door.goal.x, door.goal.y) < PASSAGE for door in plan.doors):
         return False
     half = math.hypot(box.wide, box.deep) / 2
     if any(wall.distance(box.x, box.y) - half < PASSAGE for wall in plan.walls):
+        return False
+    if any(wall.distance(box.x, box.y) - half < AROUND_METRES for wall in _dividing(plan)):
         return False
     return all(
         math.dist((box.x, box.y), (o.x, o.y)) - half - math.hypot(o.wide, o.deep) / 2 > PASSAGE for o in plan.boxes

@@ -25,3 +25,9 @@ def test_a_seed_repeats_bit_for_bit_here_and_in_another_process() -> None:
     command = [sys.executable, "-c", program]
     there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     assert there.stdout.strip() == here
+
+
+def test_a_model_that_is_dead_for_a_while_makes_it_stand_and_not_fail() -> None:
+    dead = walk(SEED, Setting(dead_seconds=10.0))
+    assert dead.success and not dead.collisions
+    assert dead.seconds_in_state["error"] > 3.0 and dead.pauses >= 1

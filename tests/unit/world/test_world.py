@@ -10,9 +10,11 @@ from tests.figures import Figures
 
 from qwen3vl_world import buildings, picture
 from qwen3vl_world.camera import Camera
+from qwen3vl_world.disc import Disc
+from qwen3vl_world.geodesic import Ways
 from qwen3vl_world.judge import Judge
-from qwen3vl_world.plan import Building, Door, Pose, room
-from qwen3vl_world.robot import ACTUATOR_SECONDS, RADIUS, TIMEOUT_SECONDS, Robot
+from qwen3vl_world.plan import DISC_RADIUS, Building, Crossing, Door, Pose, room
+from qwen3vl_world.robot import ACTUATOR_SECONDS, RADIUS, TIMEOUT_SECONDS, Reading, Robot
 from qwen3vl_world.walk import Journey
 from qwen3vl_world.world import CAMERA_SECONDS, World
 
@@ -111,6 +113,19 @@ class TestWorld:
 
         assert run() == run()
 
+    def test_what_happens_does_not_depend_on_how_often_one_looks(self) -> None:
+        def run(looks: int) -> tuple[Pose, tuple[float, float] | None, Reading, float]:
+            world = World(buildings.building(5), 5, scale=1.03, drift=0.01)
+            for turn in range(90):
+                for look in range(looks):
+                    world.step((turn + look / looks) / 30)
+                    world.shot((turn + look / looks) / 30)
+                world.command(turn / 30, 0.4, 0.3 * math.sin(turn / 9))
+            world.step(4.0)
+            return world.pose, world.disc, world.odometry(4.0), world.path_length
+
+        assert run(1) == run(2) == run(7)
+
     @pytest.mark.parametrize("seed", range(12))
     def test_every_building_can_be_walked(self, seed: int) -> None:
         building = buildings.building(seed)
@@ -120,6 +135,53 @@ class TestWorld:
             assert building.clearance(door.goal.x, door.goal.y) > RADIUS
             assert building.bounds[0] < door.goal.x < building.bounds[2]
         assert len({door.colour for door in building.doors}) == len(building.doors) >= 3
+        start, goal = building.start, building.door(building.target).goal
+        assert Ways(building, RADIUS).metres((start.x, start.y), (goal.x, goal.y)) < math.inf
+        bearing = math.remainder(math.atan2(goal.y - start.y, goal.x - start.x) - start.yaw, math.tau)
+        assert abs(bearing) > math.radians(45), "the goal is out of view"
+        assert (
+            building.boxes and building.crossing and [poster.colour for poster in building.posters] == [building.target]
+        )
+
+    def test_buildings_are_of_all_kinds(self) -> None:
+        inner = [len(buildings.building(seed).walls) - 4 - 2 for seed in range(12)]
+        assert {0, 2, 6} == set(inner), "a hall, a frame, a corridor"
+
+
+class TestDisc:
+    CROSSING = Crossing(2.0, 5.0, 8.0, 5.0, speed_mps=0.5)
+
+    def test_it_walks_up_and_down(self) -> None:
+        disc = Disc(self.CROSSING)
+        places = []
+        for _ in range(600):
+            disc.tick(0.05, Pose(0.0, 0.0))
+            places.append(disc.place[0])
+        assert max(places) == pytest.approx(8.0) and min(places[300:]) == pytest.approx(2.0, abs=0.05)
+
+    def test_it_waits_before_a_robot_and_turns_round_in_the_end(self) -> None:
+        disc = Disc(self.CROSSING)
+        nearest, robot = 9.0, Pose(5.0, 5.0)
+        for _ in range(400):
+            disc.tick(0.05, robot)
+            nearest = min(nearest, math.dist(disc.place, (robot.x, robot.y)))
+        assert nearest > DISC_RADIUS + RADIUS and disc.place[0] < 4.0
+
+    def test_a_robot_that_runs_into_it_collides_once_and_stands(self) -> None:
+        building = Building(
+            room(10, 10), start=Pose(5.0, 2.0, math.pi / 2), crossing=Crossing(4.9, 5.0, 5.1, 5.0, 0.01)
+        )
+        world = World(building)
+        for turn in range(300):
+            world.command(turn / 30, 0.5, 0.0)
+        assert world.collisions == 1 and world.pose.y == pytest.approx(5.0 - DISC_RADIUS - RADIUS, abs=0.03)
+
+    def test_the_camera_sees_it_where_it_is(self) -> None:
+        building = Building(room(10, 10), start=Pose(5.0, 2.0, math.pi / 2), crossing=self.CROSSING)
+        camera = Camera(building)
+        empty, there = (camera.pixels(building.start, (x, 5.0)) for x in (2.0, 5.0))
+        changed = np.flatnonzero(np.abs(empty[230].astype(int) - there[230]).sum(axis=1) > 60)
+        assert abs(changed[(changed > 200) & (changed < 440)].mean() - 320) < 6
 
 
 def test_the_judge_tells_the_door_it_stands_before() -> None:
