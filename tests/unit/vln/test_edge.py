@@ -12,9 +12,10 @@ from qwen3vl_client import protocol
 from qwen3vl_vln.edge import images
 from qwen3vl_vln.edge.identity import EVERYTHING, rights
 from qwen3vl_vln.edge.wire import Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.task.errors import RobotBusyError
 from qwen3vl_vln.task.lease import Lease, LeaseBusyError
 from qwen3vl_vln.task.task import Settings
-from qwen3vl_vln.task.tasks import FINISHED_MOST, RobotBusyError, Tasks
+from qwen3vl_vln.task.tasks import FINISHED_MOST, Tasks
 from qwen3vl_vln.task.words import Reason
 
 from .pictures import jpeg

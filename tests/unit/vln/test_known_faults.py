@@ -323,7 +323,7 @@ async def test_tasks_are_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock.now += FINISHED_SECONDS + 1
     navigation.look_at_clock()
     assert len(navigation.tasks) == 0 and navigation.tasks.since(None) == []
-    assert not navigation.link._desks and not navigation._waiters and not navigation.views._watches
+    assert not navigation.link._desks and not navigation._waiters._waiting and not navigation.views._watches
     ended = {message["task"] for message in told if message["type"] == "task" and not message["active"]}
     forgotten = {message["task"] for message in told if message["type"] == "forget"}
     assert len(ended) == 1000 and forgotten == ended

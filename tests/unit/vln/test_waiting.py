@@ -4,9 +4,11 @@ import asyncio
 
 import pytest
 
-from qwen3vl_vln.edge import navigation as module
+from qwen3vl_vln.edge import waiters
 from qwen3vl_vln.edge.errors import api_error
-from qwen3vl_vln.edge.navigation import SYNC_SECONDS, WAITERS_MOST, Navigation, SyncTimeoutError
+from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.waiters import SYNC_SECONDS, WAITERS_MOST
+from qwen3vl_vln.task.errors import EndedError, SyncTimeoutError, TooManyWaitersError
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import Entry
@@ -34,13 +36,13 @@ def told(navigation: Navigation, entry: Entry, frame: int) -> None:
 
 async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert SYNC_SECONDS == 60.0 and WAITERS_MOST == 8
-    monkeypatch.setattr(module, "SYNC_SECONDS", 0.02)
+    monkeypatch.setattr(waiters, "SYNC_SECONDS", 0.02)
     navigation, entry = begun()
     with pytest.raises(SyncTimeoutError) as late:
         await wait(navigation, entry, 1)
     refusal = api_error(late.value)
     assert refusal is not None and refusal.status == 504
-    assert not navigation._waiters[entry.task.task_id], "who has gone takes no place"
+    assert navigation._waiters.count(entry.task.task_id) == 0, "who has gone takes no place"
 
 
 async def test_a_result_wakes_all_whose_picture_is_no_newer() -> None:
@@ -86,16 +88,16 @@ async def test_a_deleted_task_leaves_nobody_waiting() -> None:
     waiting = wait(navigation, entry, 1)
     await asyncio.sleep(0)
     navigation.delete(entry)
-    with pytest.raises(module.EndedError):
+    with pytest.raises(EndedError):
         await waiting
-    assert entry.task.task_id not in navigation._waiters
+    assert navigation._waiters.count(entry.task.task_id) == 0
 
 
 async def test_who_gives_up_makes_room() -> None:
     navigation, entry = begun()
     crowd = [wait(navigation, entry, seed) for seed in range(WAITERS_MOST)]
     await asyncio.sleep(0)
-    with pytest.raises(module.TooManyWaitersError):
+    with pytest.raises(TooManyWaitersError):
         await wait(navigation, entry, 20)
     crowd[0].cancel()
     await asyncio.wait(crowd[:1])

@@ -4,11 +4,18 @@ from typing import Any
 
 from qwen3vl_common.errors import ApiError, InvalidKey
 from qwen3vl_vln.edge.identity import NoKeyError, NoRightError
-from qwen3vl_vln.edge.navigation import FinishedError, ModelLostError, SyncTimeoutError, TooManyWaitersError
 from qwen3vl_vln.edge.tickets import TooManyTicketsError
 from qwen3vl_vln.edge.views import EndedUnseenError, NoPictureError, TooManyViewersError
+from qwen3vl_vln.task.errors import (
+    FinishedError,
+    ModelLostError,
+    SyncTimeoutError,
+    TaskError,
+    TooManyTasksError,
+    TooManyWaitersError,
+    UnknownTaskError,
+)
 from qwen3vl_vln.task.lease import LeaseBusyError
-from qwen3vl_vln.task.tasks import TaskError, TooManyTasksError, UnknownTaskError
 
 
 class UnknownTask(ApiError):

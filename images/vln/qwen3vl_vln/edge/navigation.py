@@ -3,7 +3,6 @@ all ways in, so that HTTP and WebSocket cannot differ."""
 
 import asyncio
 import logging
-import math
 import secrets
 import time
 from dataclasses import dataclass, field, replace
@@ -12,62 +11,27 @@ from typing import Any
 from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.views import Views
+from qwen3vl_vln.edge.waiters import Waiters
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.task.answer import Answer, answer
+from qwen3vl_vln.task.errors import (
+    EndedError,
+    FinishedError,
+    ModelLostError,
+    NotRecordingError,
+    OwnedError,
+    StaleGenerationError,
+)
 from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
-from qwen3vl_vln.task.tasks import Entry, TaskError, Tasks
+from qwen3vl_vln.task.tasks import Entry, Tasks
 from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.1
-SYNC_SECONDS = 60.0
-WAITERS_MOST = 8
-
-
-class OwnedError(TaskError):
-    """The task belongs to a Kubernetes object, which is where it is changed."""
-
-    code = "owned_by_navtask"
-
-
-class StaleGenerationError(TaskError):
-    code = "stale_generation"
-
-
-class FinishedError(TaskError):
-    """The task has ended; `record` says how."""
-
-    code = "finished"
-
-    def __init__(self, message: str, record: dict[str, Any]) -> None:
-        super().__init__(message)
-        self.record = record
-
-
-class TooManyWaitersError(TaskError):
-    code = "too_many_waiters"
-
-
-class SyncTimeoutError(TaskError):
-    code = "model_timeout"
-
-
-class NotRecordingError(TaskError):
-    """This process has no folder for recordings."""
-
-    code = "recording_off"
-
-
-class ModelLostError(TaskError):
-    code = "model_lost"
-
-
-class EndedError(TaskError):
-    code = "ended"
 
 
 @dataclass(frozen=True)
@@ -90,7 +54,7 @@ class Navigation:
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(4)))
     views: Views = field(init=False)
-    _waiters: dict[str, list[tuple[int, "asyncio.Future[None]"]]] = field(default_factory=dict)
+    _waiters: Waiters = field(default_factory=Waiters)
 
     def __post_init__(self) -> None:
         self.views = Views(self.link, self.metrics)
@@ -139,23 +103,15 @@ class Navigation:
         """Have the model look at this frame and wait for its result, or for one of a newer frame.
 
         Raises:
-            TooManyWaitersError, SyncTimeoutError, EndedError: see there.
+            TooManyWaitersError, SyncTimeoutError, ModelLostError, EndedError: see there.
         """
-        waiters = self._waiters.setdefault(entry.task.task_id, [])
-        if len(waiters) >= WAITERS_MOST:
-            raise TooManyWaitersError(f"{WAITERS_MOST} requests wait for this task already")
+        task_id = entry.task.task_id
+        self._waiters.need_room(task_id)
         before = entry.newest_offered
         body = self.frame(entry, frame)
         if entry.newest_offered == before:
             return body
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        waiters.append((entry.newest_offered, done))
-        try:
-            await asyncio.wait_for(done, SYNC_SECONDS)
-        except TimeoutError:
-            raise SyncTimeoutError(f"the model has not answered in {SYNC_SECONDS:g} s") from None
-        finally:
-            waiters[:] = [waiter for waiter in waiters if waiter[1] is not done]
+        await self._waiters.result(task_id, entry.newest_offered)
         if entry.task.verdict == "ModelLost":
             raise ModelLostError(entry.task.message)
         if entry.task.verdict is not None and entry.task.verdict != "GoalReached":
@@ -165,12 +121,7 @@ class Navigation:
     def worker_lost(self, entry: Entry) -> None:
         """What the worker was asked for a task is lost: who waits for it has the answer of this moment."""
         entry.task.call_lost()
-        self._wake(entry, math.inf)
-
-    def _wake(self, entry: Entry, number: float) -> None:
-        for waited_for, done in self._waiters.get(entry.task.task_id, ()):
-            if waited_for <= number and not done.done():
-                done.set_result(None)
+        self._waiters.wake(entry.task.task_id)
 
     def answer_now(self, entry: Entry, sequence: int | None) -> Answer:
         """The answer of a task that takes no frame: it has ended, or its frame was refused."""
@@ -224,14 +175,13 @@ class Navigation:
         entry.task.stop(self.now(), time.time(), message)
         self.link.tell(entry.task)
         self.tasks.touch(entry)
-        self._wake(entry, math.inf)
+        self._waiters.wake(entry.task.task_id)
         log.info("task %s was stopped: %s", entry.task.task_id, message)
 
     def delete(self, entry: Entry) -> None:
         """Stop a task and forget it."""
         entry.task.stop(self.now(), time.time(), "deleted")
-        self._wake(entry, math.inf)
-        self._waiters.pop(entry.task.task_id, None)
+        self._waiters.wake(entry.task.task_id)
         self.link.forget(entry.task.task_id)
         self.tasks.forget(entry.task.task_id)
 
@@ -322,7 +272,7 @@ class Navigation:
             task.result(_result(message), now, time.time())
             if task.counts.late_results != late:
                 self.metrics.discarded("late_result")
-            self._wake(entry, message["frame"])
+            self._waiters.wake(task.task_id, message["frame"])
             self.metrics.result(message["outcome"], message["seconds"])
         elif kind == "call":
             task.call_began(message["epoch"], now)
@@ -374,11 +324,10 @@ class Navigation:
             task.expire(now, wall)
             if task.verdict is not None:
                 self.link.tell(task)
-                self._wake(entry, math.inf)
+                self._waiters.wake(entry.task.task_id)
             if task.state(now) != before or task.calls.since is not None:
                 self.tasks.touch(entry)
         for task_id in self.tasks.sweep(now):
-            self._waiters.pop(task_id, None)
             self.link.forget(task_id)
 
 

@@ -17,13 +17,14 @@ from qwen3vl_vln.edge import bodies, recordings, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
 from qwen3vl_vln.edge.images import problem, size
-from qwen3vl_vln.edge.navigation import Navigation, OwnedError
+from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.task.errors import OwnedError, TaskError
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.task.tasks import Entry, TaskError
+from qwen3vl_vln.task.tasks import Entry
 from qwen3vl_vln.task.words import Reason
 
 LARGEST_BODY = 64 * 1024

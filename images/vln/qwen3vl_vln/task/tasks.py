@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from qwen3vl_vln.task.errors import RobotBusyError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.lease import Lease
 from qwen3vl_vln.task.task import Settings, Task
@@ -12,28 +13,6 @@ from qwen3vl_vln.task.task import Settings, Task
 FINISHED_SECONDS = 600.0
 FINISHED_MOST = 1000
 UNFINISHED_MOST = 256
-
-
-class TaskError(Exception):
-    """A request about a task cannot be granted.
-
-    Attributes:
-        code: a word for programs.
-    """
-
-    code = "task_error"
-
-
-class UnknownTaskError(TaskError):
-    code = "unknown_task"
-
-
-class RobotBusyError(TaskError):
-    code = "robot_busy"
-
-
-class TooManyTasksError(TaskError):
-    code = "too_many_tasks"
 
 
 @dataclass
