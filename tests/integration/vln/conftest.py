@@ -1,6 +1,7 @@
 """The VLN API as the two processes it is in a pod, the simulator as its engine, and robots with the real client."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -23,6 +24,16 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 ROBOT_KEY, OPERATOR_KEY, ENGINE_KEY = "robot-key", "operator-key", "engine-key"
 FORWARD = {"reached_goal": False, "waypoints": [{"dx": 0.5, "dy": 0.0, "dtheta": 0.0}], "action": "forward"}
 OWNER = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
+
+
+def frame(task: str, seed: int = 0, **more: Any) -> dict[str, Any]:
+    """A body of `POST /vln/frame`; each seed is another picture."""
+    return {"task_id": task, "frame": base64.b64encode(jpeg(320, 240, seed)).decode()} | more
+
+
+def child_of(pid: int) -> int:
+    """The process that this one has started."""
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 def free_port() -> int:

@@ -4,21 +4,16 @@ import asyncio
 import os
 import signal
 import time
-from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.figures import Figures
-from tests.integration.vln.conftest import FORWARD, Base, Chain, base
+from tests.integration.vln.conftest import FORWARD, Base, Chain, base, child_of
 
 GOAL = {"reached_goal": True, "waypoints": [], "action": "stop"}
 LINK_SECONDS = 0.3
 PLAN_SECONDS = 5.0
 """A plan's longest age: what a failing model leaves to drive."""
-
-
-def child_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
 
 
 async def walking(chain: Chain, driven: Base) -> None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.integration.vln.conftest import FORWARD, OPERATOR_KEY, OWNER, ROBOT_KEY, Chain, base
-from tests.unit.vln.pictures import jpeg
+from tests.integration.vln.conftest import FORWARD, OPERATOR_KEY, OWNER, ROBOT_KEY, Chain, base, frame
 
 ANSWER_FIELDS = {
     "task_id": str,
@@ -24,10 +23,6 @@ ANSWER_FIELDS = {
     "inference_time": float,
 }
 NEW_FIELDS = {"seq", "plan_id", "captured_at", "age_ms", "valid_ms", "valid_until", "state", "reason", "lease_epoch"}
-
-
-def frame(task: str, seed: int = 0, **more: Any) -> dict[str, Any]:
-    return {"task_id": task, "frame": base64.b64encode(jpeg(320, 240, seed)).decode()} | more
 
 
 def check_answer(body: dict[str, Any]) -> None:

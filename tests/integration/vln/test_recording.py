@@ -23,8 +23,8 @@ from tests.integration.vln.conftest import (
     Chain,
     Program,
     base,
+    child_of,
 )
-from tests.integration.vln.test_faults import child_of
 
 GOAL = {"reached_goal": True, "waypoints": [], "action": "stop"}
 RECORDED = {"recording": {"enabled": True}}

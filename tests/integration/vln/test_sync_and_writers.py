@@ -7,8 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain
-from tests.integration.vln.test_protocol import frame
+from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, frame
 
 from qwen3vl_vln.task.lease import QUIET_SECONDS
 

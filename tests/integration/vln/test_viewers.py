@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.integration.vln.conftest import FORWARD, Chain, base
-from tests.integration.vln.test_faults import child_of
+from tests.integration.vln.conftest import FORWARD, Chain, base, child_of
 from tests.unit.vln.pictures import jpeg
 
 VIEW_KEY, STOP_KEY = "view-key", "stop-key"

@@ -3,6 +3,9 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_vln.edge.metrics import Metrics
+from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.answer import answer
 from qwen3vl_vln.task.events import Frame, Result
@@ -69,3 +72,9 @@ class Walk:
 
 
 FORWARD = (0.5, 0.0, 0.0)
+
+
+def navigation_without_worker() -> Navigation:
+    """What this process can be asked, with a worker that was never started."""
+    options = WorkerOptions("sim", "http://127.0.0.1:9/v1", 4, 30.0, "info", 256, 1 << 20)
+    return Navigation(WorkerLink(options, heard=lambda message: None, tasks=list), Metrics())

@@ -14,8 +14,6 @@ import numpy as np
 import pytest
 from tests.figures import Figures
 
-from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
-from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.motion.limits import Camera, Keyframes
@@ -30,8 +28,8 @@ from qwen3vl_vln.worker.keyframes import KeyframeChooser, View, difference, view
 from qwen3vl_vln.worker.model import Reply
 from qwen3vl_world import walkthrough
 
-from .samples import FORWARD, Walk
-from .test_analyst import PLAN, Bench
+from .bench import PLAN, Bench
+from .samples import FORWARD, Walk, navigation_without_worker
 
 HZ = 30.0
 
@@ -350,8 +348,3 @@ async def test_histories_are_never_removed() -> None:
     await bench.analyst.close()
     analyst = bench.analyst
     assert not analyst._jobs and not analyst._queue and not analyst._tasks and analyst._running == 0
-
-
-def navigation_without_worker() -> Navigation:
-    options = WorkerOptions("sim", "http://127.0.0.1:9/v1", 4, 30.0, "info", 256, 1 << 20)
-    return Navigation(WorkerLink(options, heard=lambda message: None, tasks=list), Metrics())

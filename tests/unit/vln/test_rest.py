@@ -19,7 +19,7 @@ from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
 from .pictures import jpeg
-from .test_known_faults import navigation_without_worker
+from .samples import navigation_without_worker
 
 
 class Door:

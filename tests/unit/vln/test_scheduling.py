@@ -16,8 +16,8 @@ from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.worker.analyst import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Analyst
 from qwen3vl_vln.worker.model import ModelError, Reply
 
+from .bench import PLAN, Bench
 from .pictures import jpeg
-from .test_analyst import PLAN, Bench
 
 IMAGE_SECONDS = 0.1
 

@@ -18,7 +18,7 @@ from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.waypoint import Waypoint
 
 from .pictures import jpeg
-from .test_known_faults import navigation_without_worker
+from .samples import navigation_without_worker
 
 HELLO = json.dumps({"hello": {"writer": "w"}})
 

@@ -14,7 +14,7 @@ from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import Entry
 
 from .pictures import jpeg
-from .test_known_faults import navigation_without_worker
+from .samples import navigation_without_worker
 
 
 def begun() -> tuple[Navigation, Entry]:
