@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,8 @@ from localkube.report import Failure, say, step
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXTRAS = ("operator", "server", "vln", "world", "dev")
 MARKER = ".complete"
+UNUSED_SECONDS = 24 * 3600.0
+"""Another checkout may have other requirements and run by its environment at this moment."""
 
 
 def environment_hash(requirements: str, constraints: str, python: str) -> str:
@@ -29,9 +32,15 @@ def environment_hash(requirements: str, constraints: str, python: str) -> str:
     return hashlib.sha256("\0".join((requirements, constraints, python)).encode()).hexdigest()[:16]
 
 
-def stale(folder: Path, keep: str) -> list[Path]:
-    """Environments below `folder` that the current requirements no longer name."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and path.name != keep)
+def stale(folder: Path, keep: str, now: float) -> list[Path]:
+    """Environments below `folder` that were not asked for lately, or never finished; `now` is Unix time."""
+    others = (path for path in folder.iterdir() if path.is_dir() and path.name != keep)
+    return sorted(path for path in others if now - _used_at(path) > UNUSED_SECONDS)
+
+
+def _used_at(environment: Path) -> float:
+    marker = environment / MARKER
+    return marker.stat().st_mtime if marker.exists() else 0.0
 
 
 @contextmanager
@@ -62,11 +71,12 @@ def ensure() -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     python = folder / name / "bin" / "python"
     if (folder / name / MARKER).exists():
+        (folder / name / MARKER).touch()
         return python
     with _locked(folder / "lock"):
         if not (folder / name / MARKER).exists():
             _build(folder / name, requirements, constraints)
-        for old in stale(folder, name):
+        for old in stale(folder, name, time.time()):
             say(f"removing the old environment {old.name}")
             shutil.rmtree(old)
     return python

@@ -1,5 +1,6 @@
 """The environment's hash, the requirements list, the parts of hack/test and its summary."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 from hack.devtools import parts
 from hack.devtools.parts import PARTS, Result, closing_line, split
-from hack.devtools.venv import environment_hash, stale
+from hack.devtools.venv import MARKER, environment_hash, stale
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -39,11 +40,15 @@ def test_each_ingredient_decides_the_environment() -> None:
     assert len(others | {same}) == 4
 
 
-def test_old_environments_are_stale_and_the_lock_is_not(tmp_path: Path) -> None:
-    for name in ("old", "current"):
+def test_environments_that_nobody_uses_are_stale_and_those_of_another_checkout_are_not(tmp_path: Path) -> None:
+    now = 1_000_000.0
+    for name, used_at in (("old", now - 48 * 3600), ("current", now - 48 * 3600), ("another", now - 3600)):
         (tmp_path / name).mkdir()
+        (tmp_path / name / MARKER).touch()
+        os.utime(tmp_path / name / MARKER, (used_at, used_at))
+    (tmp_path / "killed-while-made").mkdir()
     (tmp_path / "lock").touch()
-    assert stale(tmp_path, "current") == [tmp_path / "old"]
+    assert stale(tmp_path, "current", now) == [tmp_path / "killed-while-made", tmp_path / "old"]
 
 
 @pytest.mark.parametrize(
