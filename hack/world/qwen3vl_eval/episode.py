@@ -41,7 +41,7 @@ class Setting:
     dead_seconds: float = 0.0
     one_shot: int = 0
     network: Conditions = field(default_factory=Conditions)
-    most_seconds: float = 120.0
+    most_seconds: float = 300.0
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from itertools import pairwise
 
 from qwen3vl_world.plan import DISC_RADIUS, Crossing, Place, Pose
 
-WAITS_METRES = 0.75
-"""Between its middle and the robot's: nearer than this it does not come."""
+WAITS_METRES = 1.1
+"""Between its middle and the robot's: nearer than this it does not come. There is more between them then than a robot
+drives blind."""
 WAITS_SECONDS = 2.0
 
 

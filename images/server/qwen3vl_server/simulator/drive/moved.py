@@ -21,10 +21,10 @@ _LEFT = _CELL * (np.arange(_COLUMNS, dtype=np.float32) - (_COLUMNS - 1) / 2)[Non
 _WINDOW = cv2.createHanningWindow((_COLUMNS, _ROWS), cv2.CV_32F)
 _ANGLES = np.radians(np.arange(-43, 43.01, 0.5)).astype(np.float32)
 _BAND_ROWS = np.array([-50, -38, -26, -16, -8, -3], np.float32)
-_COARSE, _FINE = np.arange(-0.48, 0.481, 0.03), np.arange(-0.024, 0.025, 0.008)
-_TRIED = 7
+_COARSE, _FINE = np.arange(-1.2, 1.201, 0.03), np.arange(-0.024, 0.025, 0.008)
+_TRIED = 12
 _SIDEWAYS_METRES = 0.05
-_LEAST_METRES, _MOST_METRES = -0.06, 0.45
+_LEAST_METRES, _MOST_METRES = -0.06, 0.6
 _STRONG_CONTRAST = 25.0
 _WALL_SCALE = 2.0
 _SURE = 0.06
@@ -47,7 +47,7 @@ class Motion:
 
 
 def motion(earlier: Picture, later: Picture) -> Motion:
-    """What lies between two pictures, if it is a third of a metre and half a radian or less."""
+    """What lies between two pictures, if it is half a metre and a radian or less."""
     before, after = (np.asarray(cv2.blur(one.small, (5, 7)), np.uint8) for one in (earlier, later))
     walls = _band(after, 0.0)
 
