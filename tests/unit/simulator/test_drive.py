@@ -25,9 +25,12 @@ ASK = "Instruction: Walk to the {} door and stop."
 
 
 def room(*things: tuple[str, float, float, float, float]) -> np.ndarray:
-    """A grey floor up to a pale wall; things as colour, metres ahead, metres to the left, width, height."""
+    """A grainy grey floor up to a pale wall; things as colour, metres ahead, metres to the left, width, height."""
     picture = np.full((HEIGHT, WIDTH, 3), 215, np.uint8)
     picture[HEIGHT // 2 + 16 :] = (125, 112, 100)
+    grain = np.random.default_rng(2).normal(0, 6, (28, WIDTH // 8))
+    floor = cv2.resize(grain, (WIDTH, HEIGHT // 2 - 16))[..., None] + picture[HEIGHT // 2 + 16 :]
+    picture[HEIGHT // 2 + 16 :] = floor.astype(np.uint8)
     for colour, ahead, left, wide, high in sorted(things, key=lambda thing: -thing[1]):
         x = [int(WIDTH / 2 - FOCAL * (left + side * wide / 2) / ahead) for side in (1, -1)]
         y = [int(HEIGHT / 2 + FOCAL * (CAMERA_METRES - up) / ahead) for up in (high, 0)]
@@ -85,7 +88,7 @@ def test_it_turns_to_search() -> None:
 
 
 def test_it_holds_when_it_has_just_lost_the_door_and_then_goes_on_to_its_side() -> None:
-    seen, empty = room(door("red", 3.0, -1.2)), room()
+    seen, empty = room(door("red", 4.2, -1.6)), room()
     held = decide([seen, empty], ASK.format("red"))
     assert held["waypoints"] == [] and held["action"] == "hold"
     _, y, yaw = driven(decide([seen, empty, empty], ASK.format("red")))

@@ -27,6 +27,8 @@ _SIDEWAYS_METRES = 0.05
 _LEAST_METRES, _MOST_METRES = -0.06, 0.6
 _STRONG_CONTRAST = 25.0
 _WALL_SCALE = 2.0
+_TURN_COST = 1.0
+"""Where walls show nothing, a smaller turn is likelier."""
 _SURE = 0.06
 """A likeness of the floors that chance does not reach."""
 
@@ -67,7 +69,7 @@ def motion(earlier: Picture, later: Picture) -> Motion:
         likely, ahead, _ = fit(turn)
         return likely * math.exp(-unlike(turn) / _WALL_SCALE), ahead, turn, likely
 
-    coarse = sorted((float(turn) for turn in _COARSE), key=unlike)[:_TRIED]
+    coarse = sorted(map(float, _COARSE), key=lambda turn: unlike(turn) + _TURN_COST * abs(turn))[:_TRIED]
     best = max(rated(turn) for turn in coarse)
     best = max([best, *(rated(best[2] + float(step)) for step in _FINE)])
     if best[3] < _SURE:
