@@ -88,7 +88,7 @@ def test_it_turns_to_search() -> None:
 
 
 def test_it_holds_when_it_has_just_lost_the_door_and_then_goes_on_to_its_side() -> None:
-    seen, empty = room(door("red", 4.2, -1.6)), room()
+    seen, empty = room(door("red", 3.0, -1.2)), room()
     held = decide([seen, empty], ASK.format("red"))
     assert held["waypoints"] == [] and held["action"] == "hold"
     _, y, yaw = driven(decide([seen, empty, empty], ASK.format("red")))

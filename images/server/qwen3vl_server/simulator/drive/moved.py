@@ -70,7 +70,8 @@ def motion(earlier: Picture, later: Picture) -> Motion:
         return likely * math.exp(-unlike(turn) / _WALL_SCALE), ahead, turn, likely
 
     coarse = sorted(map(float, _COARSE), key=lambda turn: unlike(turn) + _TURN_COST * abs(turn))[:_TRIED]
-    best = max(rated(turn) for turn in coarse)
+    # Something that comes or goes can make no turn look unlikely though the floor shows that there was none.
+    best = max(rated(turn) for turn in (0.0, *coarse))
     best = max([best, *(rated(best[2] + float(step)) for step in _FINE)])
     if best[3] < _SURE:
         return Motion(0.0, coarse[0], sure=False)
