@@ -4,7 +4,7 @@ dead end with a painting in the colour that is looked for, and something that wa
 import math
 import random
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 from qwen3vl_world.geodesic import Ways
 from qwen3vl_world.plan import (
@@ -45,6 +45,7 @@ _SPARE = 0.05
 """So much wider than the robot is every way to the goal."""
 
 
+@lru_cache(maxsize=64)
 def building(seed: int) -> Building:
     """The building of a number: always the same."""
     rng = random.Random(seed)  # noqa: S311 - a plan, not a secret

@@ -106,7 +106,7 @@ class TestWorld:
 
     def test_it_repeats_bit_for_bit(self) -> None:
         def run() -> tuple[bytes, Pose]:
-            world = World(buildings.building(5), 5, scale=1.03)
+            world = World(buildings.building(8), 8, scale=1.03)
             for turn in range(90):
                 world.command(turn / 30, 0.4, 0.3 * math.sin(turn / 9))
             return world.frame(3.0)[0], world.pose
@@ -115,7 +115,7 @@ class TestWorld:
 
     def test_what_happens_does_not_depend_on_how_often_one_looks(self) -> None:
         def run(looks: int) -> tuple[Pose, tuple[float, float] | None, Reading, float]:
-            world = World(buildings.building(5), 5, scale=1.03, drift=0.01)
+            world = World(buildings.building(8), 8, scale=1.03, drift=0.01)
             for turn in range(90):
                 for look in range(looks):
                     world.step((turn + look / looks) / 30)
