@@ -1,6 +1,7 @@
 """What walks through the building beside the robot: up and down a line, like a person who looks where they go.
 
-It never runs into a robot: it waits before one, and turns round when that takes too long. A robot may run into it."""
+It never runs into a robot: it waits before one, and when that takes too long it goes back to where it came from and
+lets the robot pass. A robot may run into it."""
 
 import math
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ WAITS_METRES = 1.1
 """Between its middle and the robot's: nearer than this it does not come. There is more between them then than a robot
 drives blind."""
 WAITS_SECONDS = 2.0
+LETS_PASS_SECONDS = 15.0
+"""So long it stands at the end of its line when it turned round before a robot: two that wait for each other, each as
+long as the other moves, would stand for ever."""
 
 
 @dataclass
@@ -22,6 +26,8 @@ class Disc:
     metres: float = 0.0
     _sign: int = 1
     _waiting_seconds: float = 0.0
+    _gave_way: bool = False
+    _rest_seconds: float = 0.0
     place: Place = field(init=False)
 
     def __post_init__(self) -> None:
@@ -30,6 +36,9 @@ class Disc:
 
     def tick(self, seconds: float, robot: Pose) -> None:
         """Walk on for this time, if the robot lets it."""
+        self._rest_seconds -= seconds
+        if self._rest_seconds > 0.0:
+            return
         length, step = self.crossing.length, self._sign * self.crossing.speed_mps * seconds
         there = self.crossing.at(min(length, max(0.0, self.metres + step)))
         away, before = math.dist(there, (robot.x, robot.y)), math.dist(self.place, (robot.x, robot.y))
@@ -37,12 +46,14 @@ class Disc:
             self._waiting_seconds += seconds
             if self._waiting_seconds > WAITS_SECONDS:
                 self._turn_round()
+                self._gave_way = True
             return
         self._waiting_seconds = 0.0
         self.metres, self.place = self.metres + step, there
         if not 0.0 <= self.metres <= length:
             self.metres = min(length, max(0.0, self.metres))
             self._turn_round()
+            self._rest_seconds, self._gave_way = LETS_PASS_SECONDS * self._gave_way, False
 
     def _turn_round(self) -> None:
         self._sign, self._waiting_seconds = -self._sign, 0.0

@@ -167,6 +167,16 @@ class TestDisc:
             nearest = min(nearest, math.dist(disc.place, (robot.x, robot.y)))
         assert nearest > DISC_RADIUS + RADIUS and disc.place[0] < 4.0
 
+    def test_it_goes_back_to_let_a_robot_pass_and_comes_again_after_a_while(self) -> None:
+        disc, robot = Disc(self.CROSSING), Pose(5.0, 5.0)
+        places = []
+        for _ in range(1200):
+            disc.tick(0.05, robot)
+            places.append(disc.place[0])
+        back = next(i for i in range(200, 1200) if places[i] == pytest.approx(2.0, abs=0.03))
+        assert {round(x, 1) for x in places[back : back + 280]} == {2.0}
+        assert max(places[back + 320 :]) > 3.5
+
     def test_a_robot_that_runs_into_it_collides_once_and_stands(self) -> None:
         building = Building(
             room(10, 10), start=Pose(5.0, 2.0, math.pi / 2), crossing=Crossing(4.9, 5.0, 5.1, 5.0, 0.01)
