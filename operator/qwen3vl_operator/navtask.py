@@ -52,7 +52,7 @@ class Keyframes(Part):
             )
         )
     )
-    threshold: float = Field(default=0.06, ge=0, le=1, description="Change since the last key frame, 0 to 1.")
+    threshold: float = Field(default=0.055, ge=0, le=1, description="Change since the last key frame, 0 to 1.")
     min_interval_seconds: float = Field(default=0.2, ge=0.05, le=10, description="Least time between two, s.")
     max_interval_seconds: float = Field(default=2, ge=0.1, le=60, description="Most time between two, s.")
 

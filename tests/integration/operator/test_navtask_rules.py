@@ -43,7 +43,7 @@ def test_defaults_and_what_is_pruned(namespace: Namespace) -> None:
     spec = made["spec"]
     assert "unknown" not in spec
     assert (spec["state"], spec["limits"]["blindMeters"], spec["limits"]["reverse"]) == ("Running", 0.5, False)
-    assert (spec["keyframes"]["threshold"], spec["history"]["frames"]) == (0.06, 8)
+    assert (spec["keyframes"]["threshold"], spec["history"]["frames"]) == (0.055, 8)
     assert spec["prompt"] == {"profile": "waypoints", "language": "en"}
     namespace.merge("navtasks", "walk", {"status": {"phase": "Pending", "x": 1}, "spec": {"robot": "r"}}, "status")
     found = namespace.get("navtasks", "walk")

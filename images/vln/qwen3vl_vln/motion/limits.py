@@ -88,7 +88,7 @@ class Limits(_Numbers):
 class Keyframes(_Numbers):
     """Which frames the model sees: how different they must be (0 to 1), at least and at most how often (seconds)."""
 
-    threshold: float = _number(0.06, 0.0, 1.0)
+    threshold: float = _number(0.055, 0.0, 1.0)
     min_interval_seconds: float = _number(0.2, 0.05, 10.0)
     max_interval_seconds: float = _number(2.0, 0.1, 60.0)
 
