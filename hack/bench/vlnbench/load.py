@@ -72,7 +72,7 @@ def wrapped_head(size: int, opcode: int) -> bytes:
 
 
 def texts(robot: LoadRobot) -> Iterator[bytes]:
-    """Whole text messages among what was received."""
+    """Whole text messages among what was received; a ping is answered."""
     data = robot.buffer
     while len(data) >= 2:
         size, at = data[1] & 0x7F, 2
@@ -84,6 +84,8 @@ def texts(robot: LoadRobot) -> Iterator[bytes]:
             break
         if data[0] & 0x0F == 1:
             yield data[at : at + size]
+        elif data[0] & 0x0F == 9:
+            robot.sock.sendall(wrapped(data[at : at + size], 10))
         elif data[0] & 0x0F == 8:
             raise SystemExit(f"the server closed: {data[at : at + size]!r}")
         data = data[at + size :]
