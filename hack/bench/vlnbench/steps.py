@@ -46,6 +46,8 @@ class Bench:
         """The raw figures of the load generator."""
         options = self.options
         seconds = max(options.seconds, options.min_answers / (len(paths) * options.hz))
+        what = "echo" if port == self.echo_port else "VLN API"
+        print(f"{what}, {len(paths)} robots, {phase}: {seconds:.0f} s", file=sys.stderr, flush=True)
         arguments = ["--load", "--port", str(port), "--paths", ",".join(paths), "--hz", str(options.hz)]
         arguments += ["--seconds", str(seconds), "--phase", phase, "--pictures", self.pictures]
         done = subprocess.run([sys.executable, self.script, *arguments], capture_output=True, text=True)
@@ -55,7 +57,10 @@ class Bench:
 
     def create(self, count: int) -> list[str]:
         """New tasks, which drive a valid plan as long as the model gives one."""
-        config: dict = {"keyframes": {"maxIntervalSeconds": KEY_FRAME_SECONDS}, "limits": {"blindMeters": 10}}
+        config: dict = {
+            "keyframes": {"maxIntervalSeconds": KEY_FRAME_SECONDS},
+            "limits": {"blindMeters": 10, "maxSteps": 100000},
+        }
         if self.options.recording:
             config["recording"] = {"enabled": True}
         body = {"instruction": "Walk on.", "config": config}
@@ -108,7 +113,8 @@ def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) 
         "moving_share": round(raw["moving"] / len(every), 3),
         "plans_per_second_per_robot": round(float(least_calls), 2),
         "send_lag_p99_ms": lag,
-        "void": lag > MOST_LAG_MS,
+        # What is due at the same moment leaves one after the other.
+        "void": phase == "random" and lag > MOST_LAG_MS,
     }
 
 
