@@ -145,6 +145,7 @@ def memory(bench: Bench, minutes: float, count: int) -> dict:
     over.set()
     thread.join(6)
     bench.stop(ids)
+    answered = sum(map(len, raw["latencies"]))
     third = len(samples) // 3
     means = [
         [sum(row[part] for row in rows) / len(rows) for part in (1, 2)]
@@ -153,8 +154,9 @@ def memory(bench: Bench, minutes: float, count: int) -> dict:
     return {
         "minutes": minutes,
         "robots": count,
-        "answered": sum(map(len, raw["latencies"])),
+        "answered": answered,
         "errors": raw["errors"],
+        "moving_share": round(raw["moving"] / answered, 3),
         "edge_rss_mib": round(samples[-1][1], 1),
         "worker_rss_mib": round(samples[-1][2], 1),
         "edge_growth_mib": round(means[1][0] - means[0][0], 2),

@@ -59,7 +59,7 @@ class Bench:
         """New tasks, which drive a valid plan as long as the model gives one."""
         config: dict = {
             "keyframes": {"maxIntervalSeconds": KEY_FRAME_SECONDS},
-            "limits": {"blindMeters": 10, "maxSteps": 100000},
+            "limits": {"blindMeters": 10, "maxSteps": 100000, "timeoutSeconds": 86400},
         }
         if self.options.recording:
             config["recording"] = {"enabled": True}
