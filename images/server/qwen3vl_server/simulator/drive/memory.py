@@ -1,8 +1,9 @@
 """What was seen a moment ago and is out of sight now: things beside the camera, and what is looked for. Pure."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -45,13 +46,9 @@ def recall(earlier: Sequence[Sighting], motions: Sequence[Motion]) -> Recollecti
         earlier: the oldest first.
         motions: from each of them to the next, the last one to now.
     """
-    x = y = yaw = 0.0
     points: list[Points] = [np.zeros((0, 2), np.float32)]
-    target, age, facing, sure = None, 0, None, True
-    for back, (seen, motion) in enumerate(zip(reversed(earlier), reversed(motions), strict=True)):
-        # The earlier camera's place in the frame of now: behind, and turned the other way.
-        x, y, yaw = x - motion.metres * math.cos(yaw), y - motion.metres * math.sin(yaw), yaw - motion.radians
-        sure = sure and motion.sure
+    target, age, facing = None, 0, None
+    for back, (seen, x, y, yaw, sure) in enumerate(_cameras(earlier, motions)):
         if sure or back == 0:
             points.append(_placed(seen.obstacles, x, y, yaw))
         if target is None and seen.target is not None:
@@ -65,11 +62,9 @@ def moving(now: Sighting, earlier: Sequence[Sighting], motions: Sequence[Motion]
     """Points of now where earlier pictures showed free floor: something walks there."""
     points = now.obstacles[np.hypot(now.obstacles[:, 0], now.obstacles[:, 1]) < MOVING_METRES]
     found = np.zeros(len(points), bool)
-    x = y = yaw = 0.0
-    for back, (seen, motion) in enumerate(zip(reversed(earlier), reversed(motions), strict=True)):
-        if back >= MOVING_PICTURES or not motion.sure:
+    for seen, x, y, yaw, sure in islice(_cameras(earlier, motions), MOVING_PICTURES):
+        if not sure:
             break
-        x, y, yaw = x - motion.metres * math.cos(yaw), y - motion.metres * math.sin(yaw), yaw - motion.radians
         cos, sin = math.cos(yaw), math.sin(yaw)
         ahead = cos * (points[:, 0] - x) + sin * (points[:, 1] - y)
         left = cos * (points[:, 1] - y) - sin * (points[:, 0] - x)
@@ -83,6 +78,20 @@ def moving(now: Sighting, earlier: Sequence[Sighting], motions: Sequence[Motion]
         in_view = (ahead > OUT_OF_SIGHT_METRES) & (np.abs(side) < EDGE)
         found |= in_view & (ahead < depth - MOVED_METRES)
     return np.asarray(points[found], np.float32)
+
+
+def _cameras(
+    earlier: Sequence[Sighting], motions: Sequence[Motion]
+) -> Iterator[tuple[Sighting, float, float, float, bool]]:
+    """Earlier sightings, the newest first, each with its camera's place (m) and heading (rad) in the frame of now, and
+    whether all motions up to now are sure."""
+    x = y = yaw = 0.0
+    sure = True
+    for seen, motion in zip(reversed(earlier), reversed(motions), strict=True):
+        # Behind, and turned the other way.
+        x, y, yaw = x - motion.metres * math.cos(yaw), y - motion.metres * math.sin(yaw), yaw - motion.radians
+        sure = sure and motion.sure
+        yield seen, x, y, yaw, sure
 
 
 def _hidden(points: Points) -> Points:
