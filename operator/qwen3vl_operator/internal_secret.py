@@ -5,9 +5,9 @@ import logging
 import secrets
 
 from qwen3vl_common.keys import INTERNAL_KEY_BYTES
-from qwen3vl_operator import kube as api
 from qwen3vl_operator import names
-from qwen3vl_operator.kube import Kube, Object
+from qwen3vl_operator.kube import client as api
+from qwen3vl_operator.kube.client import Kube, Object
 
 log = logging.getLogger(__name__)
 

@@ -11,16 +11,16 @@ import kopf
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import internal_secret, names
-from qwen3vl_operator import kube as api
-from qwen3vl_operator.desired import Settings
-from qwen3vl_operator.key import Key, task_key
-from qwen3vl_operator.kube import ApiError, HttpKube, connect
-from qwen3vl_operator.navigation.book import Book
-from qwen3vl_operator.navigation.links import Links
-from qwen3vl_operator.navigation.reconcile import TaskReconciler
-from qwen3vl_operator.navigation.status import is_finished
-from qwen3vl_operator.queue import Queue
-from qwen3vl_operator.reconcile import Reconciler
+from qwen3vl_operator.kube import client as api
+from qwen3vl_operator.kube.client import ApiError, HttpKube, connect
+from qwen3vl_operator.kube.key import Key, task_key
+from qwen3vl_operator.kube.queue import Queue
+from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks
+from qwen3vl_operator.nav_task.reconcile import TaskReconciler
+from qwen3vl_operator.nav_task.status import is_finished
+from qwen3vl_operator.nav_task.vln_sync_pool import VlnSyncPool
+from qwen3vl_operator.vision_model.desired import Settings
+from qwen3vl_operator.vision_model.reconcile import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Operator:
     queue: Queue[Key] = field(default_factory=Queue)
     fatal: str | None = None
     vln_url: str = VLN_URL
-    links: Links | None = None
+    links: VlnSyncPool | None = None
     _served_names: dict[Key, str] = field(default_factory=dict)
     _claims: dict[Key, _Claim] = field(default_factory=dict)
     _workers: list[asyncio.Task[None]] = field(default_factory=list)
@@ -125,8 +125,8 @@ class Operator:
             vln_image_pull_policy=self.vln_image_pull_policy,
             gateway_url=self.gateway_url,
         )
-        self.links = Links(
-            Book(),
+        self.links = VlnSyncPool(
+            DesiredTasks(),
             address=lambda namespace, model: self.vln_url.format(namespace=namespace, model=model),
             key=lambda namespace, model: derive(secret, "operator-to-vln", namespace, model),
             notify=self.queue.add,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qwen3vl_operator import names
-from qwen3vl_operator.kube import ApiError, Object, Resource
+from qwen3vl_operator.kube.client import ApiError, Object, Resource
 
 Place = tuple[str, str, str]
 

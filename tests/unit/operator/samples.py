@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from qwen3vl_operator.desired import Settings
-from qwen3vl_operator.model import VisionModel, parse
+from qwen3vl_operator.vision_model.desired import Settings
+from qwen3vl_operator.vision_model.spec import VisionModel, parse
 
 Object = dict[str, Any]
 ROOT = pathlib.Path(__file__).resolve().parents[3]

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from tests.unit.operator import samples
-from tests.unit.operator.test_status import RUNNING
+from tests.unit.operator.vision_model.test_status import RUNNING
 
-from qwen3vl_operator.crd import structural, vision_models
-from qwen3vl_operator.status import Observed, status
+from qwen3vl_operator.crds import vision_models
+from qwen3vl_operator.kube.structural import structural
+from qwen3vl_operator.vision_model.status import Observed, status
 
 ROOT = samples.ROOT
 

@@ -6,13 +6,13 @@ from typing import Any
 import kopf
 import pytest
 from tests.unit.operator import samples
-from tests.unit.operator.navigation.samples_nav import nav_body
+from tests.unit.operator.nav_task.samples_nav import nav_body
 from tests.unit.operator.virtual_time import run
 
-from qwen3vl_operator.key import Key, task_key
-from qwen3vl_operator.navigation.book import Book
-from qwen3vl_operator.navigation.links import Links
-from qwen3vl_operator.queue import Queue
+from qwen3vl_operator.kube.key import Key, task_key
+from qwen3vl_operator.kube.queue import Queue
+from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks
+from qwen3vl_operator.nav_task.vln_sync_pool import VlnSyncPool
 from qwen3vl_operator.watch import STUCK_SECONDS, Operator
 
 KEY = Key("robots", "m")
@@ -107,7 +107,9 @@ def test_a_model_that_changes_wakes_its_unfinished_tasks() -> None:
 def test_the_probe_fails_when_a_link_has_ended() -> None:
     async def scenario() -> None:
         one = operator()
-        one.links = Links(Book(), address=lambda *_: "http://vln.invalid", key=lambda *_: "k", notify=one.queue.add)
+        one.links = VlnSyncPool(
+            DesiredTasks(), address=lambda *_: "http://vln.invalid", key=lambda *_: "k", notify=one.queue.add
+        )
         one.links.serve("robots", "m")
         await one.check_workers()
         one.links._running["robots", "m"].cancel()

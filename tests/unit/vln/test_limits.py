@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from qwen3vl_operator import navtask
+from qwen3vl_operator.nav_task import spec as navtask
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 
 PAIRS = [(Limits, navtask.Limits), (Keyframes, navtask.Keyframes), (History, navtask.History), (Camera, navtask.Camera)]

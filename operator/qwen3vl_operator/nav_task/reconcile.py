@@ -1,0 +1,189 @@
+"""One level-triggered pass over one NavTask: read, note what is wanted, tell what is seen. It asks no VLN API."""
+
+import asyncio
+import datetime
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+
+from qwen3vl_operator import names
+from qwen3vl_operator.kube import client as api
+from qwen3vl_operator.kube.client import ApiError, Kube, Object
+from qwen3vl_operator.kube.key import Key
+from qwen3vl_operator.kube.readable import readable
+from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
+from qwen3vl_operator.nav_task.record import Resume
+from qwen3vl_operator.nav_task.spec import NavTask, parse_task
+from qwen3vl_operator.nav_task.status import (
+    TaskSeen,
+    invalid_task,
+    is_finished,
+    status_after_end,
+    task_status,
+)
+from qwen3vl_operator.nav_task.vln_sync_pool import VlnSyncPool
+from qwen3vl_operator.nav_task.write_limiter import WriteLimiter
+
+log = logging.getLogger(__name__)
+
+LOOK_AGAIN_SECONDS = 600.0
+LOOK_SOON_SECONDS = 20.0
+"""While a task is not accepted: what it waits for may have no event."""
+
+
+@dataclass(frozen=True)
+class TaskReconciler:
+    """Reconciles NavTasks by one API.
+
+    Attributes:
+        links: observations of the VLN APIs, and the book in which what is wanted is noted for them.
+        now: the present time in RFC 3339, for transition times and for the end of a finished task.
+    """
+
+    kube: Kube
+    links: VlnSyncPool
+    now: Callable[[], str]
+    jitter: Callable[[], float] = field(default=lambda: 0.5)
+    pace: WriteLimiter = field(default_factory=WriteLimiter)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Bring the task's status up to date; seconds until the next look, None when it is gone."""
+        body = await self.kube.get(api.NAV_TASKS, key.namespace, key.name)
+        if body is None or "deletionTimestamp" in body["metadata"]:
+            self._gone(key)
+            return None
+        if is_finished(body.get("status") or {}):
+            return await self._after_end(key, body)
+        try:
+            task = parse_task(body)
+        except ValidationError as error:
+            self._note(key, body, Intent.LEAVE)
+            return await self._tell(key, body, invalid_task(body, readable(error), now=self.now()), LOOK_AGAIN_SECONDS)
+        model = await self.kube.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
+        busy = await self._holder(key, task, body)
+        # No await from here to the note: two tasks must not be given one robot.
+        busy = busy or self._holder_noted(key, task)
+        self._note(key, body, _want(task, model, busy), task)
+        seen = self._see(task, model, busy)
+        wanted = task_status(task, seen, previous=body.get("status") or {}, now=self.now())
+        if is_finished(wanted):
+            self._note(key, body, Intent.STOP)  # its robot is free
+        accepted = _condition(wanted, "Accepted")["status"] == "True"
+        return await self._tell(key, body, wanted, self._later() if accepted else LOOK_SOON_SECONDS)
+
+    def _later(self) -> float:
+        return LOOK_AGAIN_SECONDS * (0.8 + 0.4 * self.jitter())
+
+    def _gone(self, key: Key) -> None:
+        entry = self.links.book.remove(key)
+        self.pace.forget(key)
+        if entry is not None and (link := self.links.get(key.namespace, entry.model)):
+            link.wake()
+
+    def _note(self, key: Key, body: Object, want: Intent, task: NavTask | None = None) -> None:
+        spec, status = body.get("spec") or {}, body.get("status") or {}
+        model = (spec.get("modelRef") or {}).get("name", "")
+        resume = None
+        if "startedAt" in status:
+            done = (status.get("steps") or {}).get("done", 0)
+            resume = Resume(elapsed_seconds=status.get("elapsedSeconds", 0), steps=done)
+        entry = Entry(body["metadata"]["uid"], model, spec.get("robot", ""), want, task, resume)
+        if self.links.book.put(key, entry) and (link := self.links.get(key.namespace, model)):
+            link.wake()
+
+    async def _holder(self, key: Key, task: NavTask, body: Object) -> str | None:
+        """The unfinished NavTask of the namespace that has the robot: an older one, or one that was given it already.
+
+        A task that was given its robot keeps it: its robot cannot be changed.
+        """
+        if _condition(body.get("status") or {}, "Accepted").get("status") == "True":
+            return None
+        for other in sorted(await self.kube.list(api.NAV_TASKS, key.namespace), key=_precedence):
+            metadata, status = other["metadata"], other.get("status") or {}
+            same = (other.get("spec") or {}).get("robot") == task.spec.robot
+            if metadata["uid"] == task.uid or not same or is_finished(status) or "deletionTimestamp" in metadata:
+                continue
+            given = _condition(status, "Accepted").get("status") == "True"
+            if given or _precedence(other) < task.precedence:
+                return str(metadata["name"])
+        return None
+
+    def _holder_noted(self, key: Key, task: NavTask) -> str | None:
+        holder = self.links.book.holder(key, task.spec.robot)
+        mine = self.links.book.get(key)
+        if holder is None or (mine is not None and mine.want is Intent.ASSERT):
+            return None
+        return holder.name
+
+    def _see(self, task: NavTask, model: Object | None, busy: str | None) -> TaskSeen:
+        link = self.links.get(task.namespace, task.spec.model_ref.name)
+        if link is None:
+            return TaskSeen(model, busy)
+        refusal = link.refusal(task.task_id, task.generation)
+        return TaskSeen(model, busy, link.state, link.record(task.task_id), refusal)
+
+    async def _after_end(self, key: Key, body: Object) -> float | None:
+        """A finished task: nothing is asserted any more; what still runs under its name is stopped."""
+        self._note(key, body, Intent.STOP)
+        status, lifetime = body["status"], (body.get("spec") or {}).get("ttlSecondsAfterFinished")
+        again = self._later()
+        if lifetime is not None and "finishedAt" in status:
+            age = _time(self.now()) - _time(status["finishedAt"])
+            if age >= lifetime:
+                await self.kube.delete(api.NAV_TASKS, key.namespace, key.name, body["metadata"]["uid"])
+                log.info("deleted %s, %d s after its end", key, age)
+                return None
+            again = min(again, lifetime - age)
+        return await self._tell(key, body, status_after_end(body, now=self.now()), again)
+
+    async def _tell(self, key: Key, body: Object, wanted: Object, again: float) -> float:
+        """Write the status if it says something new and it is its turn; seconds until the next look."""
+        previous = body.get("status") or {}
+        if previous == wanted:
+            return again
+        now = asyncio.get_running_loop().time()
+        wait = self.pace.wait_seconds(key, now, urgent=urgent_fields(previous) != urgent_fields(wanted))
+        if wait > 0:
+            return wait
+        # With the uid, nothing is written to another object of this name.
+        metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
+        told = {"apiVersion": names.API_VERSION, "kind": names.NAV_TASK_KIND, "metadata": metadata, "status": wanted}
+        try:
+            await self.kube.apply_status(api.NAV_TASKS, told)
+        except ApiError as error:
+            if error.status not in (404, 409):  # deleted meanwhile
+                raise
+        return again
+
+
+def _want(task: NavTask, model: Object | None, busy: str | None) -> Intent:
+    if task.spec.state == "Stopped":
+        return Intent.STOP
+    navigation = ((model or {}).get("spec") or {}).get("navigation")
+    return Intent.LEAVE if busy is not None or navigation is None else Intent.ASSERT
+
+
+MODEL_TROUBLE = ("ModelSlow", "ModelFailed")
+"""Reasons that people wait to hear while a robot still drives, or already stands."""
+
+
+def urgent_fields(status: Object) -> Any:
+    """What must be told at once: all but the figures of a walk."""
+    conditions = [(one["type"], one["status"], one["reason"]) for one in status.get("conditions") or []]
+    trouble = status.get("reason") if status.get("reason") in MODEL_TROUBLE else None
+    return conditions, trouble, [status.get(name) for name in ("phase", "verdict", "observedGeneration", "session")]
+
+
+def _condition(status: Object, kind: str) -> Object:
+    return next((one for one in status.get("conditions") or [] if one["type"] == kind), {})
+
+
+def _precedence(body: Object) -> tuple[str, str]:
+    return body["metadata"].get("creationTimestamp", ""), body["metadata"]["uid"]
+
+
+def _time(timestamp: str) -> float:
+    return datetime.datetime.fromisoformat(timestamp).timestamp()

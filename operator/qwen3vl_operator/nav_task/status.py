@@ -1,0 +1,200 @@
+"""What a NavTask's status says: a pure function of the task, of what was seen, and of what it said before."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from qwen3vl_operator import names
+from qwen3vl_operator.kube.conditions import serialize
+from qwen3vl_operator.nav_task.conditions import COMPLETE, TaskCondition
+from qwen3vl_operator.nav_task.record import Record, Refusal
+from qwen3vl_operator.nav_task.spec import NavTask
+from qwen3vl_operator.nav_task.status_fields import damp_volatile, facts, timestamp, upper_camel
+from qwen3vl_operator.vision_model import pods
+
+Object = dict[str, Any]
+TERMINAL = ("Succeeded", "Failed", "Stopped")
+RERUN = "the task has ended, a change of its spec is ignored: make a new NavTask"
+
+
+@dataclass(frozen=True)
+class Link:
+    """What is known of the model's VLN API: not asked yet, or whether it answers; and the error when it does not."""
+
+    state: Literal["Unknown", "Reachable", "Unreachable"]
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class TaskSeen:
+    """All that one look found for one task.
+
+    Attributes:
+        model: the VisionModel object, None when absent.
+        busy: name of the NavTask that has the robot.
+        link: None where the model has no VLN API.
+        record: the task in the VLN API.
+        refusal: why the VLN API does not take it.
+    """
+
+    model: Object | None = None
+    busy: str | None = None
+    link: Link | None = None
+    record: Record | None = None
+    refusal: Refusal | None = None
+
+
+def is_finished(status: Object) -> bool:
+    """Whether a NavTask with this status has ended."""
+    return status.get("phase") in TERMINAL
+
+
+def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) -> Object:
+    """The whole status of a task that had not ended when it was last written."""
+    accepted = _accepted(task, seen)
+    record, link = seen.record, seen.link
+    kept = {name: previous[name] for name in previous if name not in ("conditions", "observedGeneration")}
+    if record is not None and record.is_finished:
+        return _ended(task, seen, kept, record.verdict or "Cancelled", previous=previous, now=now)
+    if task.spec.state == "Stopped" and _nothing_to_stop(seen, previous):
+        return _ended(task, seen, kept, "Cancelled", previous=previous, now=now)
+    said: Object
+    if not accepted.status:
+        kept.pop("state", None)
+        said = {"phase": "Pending", "reason": accepted.reason, "message": accepted.message}
+        running = TaskCondition("Running", False, "NotAccepted", accepted.message)
+    elif link is not None and link.state == "Unreachable":
+        message = f"the VLN API of {task.spec.model_ref.name} does not answer: {link.error}"
+        said = {"phase": kept.get("phase", "Pending"), "reason": "NavigationUnreachable", "message": message}
+        running = TaskCondition("Running", None, "NavigationUnreachable", message)
+    elif record is None:
+        told = _carried(previous) if link is None or link.state == "Unknown" else None
+        running = told or TaskCondition("Running", False, "Asserting", "the VLN API is being told")
+        said = {"phase": kept.get("phase", "Pending")}
+        if told is None:
+            said |= {"reason": running.reason, "message": running.message}
+    else:
+        running = _running(task, record)
+        said = facts(record) | {"phase": _phase(record, kept)}
+        if said["phase"] != "Pending":
+            said["startedAt"] = kept.get("startedAt", now)
+    if accepted.status:
+        said["session"] = session(task)
+    conditions = [accepted, _model_ready(task, seen), running]
+    listed = serialize(conditions, previous.get("conditions") or [], generation=task.generation, now=now)
+    wanted = {**kept, **said, "observedGeneration": task.generation, "conditions": listed}
+    return damp_volatile(wanted, previous)
+
+
+def session(task: NavTask) -> Object:
+    """Where the task is in its VLN API."""
+    service = f"{names.child(task.spec.model_ref.name, 'vln')}.{task.namespace}"
+    return {"id": task.task_id, "url": f"ws://{service}/vln/ws/{task.task_id}"}
+
+
+def status_after_end(body: Object, *, now: str) -> Object:
+    """The status of a finished NavTask: as it was, but a later change of the spec is answered."""
+    status, generation = body["status"], body["metadata"].get("generation", 0)
+    if status.get("observedGeneration") == generation:
+        return dict(status)
+    conditions = _with_ignored(status.get("conditions") or [], generation, now)
+    return {**status, "observedGeneration": generation, "conditions": conditions}
+
+
+def invalid_task(body: Object, error: str, *, now: str) -> Object:
+    """The status of an object whose spec does not parse: it keeps what it had, and says why nothing new is done."""
+    previous, generation = body.get("status") or {}, body["metadata"].get("generation", 0)
+    told = [one for one in previous.get("conditions") or [] if one["type"] != "Accepted"]
+    accepted = TaskCondition("Accepted", False, "InvalidSpec", error[: pods.MAX_MESSAGE])
+    written = serialize([accepted], previous.get("conditions") or [], generation=generation, now=now)
+    phase = previous.get("phase", "Pending")
+    return {**previous, "phase": phase, "observedGeneration": generation, "conditions": [*written, *told]}
+
+
+def _with_ignored(listed: list[Object], generation: int, now: str) -> list[Object]:
+    written = serialize([TaskCondition("Accepted", False, "Finished", RERUN)], listed, generation=generation, now=now)
+    return [*written, *(one for one in listed if one["type"] != "Accepted")]
+
+
+def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
+    model, refusal = task.spec.model_ref.name, seen.refusal
+
+    def no(reason: str, message: str) -> TaskCondition:
+        return TaskCondition("Accepted", False, reason, message[: pods.MAX_MESSAGE])
+
+    if seen.model is None:
+        return no("ModelNotFound", f"there is no VisionModel {model} in {task.namespace}")
+    navigation = (seen.model.get("spec") or {}).get("navigation")
+    if navigation is None:
+        return no("NavigationOff", f"VisionModel {model} has no VLN API: set its spec.navigation to {{}}")
+    if navigation.get("replicas", 1) == 0:
+        return no("NavigationOff", f"VisionModel {model} has navigation.replicas 0")
+    if seen.busy is not None:
+        return no("RobotBusy", f"robot {task.spec.robot} has the unfinished NavTask {seen.busy}")
+    if refusal is not None:
+        return no("RobotBusy" if refusal.code == "robot_busy" else "Refused", refusal.message)
+    return TaskCondition("Accepted", True, "Valid")
+
+
+def _nothing_to_stop(seen: TaskSeen, previous: Object) -> bool:
+    """Whether no VLN API can have the task: it never was told, or it was asked and knows nothing."""
+    never = "session" not in previous and seen.record is None
+    return never or seen.link is None or (seen.link.state == "Reachable" and seen.record is None)
+
+
+def _model_ready(task: NavTask, seen: TaskSeen) -> TaskCondition:
+    if seen.model is None:
+        return TaskCondition("ModelReady", False, "ModelNotFound", handed_on=True)
+    conditions = (seen.model.get("status") or {}).get("conditions") or []
+    ready = next((one for one in conditions if one["type"] == "Ready"), None)
+    if ready is None:
+        return TaskCondition("ModelReady", None, "NotJudged", "the model has no status yet", handed_on=True)
+    return TaskCondition("ModelReady", ready["status"] == "True", ready["reason"], ready["message"], handed_on=True)
+
+
+def _phase(record: Record, kept: Object) -> str:
+    if record.phase == "WaitingForRobot":
+        # After a restart of the VLN API it waits again, but the walk has begun.
+        return "Running" if "startedAt" in kept else "Pending"
+    return record.phase
+
+
+def _running(task: NavTask, record: Record) -> TaskCondition:
+    if task.spec.state == "Stopped":
+        return TaskCondition("Running", False, "Stopping", "the VLN API is being told to stop")
+    if record.state == "error":
+        return TaskCondition("Running", False, upper_camel(record.reason), record.message, handed_on=True)
+    if record.phase == "Running":
+        return TaskCondition("Running", True, "Running")
+    message = "the robot has not sent a frame yet" if record.phase == "WaitingForRobot" else ""
+    return TaskCondition("Running", False, record.phase, message)
+
+
+def _carried(previous: Object) -> TaskCondition | None:
+    """Running as it stands, where nothing is known that could change it."""
+    found = next((one for one in previous.get("conditions") or [] if one["type"] == "Running"), None)
+    if found is None or found["reason"] == "NotAccepted":
+        return None
+    value = {"True": True, "False": False}.get(found["status"])
+    return TaskCondition("Running", value, found["reason"], found["message"], handed_on=True)
+
+
+def _ended(task: NavTask, seen: TaskSeen, kept: Object, verdict: str, *, previous: Object, now: str) -> Object:
+    """The last status."""
+    record = seen.record
+    complete = verdict in COMPLETE
+    phase = "Succeeded" if complete else "Stopped" if verdict == "Cancelled" else "Failed"
+    message = record.message if record is not None else "stopped by spec.state"
+    said = facts(record) if record is not None else {"state": "stopped", "reason": verdict, "message": message}
+    finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
+    conditions = [
+        _accepted(task, seen),
+        _model_ready(task, seen),
+        TaskCondition("Running", False, verdict, message, handed_on=True),
+        TaskCondition("Complete" if complete else "Failed", True, verdict, message, handed_on=True),
+    ]
+    listed = serialize(conditions, previous.get("conditions") or [], generation=task.generation, now=now)
+    acted_on = task.generation if record is None or record.owner is None else record.owner.generation
+    if acted_on < task.generation and task.spec.state != "Stopped":
+        listed = _with_ignored(listed, task.generation, now)
+    said |= {"phase": phase, "verdict": verdict, "finishedAt": finished_at}
+    return {**kept, **said, "observedGeneration": task.generation, "conditions": listed}

@@ -1,0 +1,95 @@
+"""The three calls of the VLN API that the operator makes, each within a second."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+from pydantic import ValidationError
+
+from qwen3vl_operator.nav_task.record import Page, Record, Refusal
+
+CALL_SECONDS = 1.0
+MOST_WORDS = 300
+
+
+class LinkError(Exception):
+    """The VLN API did not answer, or not as it should; the message says what, without keys."""
+
+
+class VlnClient:
+    """One VLN API.
+
+    Args:
+        url: without a slash at the end.
+        key: the operator's key there.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, key: str) -> None:
+        self._session, self._url = session, url
+        self._headers = {"authorization": f"Bearer {key}"}
+
+    async def read(self, since: str) -> Page:
+        """The tasks that changed after the cursor, or all of them.
+
+        Raises:
+            LinkError: see there.
+        """
+        status, body = await self._call("GET", "/vln/tasks", query={"since": since} if since else {})
+        if status != 200:
+            raise LinkError(f"GET /vln/tasks answers {status}: {_message(body)}")
+        try:
+            return Page.model_validate(body)
+        except ValidationError as error:
+            raise LinkError(f"GET /vln/tasks: {error.error_count()} fields are not as they should be") from None
+
+    async def stop(self, task_id: str) -> None:
+        """Stop the task for good; no error when it is not there.
+
+        Raises:
+            LinkError: it may not have been stopped.
+        """
+        status, body = await self._call("POST", f"/vln/task/{task_id}/stop")
+        if status not in (200, 404):
+            raise LinkError(f"POST /vln/task/{task_id}/stop answers {status}: {_message(body)}")
+
+    async def assert_task(self, task_id: str, wanted: dict[str, Any]) -> Record | Refusal:
+        """Bring the task to what is wanted: its record then, also when it has ended; or why it is not taken.
+
+        Raises:
+            LinkError: see there.
+        """
+        status, body = await self._call("PUT", f"/vln/task/{task_id}", body=wanted)
+        ended = status == 409 and _error(body).get("code") == "finished"
+        if status == 200 or ended:
+            try:
+                return Record.model_validate(body["task"] if ended else body)
+            except (ValidationError, KeyError):
+                raise LinkError(f"PUT /vln/task/{task_id} answers {status} with no record") from None
+        if status in (400, 409, 422, 429):
+            return Refusal(code=str(_error(body).get("code") or ""), message=_message(body))
+        raise LinkError(f"PUT /vln/task/{task_id} answers {status}: {_message(body)}")
+
+    async def _call(
+        self, method: str, path: str, *, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+    ) -> tuple[int, Any]:
+        request = self._session.request(
+            method, self._url + path, params=query, json=body, headers=self._headers, allow_redirects=False
+        )
+        try:
+            async with asyncio.timeout(CALL_SECONDS), request as answer:
+                return answer.status, await answer.json(content_type=None)
+        except TimeoutError:
+            raise LinkError(f"no answer within {CALL_SECONDS:g} s") from None
+        except aiohttp.ClientError as error:
+            raise LinkError(str(error)[:MOST_WORDS] or type(error).__name__) from None
+        except ValueError:
+            raise LinkError(f"{method} {path}: the answer is no JSON") from None
+
+
+def _error(body: Any) -> dict[str, Any]:
+    found = body.get("error") if isinstance(body, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _message(body: Any) -> str:
+    return str(_error(body).get("message") or "no reason given")[:MOST_WORDS]

@@ -1,0 +1,221 @@
+"""The queue on virtual time: each key once, never twice at a time, back-off for what fails, nobody starves."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.unit.operator.virtual_time import run
+
+from qwen3vl_operator.kube.queue import LONGEST_RETRY_SECONDS, Queue, retry_delay
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@contextlib.asynccontextmanager
+async def working(
+    queue: Queue[str], handle: Callable[[str], Awaitable[float | None]], workers: int = 1
+) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(queue.work(handle)) for _ in range(workers)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Recorder:
+    """Handles keys, remembers when; `seconds` is how long one takes, `again` what it answers."""
+
+    def __init__(self, seconds: float = 0, again: float | None = None) -> None:
+        self.seconds, self.again = seconds, again
+        self.started: list[tuple[float, str]] = []
+        self.active: list[str] = []
+        self.failures: dict[str, int] = {}
+
+    async def __call__(self, key: str) -> float | None:
+        assert key not in self.active, f"two workers on {key}"
+        self.started.append((now(), key))
+        self.active.append(key)
+        await asyncio.sleep(self.seconds)
+        self.active.remove(key)
+        if self.failures.get(key, 0) > 0:
+            self.failures[key] -= 1
+            raise ValueError("no")
+        return self.again
+
+    def times(self, key: str) -> list[float]:
+        return [time for time, started in self.started if started == key]
+
+
+def test_a_key_added_many_times_is_worked_on_once() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder()
+        for _ in range(100):
+            queue.add("a")
+        async with working(queue, handle, workers=3):
+            await asyncio.sleep(10)
+        assert handle.started == [(0, "a")]
+
+    run(scenario())
+
+
+def test_a_key_added_while_it_is_worked_on_runs_once_more_afterwards() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=5)
+        queue.add("a")
+        async with working(queue, handle, workers=3):
+            await asyncio.sleep(1)
+            queue.add("a")
+            queue.add("a")
+            await asyncio.sleep(30)
+        assert handle.times("a") == [0, 5]
+
+    run(scenario())
+
+
+def test_a_sooner_time_replaces_a_later_one_and_not_the_other_way() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder()
+        queue.add("a", 100)
+        queue.add("a", 10)
+        queue.add("a", 50)
+        async with working(queue, handle):
+            await asyncio.sleep(500)
+        assert handle.times("a") == [10]
+
+    run(scenario())
+
+
+def test_an_event_during_the_wait_for_the_next_look_does_not_leave_two_timers() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(again=600)
+        queue.add("a")
+        async with working(queue, handle):
+            await asyncio.sleep(100)
+            queue.add("a")
+            await asyncio.sleep(1000)
+        assert handle.times("a") == [0, 100, 700]
+
+    run(scenario())
+
+
+def test_failures_back_off_and_success_forgets_them() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](random=lambda: 0.0), Recorder()
+        handle.failures["a"] = 3
+        queue.add("a")
+        async with working(queue, handle):
+            await asyncio.sleep(5)
+            assert queue.failing == 1
+            await asyncio.sleep(20)
+            assert queue.failing == 0
+            handle.failures["a"] = 1
+            queue.add("a")
+            await asyncio.sleep(20)
+        assert handle.times("a") == [0, 1, 3, 7, 25, 26]
+
+    run(scenario())
+
+
+def test_back_off_ends_at_five_minutes() -> None:
+    delays = [retry_delay(failures, 0) for failures in range(1, 2000)]
+    assert delays[:4] == [1, 2, 4, 8]
+    assert delays == sorted(delays)
+    assert delays[-1] == LONGEST_RETRY_SECONDS
+    assert retry_delay(2000, 1) <= LONGEST_RETRY_SECONDS * 1.1
+
+
+def test_keys_that_keep_failing_starve_nobody() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=0.01)
+        bad = [f"bad-{number}" for number in range(50)]
+        for key in bad:
+            handle.failures[key] = 1000
+            queue.add(key)
+        async with working(queue, handle, workers=2):
+            await asyncio.sleep(60)
+            for number in range(20):
+                queue.add(f"good-{number}")
+            await asyncio.sleep(1)
+            assert all(handle.times(f"good-{number}") for number in range(20))
+
+    run(scenario())
+
+
+def test_the_oldest_key_tells_of_stuck_workers() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=10_000)
+        queue.add("later", 500)
+        assert queue.depth == 0
+        queue.add("a")
+        queue.add("b")
+        async with working(queue, handle):
+            await asyncio.sleep(130)
+            assert queue.depth == 1
+            assert queue.oldest_seconds == 130
+
+    run(scenario())
+
+
+def test_one_worker_that_hangs_is_seen_although_nothing_waits() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=10_000)
+        queue.add("a")
+        async with working(queue, handle, workers=8):
+            await asyncio.sleep(200)
+            assert queue.oldest_seconds == 200
+
+    run(scenario())
+
+
+ADDS = st.lists(
+    st.tuples(st.integers(0, 20), st.sampled_from("abcd"), st.sampled_from([0.0, 0.0, 0.0, 3.0])), max_size=30
+)
+
+
+@settings(deadline=None)
+@given(adds=ADDS, seconds=st.sampled_from([0, 0.5, 4]), workers=st.integers(1, 4), failing=st.integers(0, 3))
+def test_whatever_is_added_when_is_worked_on_afterwards(
+    adds: list[tuple[int, str, float]], seconds: float, workers: int, failing: int
+) -> None:
+    """The last add of a key is followed by a pass that began after it: no change is ever missed."""
+
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=seconds)
+        handle.failures = dict.fromkeys("ab", failing)
+        async with working(queue, handle, workers):
+            for time, key, after in sorted(adds):
+                await asyncio.sleep(time - now())
+                queue.add(key, after)
+            await asyncio.sleep(400)
+        last = {key: time for time, key, _ in sorted(adds)}
+        for key, time in last.items():
+            assert handle.times(key)[-1] >= time
+        assert len(handle.started) <= len(adds) + 2 * failing
+        assert queue.depth == 0
+
+    run(scenario())
+
+
+def test_a_worker_ends_whenever_it_is_cancelled() -> None:
+    """Also at the moment in which a key arrives: an operator that was told to stop must not go on."""
+
+    async def scenario() -> None:
+        for turns in range(12):
+            queue: Queue[str] = Queue()
+            queue.add("later", after=1000)
+            worker = asyncio.create_task(queue.work(Recorder()))
+            await asyncio.sleep(1)
+            queue.add("key")
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            worker.cancel()
+            done, _ = await asyncio.wait({worker}, timeout=60)
+            assert done, f"cancelled {turns} turns of the loop after a key came"
+
+    run(scenario())

@@ -1,0 +1,207 @@
+"""Rendered objects against golden files: a difference in review is a difference in production.
+
+After a wanted change: `QWEN3VL_WRITE_GOLDEN=1 python -m pytest tests/unit/operator/test_desired.py`, then read the
+difference in git."""
+
+import os
+import pathlib
+from dataclasses import replace
+
+import pytest
+import yaml
+from tests.unit.operator import samples
+
+from qwen3vl_common.keys import derive
+from qwen3vl_operator import names
+from qwen3vl_operator.vision_model.desired import Object, desired
+from qwen3vl_operator.vision_model.spec import VisionModel, parse
+
+GOLDEN = pathlib.Path(__file__).parent / "golden"
+EVERYTHING = {
+    "servedName": "Qwen3.VL_32B",
+    "source": {"volume": {"claimName": "weights"}},
+    "cache": {"size": "20Gi", "storageClassName": "fast", "accessMode": "ReadWriteMany", "onDelete": "Delete"},
+    "engine": {
+        "image": "registry.example/lmdeploy:mine",
+        "imagePullPolicy": "Always",
+        "tensorParallel": 2,
+        "contextLength": 4096,
+        "gpuMemoryFraction": 0.7,
+        "prefixCaching": False,
+        "args": ["--dtype", "bfloat16"],
+        "env": [
+            {"name": "NCCL_DEBUG", "value": "INFO"},
+            {"name": "HF_HUB_OFFLINE", "value": "0"},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+        ],
+    },
+    "resources": {"gpu": "amd.com/gpu", "cpu": "500m", "memory": "32Gi", "sharedMemory": "1Gi"},
+    "replicas": 3,
+    "pod": {
+        "nodeSelector": {"gpu": "h200"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "serving",
+        "runtimeClassName": "nvidia",
+        "imagePullSecrets": [{"name": "registry"}],
+        "labels": {"team": "nav", "qwen3vl.io/model": "not-yours"},
+        "annotations": {"note": "kept"},
+    },
+}
+NAVIGATION = samples.SIMULATOR | {
+    "navigation": {
+        "keysSecret": "robots",
+        "resources": {"cpu": 1, "memory": "2Gi"},
+        "recordings": {"maxSize": "20Gi"},
+    },
+    "pod": {"imagePullSecrets": [{"name": "registry"}], "nodeSelector": {"for": "engines"}},
+}
+CASES = {
+    "lmdeploy": (samples.example("lmdeploy.yaml"), True),
+    "simulator": (samples.example("simulator.yaml"), True),
+    "everything": (samples.body("everything", EVERYTHING), True),
+    "navigation": (samples.body("navigation", NAVIGATION), True),
+    "name-collision": (samples.body("younger", samples.SIMULATOR | {"servedName": "shared"}), False),
+}
+
+
+def render(case: str) -> str:
+    body, owns_served_name = CASES[case]
+    objects = desired(parse(body), samples.SETTINGS, owns_served_name=owns_served_name)
+    return yaml.safe_dump_all(objects, sort_keys=False, width=120)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_rendered_objects_are_the_golden_ones(case: str) -> None:
+    path, text = GOLDEN / f"{case}.yaml", render(case)
+    if os.environ.get("QWEN3VL_WRITE_GOLDEN"):
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_there_is_no_golden_file_that_nothing_renders() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.yaml")} == set(CASES)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_two_passes_render_differently(case: str) -> None:
+    assert render(case) == render(case)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_no_key_stands_outside_the_secret(case: str) -> None:
+    body, owns = CASES[case]
+    model = parse(body)
+    for purpose in ("engine", "vln-to-gateway", "operator-to-vln", "robot"):
+        key = derive(samples.SETTINGS.internal_secret, purpose, model.namespace, model.name)
+        for thing in desired(model, samples.SETTINGS, owns_served_name=owns):
+            assert key not in yaml.safe_dump(thing)  # base64 in the Secret, nowhere in plain text
+    assert samples.SETTINGS.internal_secret.hex() not in repr(samples.SETTINGS)
+    assert repr(samples.SETTINGS.internal_secret) not in repr(samples.SETTINGS)
+
+
+def test_another_secret_gives_another_key_and_restarts_the_engine() -> None:
+    model = samples.model()
+    other = replace(samples.SETTINGS, internal_secret=bytes(32))
+    one, two = (desired(model, settings, owns_served_name=True) for settings in (samples.SETTINGS, other))
+    assert one[0]["data"] != two[0]["data"]
+    assert one[-1]["spec"]["template"] != two[-1]["spec"]["template"]
+
+
+def test_the_hash_changes_with_the_content_alone() -> None:
+    model, same = samples.model(), samples.model()
+    changed = samples.model(samples.SIMULATOR | {"replicas": 2})
+    hashes = [
+        [
+            thing["metadata"]["annotations"][names.APPLIED_HASH]
+            for thing in desired(one, samples.SETTINGS, owns_served_name=True)
+        ]
+        for one in (model, same, changed)
+    ]
+    assert hashes[0] == hashes[1]
+    assert hashes[0][:-1] == hashes[2][:-1]
+    assert hashes[0][-1] != hashes[2][-1]
+
+
+def of_kind(model: VisionModel, kind: str) -> list[Object]:
+    return [one for one in desired(model, samples.SETTINGS, owns_served_name=True) if one["kind"] == kind]
+
+
+def test_navigation_adds_objects_and_does_not_restart_the_engine() -> None:
+    without, with_it = samples.model(), samples.model(samples.SIMULATOR | {"navigation": {}})
+    added = [
+        (one["kind"], one["metadata"]["name"]) for one in desired(with_it, samples.SETTINGS, owns_served_name=True)
+    ]
+    before = [
+        (one["kind"], one["metadata"]["name"]) for one in desired(without, samples.SETTINGS, owns_served_name=True)
+    ]
+    assert set(added) - set(before) == {
+        ("Secret", "m-robot-keys"),
+        ("Service", "m-vln"),
+        ("Deployment", "m-vln"),
+        ("HorizontalPodAutoscaler", "m-vln"),
+    }
+    assert of_kind(without, "StatefulSet") == of_kind(with_it, "StatefulSet")
+    assert set(of_kind(with_it, "Secret")[0]["data"]) == {"engine-key", "gateway-key", "operator-key"}
+
+
+def test_the_vln_api_is_one_at_a_time_and_no_route() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {}})
+    (deployment,) = of_kind(model, "Deployment")
+    assert "replicas" not in deployment["spec"]
+    assert deployment["spec"]["strategy"] == {"type": "Recreate"}
+    (autoscaler,) = of_kind(model, "HorizontalPodAutoscaler")
+    assert (autoscaler["spec"]["minReplicas"], autoscaler["spec"]["maxReplicas"]) == (1, 1)
+    routed = [
+        one["metadata"]["name"] for one in of_kind(model, "Service") if names.SERVED_NAME in one["metadata"]["labels"]
+    ]
+    assert routed == ["m-engine"]
+    engine, vln = ({**one["spec"]["selector"]} for one in of_kind(model, "Service"))
+    assert engine != vln
+
+
+def test_no_replica_means_no_deployment_and_no_autoscaler() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {"replicas": 0}})
+    assert not of_kind(model, "Deployment")
+    assert not of_kind(model, "HorizontalPodAutoscaler")
+    assert len(of_kind(model, "Service")) == 2
+
+
+def test_without_keys_no_secret_is_made_or_mounted() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {"auth": "None"}})
+    assert [one["metadata"]["name"] for one in of_kind(model, "Secret")] == ["m-keys"]
+    pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "recordings"]
+    assert "--no-auth" in pod["containers"][0]["args"]
+
+
+@pytest.mark.parametrize(("size", "mebibytes"), [(None, 921), ("20Gi", 18432), (1_000_000_000, 858)])
+def test_recordings_stay_below_the_size_of_their_volume(size: str | int | None, mebibytes: int) -> None:
+    recordings = {} if size is None else {"maxSize": size}
+    model = samples.model(samples.SIMULATOR | {"navigation": {"recordings": recordings}})
+    pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
+    (volume,) = (one for one in pod["volumes"] if one["name"] == "recordings")
+    arguments = pod["containers"][0]["args"]
+    assert volume["emptyDir"] == {"sizeLimit": str(size or "1Gi")}
+    assert arguments[arguments.index("--recordings-max-mib") + 1] == str(mebibytes)
+    (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "recordings")
+    assert mount["mountPath"] == arguments[arguments.index("--recordings-dir") + 1] and "readOnly" not in mount
+
+
+def test_another_secret_restarts_the_vln_api() -> None:
+    model = samples.model(samples.SIMULATOR | {"navigation": {}})
+    other = replace(samples.SETTINGS, internal_secret=bytes(32))
+    templates = [
+        one["spec"]["template"]
+        for settings in (samples.SETTINGS, other)
+        for one in desired(model, settings, owns_served_name=True)
+        if one["kind"] == "Deployment"
+    ]
+    assert templates[0] != templates[1]
+
+
+def test_the_policy_of_the_simulator_is_a_flag() -> None:
+    spec = {"engine": {"name": "simulator", "simulator": {"policy": "Drive"}}}
+    (engine,) = of_kind(samples.model(spec), "StatefulSet")
+    arguments = engine["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert arguments[arguments.index("--policy") + 1] == "drive"
