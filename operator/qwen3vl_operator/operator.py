@@ -105,8 +105,8 @@ class Operator:
         options = self.options
         async with (
             serve(
-                health_port=options.health_port,
-                metrics_port=options.metrics_port,
+                options.health_port,
+                options.metrics_port,
                 live=self.why_not_live,
                 ready=self.why_not_ready,
                 metrics=self.metrics.render,
@@ -117,9 +117,9 @@ class Operator:
             self._build(kube)
             try:
                 await self._first_internal_secret()
-                self._start(options.namespaces)
+                watching = self._start(options.namespaces)
                 self.waiting_for = None
-                await self._until_one_ends()
+                await self._until_one_ends(watching)
             finally:
                 for task in self._tasks:
                     task.cancel()
@@ -180,7 +180,7 @@ class Operator:
 
         return guarded
 
-    def _start(self, namespaces: tuple[str, ...]) -> None:
+    def _start(self, namespaces: tuple[str, ...]) -> asyncio.Task[None]:
         async def handle(key: Key) -> float | None:
             return await self._handlers[key.kind](key)
 
@@ -192,18 +192,22 @@ class Operator:
             *(self.queue.work(handle) for _ in range(WORKERS)),
             *(one.run() for one in self.namespaces.by_name.values()),
             self.reader.run(),
-            self._watch_all(list(namespaces)),
         ]
         self._tasks = [asyncio.create_task(part) for part in parts]
+        watching = asyncio.create_task(self._watch(namespaces))
+        self._tasks.append(watching)
+        return watching
 
-    async def _watch_all(self, namespaces: list[str]) -> None:
-        await self.watch(self._seen, namespaces)
+    async def _watch(self, namespaces: tuple[str, ...]) -> None:
+        await self.watch(self._seen, list(namespaces))
 
-    async def _until_one_ends(self) -> None:
+    async def _until_one_ends(self, watching: asyncio.Task[None]) -> None:
+        """Until the watch ends, as it does when the pod is told to stop."""
         done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
             task.result()
-        raise RuntimeError("a part of the operator ended")
+        if watching not in done:
+            raise RuntimeError("a part of the operator ended")
 
     # How it begins
 
