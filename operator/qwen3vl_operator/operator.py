@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 
 from qwen3vl_common.keys import derive
-from qwen3vl_operator import names
+from qwen3vl_operator import __version__, names
 from qwen3vl_operator.indexes import INDEXES
+from qwen3vl_operator.kopf_watch_log import WatchLog
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, HttpKube, connect
 from qwen3vl_operator.kube.event_reader import EventReader
@@ -88,13 +89,19 @@ class Operator:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.metrics = Metrics(
-            models=lambda: self.store.all(api.VISION_MODELS), tasks=lambda: self.store.all(api.NAV_TASKS)
-        )
         self.store = Store(INDEXES, trim)
-        self.queue: Queue[Key] = Queue(group=lambda key: key.namespace, on_pass=self._passed)
+        self.queue: Queue[Key] = Queue(
+            group=lambda key: key.namespace, on_pass=lambda *passed: self.metrics.pass_ended(*passed)
+        )
+        self.namespaces = Namespaces({})
+        self.metrics = Metrics(
+            version=__version__,
+            queue=self.queue,
+            namespaces=self.namespaces.healthy,
+            models=lambda: self.store.all(api.VISION_MODELS),
+            tasks=lambda: self.store.all(api.NAV_TASKS),
+        )
         self.rollouts = Rollouts(self.options.max_concurrent_upgrades)
-        self.metrics.watch_queue(self.queue)
 
     async def run(self) -> None:
         """Run until cancelled.
@@ -103,15 +110,18 @@ class Operator:
             Exception: a watch broke for good, or a part ended by a mistake of ours: the process is to begin anew.
         """
         options = self.options
+        watches = WatchLog(self.metrics.watch_restarted)
+        watches.install()
         async with (
             serve(
                 options.health_port,
                 options.metrics_port,
+                figures=self.figures,
                 live=self.why_not_live,
                 ready=self.why_not_ready,
-                metrics=self.metrics.render,
+                metrics=self.metrics.scrape,
             ),
-            connect(self.metrics.wrote) as kube,
+            connect(self.metrics.call_ended) as kube,
         ):
             await self._wait_for_api(kube)
             self._build(kube)
@@ -130,12 +140,10 @@ class Operator:
 
     def _build(self, kube: HttpKube) -> None:
         options = self.options
-        everywhere = {
-            name: Namespace(name, kube, self.store, self._listed, full_list_seconds=options.full_list_seconds)
-            for name in options.namespaces
-        }
-        self.namespaces = Namespaces(everywhere)
-        self.metrics.watch_namespaces(self.namespaces)
+        for name in options.namespaces:
+            seconds = options.full_list_seconds
+            place = Namespace(name, kube, self.store, self._listed, full_list_seconds=seconds)
+            self.namespaces.by_name[name] = place
         # A field manager of this process alone.
         manager = f"{names.FIELD_MANAGER}-{os.environ.get('POD_ID') or secrets.token_hex(4)}"
         self.internal = InternalSecret(kube, options.release_namespace, manager)
@@ -306,9 +314,6 @@ class Operator:
 
     # What is told
 
-    def _passed(self, key: Key, seconds: float, result: str) -> None:
-        self.metrics.passed(key.kind, seconds, result)
-
     def why_not_live(self) -> str | None:
         """None while passes end, or none is due."""
         if self._tasks and any(task.done() for task in self._tasks):
@@ -316,6 +321,11 @@ class Operator:
         if self.queue.stalled_seconds > STALLED_SECONDS:
             return f"no pass has ended for {self.queue.stalled_seconds:.0f} s although keys are due"
         return None
+
+    def figures(self) -> dict[str, float]:
+        """A few numbers for whoever looks."""
+        queue = self.queue
+        return {"depth": queue.depth, "oldest_seconds": queue.oldest_seconds, "failing": queue.failing}
 
     def why_not_ready(self) -> str | None:
         """None once one namespace is listed."""

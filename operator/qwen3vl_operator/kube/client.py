@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from qwen3vl_operator import names
+from qwen3vl_operator.kube.calls import Call
 from qwen3vl_operator.kube.resources import Object, Resource
 
 CALL_SECONDS = 10.0
@@ -68,15 +70,15 @@ class Kube(Protocol):
         """Delete exactly this object; nothing happens when it is gone or another has its name."""
 
 
-Wrote = Callable[[str, str, str], None]
-"""Told of every write: kind, verb and "ok" or the HTTP status."""
-
-
 class HttpKube:
-    """A `Kube` over HTTP by the official asynchronous client."""
+    """A `Kube` over HTTP by the official asynchronous client.
 
-    def __init__(self, api: client.ApiClient, wrote: Wrote = lambda kind, verb, result: None) -> None:
-        self._api, self._wrote = api, wrote
+    Args:
+        on_call: told each request that has ended; must not raise.
+    """
+
+    def __init__(self, api: client.ApiClient, on_call: Callable[[Call], None] | None = None) -> None:
+        self._api, self._on_call = api, on_call
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
@@ -118,7 +120,7 @@ class HttpKube:
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
         try:
-            await self._write(resource, "create", "POST", resource.path(namespace), body=body)
+            await self._call("POST", resource.path(namespace), body=body)
         except ApiError as error:
             if error.status == 409:
                 return False
@@ -135,41 +137,31 @@ class HttpKube:
         metadata = body["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], subresource)
         query = {"fieldManager": manager, "force": "true" if force else "false"}
-        verb = "status" if subresource else "apply"
         patch = "application/apply-patch+yaml"
-        applied: Object = await self._write(resource, verb, "PATCH", path, query=query, body=body, content_type=patch)
+        applied: Object = await self._call("PATCH", path, query=query, body=body, content_type=patch)
         return applied
 
     async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         path = resource.path(namespace, name)
         patch = "application/merge-patch+json"
-        patched: Object = await self._write(resource, "patch", "PATCH", path, body=body, content_type=patch)
+        patched: Object = await self._call("PATCH", path, body=body, content_type=patch)
         return patched
 
     async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
         operations: list[Object] = [{"op": "remove", "path": pointer} for pointer in pointers]
         path = resource.path(namespace, name)
         patch = "application/json-patch+json"
-        left: Object = await self._write(resource, "patch", "PATCH", path, body=operations, content_type=patch)
+        left: Object = await self._call("PATCH", path, body=operations, content_type=patch)
         return left
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         options["propagationPolicy"] = "Background"
         try:
-            await self._write(resource, "delete", "DELETE", resource.path(namespace, name), body=options)
+            await self._call("DELETE", resource.path(namespace, name), body=options)
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
-
-    async def _write(self, resource: Resource, verb: str, method: str, path: str, **rest: Any) -> Any:
-        try:
-            answer = await self._call(method, path, **rest)
-        except ApiError as error:
-            self._wrote(resource.kind, verb, str(error.status or "no answer"))
-            raise
-        self._wrote(resource.kind, verb, "ok")
-        return answer
 
     async def _call(
         self,
@@ -180,7 +172,23 @@ class HttpKube:
         body: Object | Sequence[Object] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        parameters = [(name, value) for name, value in (query or {}).items() if value]
+        began, status = time.monotonic(), 0
+        try:
+            status, content = await self._answer(method, path, query or {}, body, content_type)
+        finally:
+            if self._on_call is not None:
+                self._on_call(Call(method, path, content_type, status, time.monotonic() - began))
+        if status >= 400:
+            raise ApiError(status, _words(content))
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise ApiError(0, "the apiserver's answer is no JSON") from None
+
+    async def _answer(
+        self, method: str, path: str, query: Mapping[str, str], body: Object | Sequence[Object] | None, content_type: str
+    ) -> tuple[int, bytes]:
+        parameters = [(name, value) for name, value in query.items() if value]
         headers = {"Accept": "application/json", "Content-Type": content_type}
         try:
             async with asyncio.timeout(CALL_SECONDS):
@@ -193,17 +201,11 @@ class HttpKube:
                     auth_settings=["BearerToken"],
                 )
                 response = await self._api.call_api(*request, _request_timeout=CALL_SECONDS)
-                content = await response.read()  # type: ignore[no-untyped-call]  # untyped library
+                return response.status, await response.read()  # type: ignore[no-untyped-call]  # untyped library
         except TimeoutError:
             raise ApiError(0, f"no answer of the apiserver within {CALL_SECONDS:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             raise ApiError(0, f"no answer of the apiserver: {error or type(error).__name__}"[:2000]) from None
-        if response.status >= 400:
-            raise ApiError(response.status, _words(content))
-        try:
-            return json.loads(content)
-        except ValueError:
-            raise ApiError(0, "the apiserver's answer is no JSON") from None
 
 
 def _items(resource: Resource, answer: Object) -> list[Object]:
@@ -220,7 +222,7 @@ def _words(body: bytes | str | None) -> str:
 
 
 @asynccontextmanager
-async def connect(wrote: Wrote = lambda kind, verb, result: None) -> AsyncIterator[HttpKube]:
+async def connect(on_call: Callable[[Call], None] | None = None) -> AsyncIterator[HttpKube]:
     """A client for the cluster this runs in, else for the kubeconfig's current context."""
     configuration = client.Configuration()
     try:
@@ -228,4 +230,4 @@ async def connect(wrote: Wrote = lambda kind, verb, result: None) -> AsyncIterat
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
     async with client.ApiClient(configuration) as api:
-        yield HttpKube(api, wrote)
+        yield HttpKube(api, on_call)

@@ -154,6 +154,10 @@ class Namespaces:
         if namespace in self.by_name:
             self.by_name[namespace].suspect()
 
+    def healthy(self) -> dict[str, bool]:
+        """Each by name, and whether it can be read now."""
+        return {name: one.health is Health.HEALTHY for name, one in self.by_name.items()}
+
     @property
     def any_listed(self) -> bool:
         return any(one.is_listed for one in self.by_name.values())

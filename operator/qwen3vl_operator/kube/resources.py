@@ -35,6 +35,9 @@ PODS = Resource("v1", "Pod", "pods")
 EVENTS = Resource("v1", "Event", "events")
 SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 
+KINDS = {known.plural: known.kind for known in list(vars().values()) if isinstance(known, Resource)}
+"""Kind by plural, of every resource above."""
+
 CHILDREN = (STATEFUL_SETS, DEPLOYMENTS, AUTOSCALERS, SERVICES, CLAIMS)
 """What is made for a VisionModel, and pruned when it is no longer wanted; claims are never pruned."""
 WATCHED = (VISION_MODELS, NAV_TASKS, *CHILDREN, PODS, SLICES)
