@@ -9,8 +9,9 @@ import signal
 import sys
 
 from qwen3vl_common.logs import configure
-from qwen3vl_operator.operator import LOOK_AGAIN_SECONDS, VLN_URL, Operator, Options
+from qwen3vl_operator.operator import VLN_URL, Operator, Options
 from qwen3vl_operator.vision_model.desired import Settings
+from qwen3vl_operator.vision_model.reconcile import LOOK_AGAIN_SECONDS
 from qwen3vl_operator.watch import watch
 
 

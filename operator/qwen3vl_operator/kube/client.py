@@ -186,7 +186,12 @@ class HttpKube:
             raise ApiError(0, "the apiserver's answer is no JSON") from None
 
     async def _answer(
-        self, method: str, path: str, query: Mapping[str, str], body: Object | Sequence[Object] | None, content_type: str
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | Sequence[Object] | None,
+        content_type: str,
     ) -> tuple[int, bytes]:
         parameters = [(name, value) for name, value in query.items() if value]
         headers = {"Accept": "application/json", "Content-Type": content_type}

@@ -215,7 +215,6 @@ CHILDREN = {
     "statefulsets": "m-engine",
     "services": "m-engine",
     "persistentvolumeclaims": "m-cache",
-    
 }
 
 

@@ -29,6 +29,7 @@ class FakeKube:
         self.calls = 0
         self.fail_at: int | None = None
         self.after_effect = False
+        self.fault = ApiError(500, "injected")
         self.refuse: dict[str, ApiError] = {}
         self._applied: dict[tuple[Place, str], Object] = {}
         self._numbers = itertools.count(1)
@@ -164,7 +165,7 @@ class FakeKube:
             self.calls += 1
         if self.calls == self.fail_at and before is not self.after_effect:
             self.fail_at = None
-            raise ApiError(500, "injected")
+            raise self.fault
 
     def _apply(self, resource: Resource, place: Place, body: Object, manager: str) -> Object:
         live = self.objects.get(place)
