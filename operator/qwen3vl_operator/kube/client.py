@@ -1,7 +1,8 @@
 """The Kubernetes API with plain objects: get, list, apply, delete. The only module that knows the API client."""
 
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -9,6 +10,7 @@ from typing import Any, Protocol
 from kubernetes.aio import client, config
 
 from qwen3vl_operator import names
+from qwen3vl_operator.kube.calls import Call
 
 Object = dict[str, Any]
 REQUEST_SECONDS = 30
@@ -39,6 +41,8 @@ SECRETS = Resource("v1", "Secret", "secrets")
 PODS = Resource("v1", "Pod", "pods")
 EVENTS = Resource("v1", "Event", "events")
 SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
+KINDS = {known.plural: known.kind for known in list(vars().values()) if isinstance(known, Resource)}
+"""Kind by plural, of every resource above."""
 CHILDREN = (STATEFUL_SETS, DEPLOYMENTS, AUTOSCALERS, SERVICES, CLAIMS, SECRETS)
 
 
@@ -65,6 +69,9 @@ class Kube(Protocol):
     async def apply(self, resource: Resource, body: Object) -> Object:
         """Server-side apply with force; the object as it is then."""
 
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        """Merge patch (RFC 7396); the object as it is then."""
+
     async def apply_status(self, resource: Resource, body: Object) -> None:
         """Server-side apply of the status subresource."""
 
@@ -76,10 +83,15 @@ class Kube(Protocol):
 
 
 class HttpKube:
-    """A `Kube` over HTTP by the official asynchronous client."""
+    """A `Kube` over HTTP by the official asynchronous client.
 
-    def __init__(self, api: client.ApiClient) -> None:
+    Args:
+        on_call: told each request that has ended; must not raise.
+    """
+
+    def __init__(self, api: client.ApiClient, on_call: Callable[[Call], None] | None = None) -> None:
         self._api = api
+        self._on_call = on_call
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
@@ -106,6 +118,11 @@ class HttpKube:
 
     async def apply(self, resource: Resource, body: Object) -> Object:
         return await self._apply(resource, body, "", names.FIELD_MANAGER)
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        path = resource.path(namespace, name)
+        patched: Object = await self._call("PATCH", path, body=body, content_type="application/merge-patch+json")
+        return patched
 
     async def apply_status(self, resource: Resource, body: Object) -> None:
         await self._apply(resource, body, "status", names.STATUS_FIELD_MANAGER)
@@ -147,8 +164,14 @@ class HttpKube:
         request = await self._api.param_serialize(
             method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        response = await self._api.call_api(*request, _request_timeout=REQUEST_SECONDS)
-        content = await response.read()  # type: ignore[no-untyped-call]  # untyped library
+        status, began = 0, time.monotonic()
+        try:
+            response = await self._api.call_api(*request, _request_timeout=REQUEST_SECONDS)
+            content = await response.read()  # type: ignore[no-untyped-call]  # untyped library
+            status = response.status
+        finally:
+            if self._on_call is not None:
+                self._on_call(Call(method, path, content_type, status, time.monotonic() - began))
         if response.status >= 400:
             raise ApiError(response.status, _words(content))
         return json.loads(content)
@@ -164,7 +187,7 @@ def _words(body: bytes | str | None) -> str:
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[HttpKube]:
+async def connect(on_call: Callable[[Call], None] | None = None) -> AsyncIterator[HttpKube]:
     """A client for the cluster this runs in, else for the kubeconfig's current context."""
     configuration = client.Configuration()
     try:
@@ -172,4 +195,4 @@ async def connect() -> AsyncIterator[HttpKube]:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
     async with client.ApiClient(configuration) as api:
-        yield HttpKube(api)
+        yield HttpKube(api, on_call)
