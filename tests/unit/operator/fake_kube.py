@@ -81,6 +81,17 @@ class FakeKube:
         self._call(before=False)
         return copy.deepcopy(result)
 
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        self._call(before=True)
+        self.writes.append(f"patch {resource.kind} {name}")
+        live = self.objects.get((resource.plural, namespace, name))
+        if live is None:
+            raise ApiError(404, "not found")
+        _merge(live, copy.deepcopy(body))
+        live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self._call(before=False)
+        return copy.deepcopy(live)
+
     async def apply_status(self, resource: Resource, body: Object) -> None:
         self._call(before=True)
         self.writes.append(f"status {body['metadata']['name']}")
