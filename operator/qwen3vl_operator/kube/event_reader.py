@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Generic, NamedTuple, TypeVar
 
 from qwen3vl_operator.kube.client import Kube
-from qwen3vl_operator.kube.resources import EVENTS, Resource
 from qwen3vl_operator.kube.log_limiter import LogLimiter
 from qwen3vl_operator.kube.notes import Note, newest
 from qwen3vl_operator.kube.queue import Queue
+from qwen3vl_operator.kube.resources import EVENTS, Resource
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class EventReader(Generic[K]):
         except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
             self._complain(place, error)
             return AGAIN_SECONDS
-        news = not watched.read or bool(set(found) - set(watched.notes))
+        news = set(found) - set(watched.notes)
         watched.notes, watched.read = found, True
         if news and self._watched.get(place) is watched:
             for key in list(watched.wanted):

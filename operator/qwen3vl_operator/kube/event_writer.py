@@ -10,8 +10,8 @@ from typing import Literal
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.client import ApiError, Kube
-from qwen3vl_operator.kube.resources import EVENTS, Object
 from qwen3vl_operator.kube.log_limiter import LogLimiter
+from qwen3vl_operator.kube.resources import EVENTS, Object
 
 log = logging.getLogger(__name__)
 

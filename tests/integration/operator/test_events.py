@@ -12,9 +12,9 @@ from tests.integration.operator.conftest import model
 from localkube.testing import ApiServer
 from qwen3vl_operator.kube.calls import Call
 from qwen3vl_operator.kube.client import HttpKube
-from qwen3vl_operator.kube.resources import CLAIMS, PODS
 from qwen3vl_operator.kube.event_reader import EventReader
 from qwen3vl_operator.kube.event_writer import EventWriter
+from qwen3vl_operator.kube.resources import CLAIMS, PODS
 
 EVENT_KIND = {"apiVersion": "v1", "kind": "Event"}
 

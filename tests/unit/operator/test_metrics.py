@@ -11,9 +11,9 @@ from tests.figures import Figures
 from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube.calls import Call
-from qwen3vl_operator.kube.resources import STATEFUL_SETS, VISION_MODELS
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.kube.queue import Queue
+from qwen3vl_operator.kube.resources import STATEFUL_SETS, VISION_MODELS
 from qwen3vl_operator.metrics import METRICS, Metrics
 
 DOCS = pathlib.Path(__file__).resolve().parents[3] / "docs/metrics.md"

@@ -4,8 +4,8 @@ import pytest
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.calls import WRITES, Call
-from qwen3vl_operator.kube.resources import KINDS, PODS, STATEFUL_SETS, VISION_MODELS
 from qwen3vl_operator.kube.log_limiter import LogLimiter
+from qwen3vl_operator.kube.resources import KINDS, PODS, STATEFUL_SETS, VISION_MODELS
 
 APPLY = "application/apply-patch+yaml"
 

@@ -13,9 +13,9 @@ from tests.unit.operator.kube.workers import now
 from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube.client import ApiError
-from qwen3vl_operator.kube.resources import CLAIMS, EVENTS, PODS, Object, Resource
 from qwen3vl_operator.kube.event_reader import EventReader
 from qwen3vl_operator.kube.notes import Note, newest
+from qwen3vl_operator.kube.resources import CLAIMS, EVENTS, PODS, Object, Resource
 
 
 def event(number: int, uid: str, message: str = "", namespace: str = "robots") -> Object:

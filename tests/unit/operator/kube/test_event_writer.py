@@ -12,8 +12,8 @@ from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube import event_writer
 from qwen3vl_operator.kube.client import ApiError
-from qwen3vl_operator.kube.resources import EVENTS, Object
 from qwen3vl_operator.kube.event_writer import EventWriter
+from qwen3vl_operator.kube.resources import EVENTS, Object
 
 MODEL = samples.body("m", resourceVersion="7")
 
