@@ -62,8 +62,13 @@ class Kube(Protocol):
     async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
         """Create the object; False when one of that name is there."""
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
-        """Server-side apply with force; the object as it is then."""
+    async def apply(
+        self, resource: Resource, body: Object, *, manager: str = names.FIELD_MANAGER, force: bool = True
+    ) -> Object:
+        """Server-side apply; the object as it is then. Without force a field of another manager is a 409."""
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        """Merge patch (RFC 7396); the object as it is then."""
 
     async def apply_status(self, resource: Resource, body: Object) -> None:
         """Server-side apply of the status subresource."""
@@ -104,16 +109,25 @@ class HttpKube:
             raise
         return True
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
-        return await self._apply(resource, body, "", names.FIELD_MANAGER)
+    async def apply(
+        self, resource: Resource, body: Object, *, manager: str = names.FIELD_MANAGER, force: bool = True
+    ) -> Object:
+        return await self._apply(resource, body, "", manager, force=force)
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        path = resource.path(namespace, name)
+        patched: Object = await self._call("PATCH", path, body=body, content_type="application/merge-patch+json")
+        return patched
 
     async def apply_status(self, resource: Resource, body: Object) -> None:
         await self._apply(resource, body, "status", names.STATUS_FIELD_MANAGER)
 
-    async def _apply(self, resource: Resource, body: Object, subresource: str, manager: str) -> Object:
+    async def _apply(
+        self, resource: Resource, body: Object, subresource: str, manager: str, *, force: bool = True
+    ) -> Object:
         metadata = body["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], subresource)
-        query = {"fieldManager": manager, "force": "true"}
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
         applied: Object = await self._call(
             "PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml"
         )

@@ -71,15 +71,31 @@ class FakeKube:
         self._call(before=False)
         return True
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
+    async def apply(
+        self, resource: Resource, body: Object, *, manager: str = names.FIELD_MANAGER, force: bool = True
+    ) -> Object:
         self._call(before=True)
         self.writes.append(f"apply {body['kind']} {body['metadata']['name']}")
         if error := self.refuse.get(body["kind"]):
             raise error
         place = (resource.plural, body["metadata"]["namespace"], body["metadata"]["name"])
-        result = self._apply(resource, place, body, names.FIELD_MANAGER)
+        result = self._apply(resource, place, body, manager)
         self._call(before=False)
         return copy.deepcopy(result)
+
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        self._call(before=True)
+        self.writes.append(f"patch {resource.kind} {name}")
+        live = self.objects.get((resource.plural, namespace, name))
+        if live is None:
+            raise ApiError(404, f"{resource.plural} {name!r} not found")
+        asked = body["metadata"].get("resourceVersion")
+        if asked not in (None, live["metadata"]["resourceVersion"]):
+            raise ApiError(409, "the object has been modified")
+        _merge_patch(live, copy.deepcopy(body))
+        live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self._call(before=False)
+        return copy.deepcopy(live)
 
     async def apply_status(self, resource: Resource, body: Object) -> None:
         self._call(before=True)
@@ -127,6 +143,17 @@ def _merge(live: Object, wanted: Object) -> None:
     for key, value in wanted.items():
         if isinstance(value, dict) and isinstance(live.get(key), dict):
             _merge(live[key], value)
+        else:
+            live[key] = value
+
+
+def _merge_patch(live: Object, change: Object) -> None:
+    """RFC 7396: null removes."""
+    for key, value in change.items():
+        if value is None:
+            live.pop(key, None)
+        elif isinstance(value, dict):
+            _merge_patch(live.setdefault(key, {}), value)
         else:
             live[key] = value
 
