@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 from qwen3vl_common.logs import configure
 from qwen3vl_operator import names
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import ApiError, Kube, Object
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError, Kube, connect
+from qwen3vl_operator.kube.resources import Object
 
 FIELD_MANAGER = "qwen3vl-migration"
 USER_KEYS = "qwen3vl-keys"
-ROBOT_KEYS = "qwen3vl-robot-keys"
 OLD_ROBOT_KEYS = "robot-keys"
 """The version before named a model's Secret `<model>-` and this."""
 CARRIED = f"{names.GROUP}/carried-robot-keys"
@@ -37,14 +37,6 @@ def kept(secret: Object) -> Object | None:
     if (secret["metadata"].get("annotations") or {}).get(RESOURCE_POLICY) == "keep":
         return None
     return {"metadata": {"annotations": {RESOURCE_POLICY: "keep"}}}
-
-
-def disowned(secret: Object) -> Object | None:
-    """The merge patch that takes all owners off exactly this version of the Secret; None when it has none."""
-    metadata = secret["metadata"]
-    if not metadata.get("ownerReferences"):
-        return None
-    return {"metadata": {"ownerReferences": None, "resourceVersion": metadata["resourceVersion"]}}
 
 
 def is_owned_by(secret: Object, model: Object) -> bool:
@@ -76,7 +68,7 @@ def carried(namespace: str, old: Sequence[tuple[Object, Object]], present: Objec
         entries = {f"{model['metadata']['name']}.{client}": key for client, key in (secret.get("data") or {}).items()}
         data |= {name: key for name, key in entries.items() if name not in live}
     annotations = {CARRIED: ",".join(sorted(done | {mark(model) for model, _ in new}))}
-    metadata = {"name": ROBOT_KEYS, "namespace": namespace, "annotations": annotations}
+    metadata = {"name": names.ROBOT_KEYS, "namespace": namespace, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
 
 
@@ -117,12 +109,11 @@ async def _keep_user_keys(kube: Kube, namespace: str) -> None:
 
 async def _free_internal_secret(kube: Kube, namespace: str) -> None:
     secret = await kube.get(api.SECRETS, namespace, names.INTERNAL_SECRET)
-    patch = disowned(secret) if secret is not None else None
-    if patch is None:
+    if secret is None or not secret["metadata"].get("ownerReferences"):
         state = "is not there" if secret is None else "has no owner already"
         log.info("Secret %s/%s: %s", namespace, names.INTERNAL_SECRET, state)
         return
-    await kube.patch(api.SECRETS, namespace, names.INTERNAL_SECRET, patch)
+    await kube.remove(api.SECRETS, namespace, names.INTERNAL_SECRET, ["/metadata/ownerReferences"])
     log.info("Secret %s/%s: does not go with the operator's Deployment any more", namespace, names.INTERNAL_SECRET)
 
 
@@ -130,14 +121,14 @@ async def _carry_robot_keys(kube: Kube, namespace: str, models: Sequence[Object]
     """Copy the entries of every model's own Secret into the namespace's."""
     old: list[tuple[Object, Object]] = []
     for model in models:
-        name = names.child(model["metadata"]["name"], OLD_ROBOT_KEYS)
+        name = f"{model['metadata']['name']}-{OLD_ROBOT_KEYS}"
         secret = await kube.get(api.SECRETS, namespace, name)
         if secret is not None and is_owned_by(secret, model):
             old.append((model, secret))
     for attempt in range(1, TRIES + 1):
-        body = carried(namespace, old, await kube.get(api.SECRETS, namespace, ROBOT_KEYS))
+        body = carried(namespace, old, await kube.get(api.SECRETS, namespace, names.ROBOT_KEYS))
         if body is None:
-            log.info("Secret %s/%s: nothing to carry over", namespace, ROBOT_KEYS)
+            log.info("Secret %s/%s: nothing to carry over", namespace, names.ROBOT_KEYS)
             return
         try:
             await kube.apply(api.SECRETS, body, manager=FIELD_MANAGER, force=False)
@@ -146,12 +137,12 @@ async def _carry_robot_keys(kube: Kube, namespace: str, models: Sequence[Object]
             if error.status != CONFLICT or attempt == TRIES:
                 raise
         else:
-            log.info("Secret %s/%s: carried over %s", namespace, ROBOT_KEYS, ", ".join(sorted(body["data"])))
+            log.info("Secret %s/%s: carried over %s", namespace, names.ROBOT_KEYS, ", ".join(sorted(body["data"])))
             return
 
 
 async def _run(release_namespace: str, namespaces: Sequence[str]) -> None:
-    async with api.connect() as kube:
+    async with connect() as kube:
         await migrate(kube, release_namespace, namespaces)
 
 
@@ -164,7 +155,7 @@ def main() -> None:
     listed = (os.environ.get("QWEN3VL_NAMESPACES") or release_namespace).split(",")
     try:
         asyncio.run(_run(release_namespace, sorted({name.strip() for name in listed} - {""})))
-    except (ApiError, OSError) as error:
+    except ApiError as error:
         sys.exit(f"the migration did not come to its end, and may be repeated: {error}")
 
 

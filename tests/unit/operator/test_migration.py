@@ -6,9 +6,10 @@ import logging
 import pytest
 from tests.unit.operator.fake_kube import FakeKube
 
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import ApiError, Object, Resource
-from qwen3vl_operator.migration import CARRIED, FIELD_MANAGER, carried, disowned, is_owned_by, kept, mark, migrate
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError
+from qwen3vl_operator.kube.resources import Object, Resource
+from qwen3vl_operator.migration import CARRIED, FIELD_MANAGER, carried, is_owned_by, kept, mark, migrate
 
 KEY = "c2stdGhlLWtleQ=="
 SECOND = "c2stYW5vdGhlci1rZXk="
@@ -178,7 +179,6 @@ def test_entries_applied_before_are_named_again() -> None:
 
 def test_what_is_right_already_needs_no_patch() -> None:
     thing = secret("s", {})
-    assert disowned(thing) is None
     assert not is_owned_by(thing, model("m", "uid"))
     thing["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
     assert kept(thing) is None
