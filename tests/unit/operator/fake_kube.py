@@ -88,11 +88,8 @@ class FakeKube:
         self.writes.append(f"patch {resource.kind} {name}")
         live = self.objects.get((resource.plural, namespace, name))
         if live is None:
-            raise ApiError(404, f"{resource.plural} {name!r} not found")
-        asked = body["metadata"].get("resourceVersion")
-        if asked not in (None, live["metadata"]["resourceVersion"]):
-            raise ApiError(409, "the object has been modified")
-        _merge_patch(live, copy.deepcopy(body))
+            raise ApiError(404, "not found")
+        _merge(live, copy.deepcopy(body))
         live["metadata"]["resourceVersion"] = str(next(self._numbers))
         self._call(before=False)
         return copy.deepcopy(live)
@@ -109,7 +106,17 @@ class FakeKube:
         self._call(before=False)
 
     async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
-        raise AssertionError(f"nothing here adds entries to lists: {pointers}")
+        self._call(before=True)
+        self.writes.append(f"remove {resource.kind} {name}")
+        live = self.objects[resource.plural, namespace, name]
+        for pointer in pointers:
+            *path, last = pointer.strip("/").split("/")
+            part: Any = live
+            for step in path:
+                part = part[step]
+            del part[last]
+        live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self._call(before=False)
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         self._call(before=True)
@@ -143,17 +150,6 @@ def _merge(live: Object, wanted: Object) -> None:
     for key, value in wanted.items():
         if isinstance(value, dict) and isinstance(live.get(key), dict):
             _merge(live[key], value)
-        else:
-            live[key] = value
-
-
-def _merge_patch(live: Object, change: Object) -> None:
-    """RFC 7396: null removes."""
-    for key, value in change.items():
-        if value is None:
-            live.pop(key, None)
-        elif isinstance(value, dict):
-            _merge_patch(live.setdefault(key, {}), value)
         else:
             live[key] = value
 
