@@ -17,7 +17,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
-    binaries.ensure(["helm"])
+    binaries.ensure(["helm", "kubectl"])
     with api_server(tmp_path_factory.mktemp("apiserver")) as running:
         install_crd(Api(running.url, running.pki))
         yield running

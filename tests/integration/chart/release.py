@@ -64,6 +64,19 @@ class Release:
     def uninstall(self) -> None:
         self._end(self._helm("uninstall", NAME))
 
+    def apply(self, **values: Any) -> str:
+        """What `helm template` renders, applied by kubectl, and the migration's Job run; what that logged."""
+        rendered = self._end(self._helm("template", NAME, str(CHART), "--skip-tests"), values)
+        self.kubectl("apply", "--filename", "-", text=rendered)
+        job = self._waiting_job()
+        return self._run(job) if job else ""
+
+    def kubectl(self, *arguments: str, text: str = "") -> None:
+        target = ("--namespace", self.home.name, "--kubeconfig", str(self.server.kubeconfig))
+        command = [str(binaries.path_of("kubectl")), *arguments, *target]
+        done = subprocess.run(command, input=text, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
     def status(self) -> str:
         """`<revision> <status>` of the newest revision that was deployed."""
         process = self._helm("history", NAME, "--output", "json")
@@ -122,7 +135,7 @@ class Release:
         return done.stderr + done.stdout
 
     def _helm(self, *arguments: str) -> subprocess.Popen[str]:
-        values = ("--values", "-") if arguments[0] in ("install", "upgrade") else ()
+        values = ("--values", "-") if arguments[0] in ("install", "upgrade", "template") else ()
         target = ("--namespace", self.home.name, "--kubeconfig", str(self.server.kubeconfig))
         command = [str(binaries.path_of("helm")), *arguments, *values, *target]
         pipe = subprocess.PIPE

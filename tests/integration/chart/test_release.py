@@ -118,6 +118,21 @@ def test_secrets_outlive_uninstalling_and_are_taken_up_again(release: Release) -
         assert (now["data"], now["metadata"]["uid"]) == (one["data"], one["metadata"]["uid"])
 
 
+def test_what_helm_template_renders_can_be_applied_again_and_with_another_image(release: Release) -> None:
+    release.apply()
+    as_the_first_operator_left_it(release, release.home)
+    release.home.create("secrets", secret("qwen3vl-keys", {"default": "sk-users"}))
+    before = [release.home.get("secrets", name)["data"] for name in RIGHT]
+    assert release.apply() == "", "the same Job has run"
+    assert "carried over m.default, m.go2-01" in release.apply(operator={"image": {"tag": "next"}})
+    assert [release.home.get("secrets", name)["data"] for name in RIGHT] == before
+    # The rights of the migration go when the values say so, by the command of docs/secrets.md.
+    release.apply(migration={"enabled": False})
+    selector = "app.kubernetes.io/component=migration"
+    release.kubectl("delete", "job,rolebinding,role,serviceaccount", "--selector", selector, "--wait=false")
+    assert release.migrations_objects() == []
+
+
 def test_the_operator_makes_its_own_secrets_and_touches_no_other(release: Release) -> None:
     release.install(watchNamespaces=[release.home.name, release.other.name])
     account, home, other = f"{release.home.name}:qwen3vl-operator", release.home.name, release.other.name
