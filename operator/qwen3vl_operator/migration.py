@@ -13,12 +13,12 @@ from collections.abc import Sequence
 
 from qwen3vl_common.logs import configure
 from qwen3vl_operator import names
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import ApiError, Kube, Object, connect
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError, Kube, connect
+from qwen3vl_operator.kube.resources import Object
 
 FIELD_MANAGER = "qwen3vl-migration"
 USER_KEYS = "qwen3vl-keys"
-ROBOT_KEYS = "qwen3vl-robot-keys"
 OLD_ROBOT_KEYS = "robot-keys"
 """The version before named a model's Secret `<model>-` and this."""
 CARRIED = f"{names.GROUP}/carried-robot-keys"
@@ -68,7 +68,7 @@ def carried(namespace: str, old: Sequence[tuple[Object, Object]], present: Objec
         entries = {f"{model['metadata']['name']}.{client}": key for client, key in (secret.get("data") or {}).items()}
         data |= {name: key for name, key in entries.items() if name not in live}
     annotations = {CARRIED: ",".join(sorted(done | {mark(model) for model, _ in new}))}
-    metadata = {"name": ROBOT_KEYS, "namespace": namespace, "annotations": annotations}
+    metadata = {"name": names.ROBOT_KEYS, "namespace": namespace, "annotations": annotations}
     return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
 
 
@@ -126,9 +126,9 @@ async def _carry_robot_keys(kube: Kube, namespace: str, models: Sequence[Object]
         if secret is not None and is_owned_by(secret, model):
             old.append((model, secret))
     for attempt in range(1, TRIES + 1):
-        body = carried(namespace, old, await kube.get(api.SECRETS, namespace, ROBOT_KEYS))
+        body = carried(namespace, old, await kube.get(api.SECRETS, namespace, names.ROBOT_KEYS))
         if body is None:
-            log.info("Secret %s/%s: nothing to carry over", namespace, ROBOT_KEYS)
+            log.info("Secret %s/%s: nothing to carry over", namespace, names.ROBOT_KEYS)
             return
         try:
             await kube.apply(api.SECRETS, body, manager=FIELD_MANAGER, force=False)
@@ -137,7 +137,7 @@ async def _carry_robot_keys(kube: Kube, namespace: str, models: Sequence[Object]
             if error.status != CONFLICT or attempt == TRIES:
                 raise
         else:
-            log.info("Secret %s/%s: carried over %s", namespace, ROBOT_KEYS, ", ".join(sorted(body["data"])))
+            log.info("Secret %s/%s: carried over %s", namespace, names.ROBOT_KEYS, ", ".join(sorted(body["data"])))
             return
 
 
@@ -155,7 +155,7 @@ def main() -> None:
     listed = (os.environ.get("QWEN3VL_NAMESPACES") or release_namespace).split(",")
     try:
         asyncio.run(_run(release_namespace, sorted({name.strip() for name in listed} - {""})))
-    except (ApiError, OSError) as error:
+    except ApiError as error:
         sys.exit(f"the migration did not come to its end, and may be repeated: {error}")
 
 

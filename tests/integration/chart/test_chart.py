@@ -17,7 +17,7 @@ from tests.integration.chart.rendering import (
     render,
 )
 
-from qwen3vl_operator.__main__ import operator_from_environment
+from qwen3vl_operator.__main__ import options_from_environment
 from qwen3vl_server.gateway import settings
 
 
@@ -82,12 +82,15 @@ def test_the_operator_understands_its_environment(monkeypatch: pytest.MonkeyPatc
     )
     for name, value in environment(objects, "qwen3vl-operator").items():
         monkeypatch.setenv(name, value)
-    operator = operator_from_environment()
-    assert operator.namespaces == ("robots", "vision")
-    assert operator.release_namespace == "home"
-    assert operator.server_image == "here/server:7"
-    assert operator.vln_image == "here/vln:8"
-    assert operator.gateway_url == "http://qwen3vl-gateway.home/v1"
+    options = options_from_environment()
+    assert options.namespaces == ("robots", "vision")
+    assert options.release_namespace == "home"
+    assert options.user_keys_secret == "qwen3vl-keys"
+    assert options.max_concurrent_upgrades == 1
+    assert (options.health_port, options.metrics_port) == (8080, 9090)
+    assert options.settings.server_image == "here/server:7"
+    assert options.settings.vln_image == "here/vln:8"
+    assert options.settings.gateway_url == "http://qwen3vl-gateway.home/v1"
 
 
 def test_a_port_of_the_service_is_part_of_the_address() -> None:

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.integration.chart.rendering import SECRETS, object_names, render
 
-CHILD_WORDS = ("engine", "vln", "cache", "weights", "preflight", "probe")
-"""A model's objects are called `<model>-` and one of these."""
+from qwen3vl_operator.names import CHILD_WORDS
+
 MODEL_NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 
 

@@ -6,8 +6,9 @@ import logging
 import pytest
 from tests.unit.operator.fake_kube import FakeKube
 
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import ApiError, Object, Resource
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError
+from qwen3vl_operator.kube.resources import Object, Resource
 from qwen3vl_operator.migration import CARRIED, FIELD_MANAGER, carried, is_owned_by, kept, mark, migrate
 
 KEY = "c2stdGhlLWtleQ=="

@@ -123,4 +123,4 @@ def test_the_probe_fails_when_a_link_has_ended() -> None:
 
 
 def queued(one: Operator) -> set[Key]:
-    return set(one.queue._due)
+    return set(one.queue.keys)
