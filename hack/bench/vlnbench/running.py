@@ -13,8 +13,8 @@ from pathlib import Path
 
 from .load import KEY
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
-PACKAGES = [str(ROOT / part) for part in ("images/common", "images/vln", "client", "hack/world")]
+COMMAND = ("-m", "hack.bench.vlnbench")
+"""The bench itself, as python's arguments: its other processes are the same program."""
 
 
 def free_port() -> int:
@@ -40,9 +40,7 @@ def wait_for(port: int, path: str | None = None) -> None:
 @contextlib.contextmanager
 def process(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of the bench, ended with it."""
-    path = os.pathsep.join(filter(None, [*PACKAGES, os.environ.get("PYTHONPATH")]))
-    variables = os.environ | {"PYTHONPATH": path} | environment
-    child = subprocess.Popen([sys.executable, *arguments], env=variables)
+    child = subprocess.Popen([sys.executable, "-P", *arguments], env=os.environ | environment)
     try:
         yield child
     finally:

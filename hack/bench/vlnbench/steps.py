@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from .running import child_of, quantile, request, usage
+from .running import COMMAND, child_of, quantile, request, usage
 
 MOST_LAG_MS = 0.5
 KEY_FRAME_SECONDS = 0.9
@@ -19,14 +19,12 @@ class Bench:
 
     Attributes:
         options: of the command line.
-        script: the command itself, which is also the load generator.
         port, echo_port, model_port: of the servers.
         pictures: folder of JPEGs to send.
         server: process id of the VLN API's edge.
     """
 
     options: argparse.Namespace
-    script: str
     port: int
     echo_port: int
     model_port: int
@@ -50,7 +48,7 @@ class Bench:
         print(f"{what}, {len(paths)} robots, {phase}: {seconds:.0f} s", file=sys.stderr, flush=True)
         arguments = ["--load", "--port", str(port), "--paths", ",".join(paths), "--hz", str(options.hz)]
         arguments += ["--seconds", str(seconds), "--phase", phase, "--pictures", self.pictures]
-        done = subprocess.run([sys.executable, self.script, *arguments], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-P", *COMMAND, *arguments], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
         return json.loads(done.stdout)

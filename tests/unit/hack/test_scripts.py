@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 
 def _requirements(*extras: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, ROOT / "hack/requirements", *extras], capture_output=True, text=True)
+    return subprocess.run([ROOT / "hack/requirements", *extras], capture_output=True, text=True)
 
 
 def test_requirements_of_an_extra_are_printed_one_per_line() -> None:
