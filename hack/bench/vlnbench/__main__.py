@@ -12,7 +12,9 @@ import os
 import struct
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from hack.bench.vlnbench import extra, servers
 from hack.bench.vlnbench.load import KEY, load
@@ -71,7 +73,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def awake():
+def awake() -> Iterator[bool]:
     """Cores that do not halt meanwhile, where the kernel lets us: waking a halted core of a virtual machine costs the
     echo as much as the VLN API, up to 2 ms at the 99th percentile here, and is not what is measured."""
     try:
@@ -87,7 +89,7 @@ def awake():
 
 
 @contextlib.contextmanager
-def started(options: argparse.Namespace):
+def started(options: argparse.Namespace) -> Iterator[Bench]:
     """The VLN API with its model and the echo, as processes."""
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as running:
         keys, pictures, recordings = (Path(folder, name) for name in ("keys", "pictures", "recordings"))
@@ -99,10 +101,10 @@ def started(options: argparse.Namespace):
         model = ("--serve", "model", "--port", str(model_port), "--model-seconds", str(options.model_seconds))
         running.enter_context(process(*COMMAND, *model))
         running.enter_context(process(*COMMAND, "--serve", "echo", "--port", str(echo_port)))
-        arguments = ("--host", "127.0.0.1", "--port", str(port), "--keys-dir", str(keys), "--model-name", "bench")
-        arguments += ("--gateway-url", f"http://127.0.0.1:{model_port}/v1", "--max-model-calls", "16")
+        arguments = ["--host", "127.0.0.1", "--port", str(port), "--keys-dir", str(keys), "--model-name", "bench"]
+        arguments += ["--gateway-url", f"http://127.0.0.1:{model_port}/v1", "--max-model-calls", "16"]
         if options.recording:
-            arguments += ("--recordings-dir", str(recordings))
+            arguments += ["--recordings-dir", str(recordings)]
         server = running.enter_context(process("-m", "qwen3vl_vln", *arguments, "--log-level", "warning"))
         wait_for(echo_port)
         wait_for(port, "/ready")
@@ -111,10 +113,10 @@ def started(options: argparse.Namespace):
 
 def run(options: argparse.Namespace) -> None:
     """All steps, and what they say."""
-    steps: list[dict] = []
-    more: dict[str, dict] = {}
+    steps: list[dict[str, Any]] = []
+    more: dict[str, dict[str, Any]] = {}
 
-    def say(done: dict) -> dict:
+    def say(done: dict[str, Any]) -> dict[str, Any]:
         if not options.json:
             print(json.dumps(done, indent=2), flush=True)
         return done

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .load import KEY
 
@@ -52,12 +53,13 @@ def process(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[b
             child.wait()
 
 
-def request(port: int, path: str, body: object = None) -> dict:
+def request(port: int, path: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     ask = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
     with urllib.request.urlopen(ask, timeout=10) as answer:
-        return json.load(answer)
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def usage(pid: int) -> tuple[float, float]:

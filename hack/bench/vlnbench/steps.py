@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
 from .running import COMMAND, child_of, quantile, request, usage
 
@@ -40,7 +41,7 @@ class Bench:
         """Let the model take so long."""
         request(self.model_port, f"/slow/{seconds}")
 
-    def load(self, port: int, paths: list[str], phase: str) -> dict:
+    def load(self, port: int, paths: list[str], phase: str) -> dict[str, Any]:
         """The raw figures of the load generator."""
         options = self.options
         seconds = max(options.seconds, options.min_answers / (len(paths) * options.hz))
@@ -51,11 +52,12 @@ class Bench:
         done = subprocess.run([sys.executable, "-P", *COMMAND, *arguments], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
-        return json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
 
     def create(self, count: int) -> list[str]:
         """New tasks, which drive a valid plan as long as the model gives one."""
-        config: dict = {
+        config: dict[str, Any] = {
             "keyframes": {"maxIntervalSeconds": KEY_FRAME_SECONDS},
             "limits": {"blindMeters": 10, "maxSteps": 100000, "timeoutSeconds": 86400},
         }
@@ -70,7 +72,7 @@ class Bench:
             request(self.port, f"/vln/task/{each}/stop", {})
 
 
-def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) -> dict:
+def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) -> dict[str, Any]:
     """The figures of one step.
 
     Args:
@@ -116,6 +118,6 @@ def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) 
     }
 
 
-def is_valid(step: dict) -> bool:
+def is_valid(step: dict[str, Any]) -> bool:
     """Whether a step says anything: on time, without errors, by plans that were driven."""
     return not (step["errors"] or step["void"] or step["moving_share"] < 0.5 or step["plans_per_second_per_robot"] < 1)

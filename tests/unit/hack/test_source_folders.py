@@ -26,12 +26,9 @@ def source_folders() -> list[Path]:
     return [Path(os.path.normpath(folder)) for folder in printed.split(":")]
 
 
-def test_pytest_has_the_folders_in_the_same_order(source_folders: list[Path]) -> None:
-    assert [ROOT / folder for folder in TOOLS["pytest"]["ini_options"]["pythonpath"]] == source_folders
-
-
-def test_mypy_has_the_folders_first(source_folders: list[Path]) -> None:
-    folders = [ROOT / folder for folder in TOOLS["mypy"]["mypy_path"]]
+@pytest.mark.parametrize("told", [TOOLS["pytest"]["ini_options"]["pythonpath"], TOOLS["mypy"]["mypy_path"]])
+def test_pytest_and_mypy_have_the_folders_in_the_same_order(source_folders: list[Path], told: list[str]) -> None:
+    folders = [ROOT / folder for folder in told]
     assert folders[: len(source_folders)] == source_folders
     # What follows are programs that stand alone, each with its own folder as its path.
     assert all(folder.is_relative_to(ROOT / "examples") for folder in folders[len(source_folders) :])
