@@ -100,6 +100,7 @@ def test_a_file_gives_the_same_table() -> None:
         ([{"model": "m", "endpoints": ["h"]}], "list of host:port"),
         ([{"model": "m", "contextLength": "8k"}], "whole number"),
         ([{"model": "m", "key": 5}], "key is a string"),
+        ([{"model": "m", "servedName": 5}], "servedName is a string"),
         ([{"model": "m"}, {"model": "m"}], "entry 1: the served name 'm' is taken"),
     ],
 )
