@@ -18,11 +18,11 @@ APPLIED_HASH = f"{GROUP}/applied-hash"
 MANAGED_BY = "app.kubernetes.io/managed-by"
 COMPONENT = "app.kubernetes.io/component"
 PART_OF = "app.kubernetes.io/part-of"
-MODEL = labels.MODEL
+MODEL = labels.MODEL_LABEL
 MODEL_UID = f"{GROUP}/model-uid"
-SERVED_NAME = labels.SERVED_NAME
-ENGINE = labels.ENGINE
-CONTEXT_LENGTH = labels.CONTEXT_LENGTH
+SERVED_NAME = labels.SERVED_NAME_LABEL
+ENGINE = labels.ENGINE_LABEL
+CONTEXT_LENGTH = labels.CONTEXT_LENGTH_LABEL
 
 SPEC_HASH = f"{GROUP}/spec-hash"
 """Annotation of a StatefulSet or Deployment itself, never of its pods: the hash of what of the spec enters its
