@@ -76,7 +76,7 @@ def _flag_rules() -> list[tuple[str, str]]:
     for engine in ENGINES.values():
         flags = sorted(engine.owned_flags | engine.refused_flags)
         if flags:
-            taken = f"!{flags!r}.exists(f, f.startswith(a.split('=')[0]))"
+            taken = f"!{flags!r}.exists(f, f.startsWith(a.split('=')[0]))"
             result.append(
                 (
                     f"self.name != '{engine.name}' || !has(self.args) || "
