@@ -97,10 +97,15 @@ def _client_flags(kubeconfig: Path) -> list[str]:
     return [*(f"--{name}={kubeconfig}" for name in names), "--bind-address=127.0.0.1", "--leader-elect=false"]
 
 
-def controller_manager_arguments(pki: Path, kubeconfig: Path) -> list[str]:
-    """Flags of kube-controller-manager; generous client limits, so that tests wait for nothing but the work."""
+def controller_manager_arguments(pki: Path, kubeconfig: Path, controllers: tuple[str, ...] = ("*",)) -> list[str]:
+    """Flags of kube-controller-manager; generous client limits, so that tests wait for nothing but the work.
+
+    Args:
+        controllers: those that run, by the names of its flag `--controllers`.
+    """
     return [
         *_client_flags(kubeconfig),
+        f"--controllers={','.join(controllers)}",
         f"--service-account-private-key-file={pki}/sa.key",
         f"--root-ca-file={pki}/ca.crt",
         "--use-service-account-credentials=true",

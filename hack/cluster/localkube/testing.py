@@ -9,10 +9,18 @@ from pathlib import Path
 
 from localkube import binaries, certificates, packages
 from localkube.api import Api, wait_until
-from localkube.control_plane import Endpoints, apiserver_arguments, certificate_subjects, etcd_config
+from localkube.control_plane import (
+    Endpoints,
+    apiserver_arguments,
+    certificate_subjects,
+    controller_manager_arguments,
+    etcd_config,
+)
 from localkube.report import Failure
 
 PROGRAMS = ("etcd", "kube-apiserver")
+CONTROLLERS = ("namespace-controller", "garbage-collector-controller", "serviceaccount-controller")
+"""They empty a deleted namespace, delete what a deleted object owned, and give each namespace its account `default`."""
 
 
 @dataclass
@@ -78,6 +86,26 @@ def api_server(directory: Path) -> Iterator[ApiServer]:
     finally:
         server.stop()
         _end(etcd)
+
+
+@contextmanager
+def controller_manager(server: ApiServer, controllers: tuple[str, ...] = CONTROLLERS) -> Iterator[None]:
+    """Run these controllers of kube-controller-manager against the apiserver, until the block ends.
+
+    Install CustomResourceDefinitions before: the garbage collector looks for new kinds only every 30 s.
+    """
+    binaries.ensure(["kube-controller-manager"])
+    kubeconfig, log = (server.directory / f"controller-manager.{ending}" for ending in ("kubeconfig", "log"))
+    certificates.write_kubeconfig(kubeconfig, server=server.url, pki=server.pki, client="controller-manager")
+    # No port: it would be the same for all that run at once, and nobody asks it.
+    flags = [*controller_manager_arguments(server.pki, kubeconfig, controllers), "--secure-port=0"]
+    with log.open("ab") as sink:
+        command = [str(binaries.path_of("kube-controller-manager")), *flags]
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+    try:
+        yield
+    finally:
+        _end(process)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

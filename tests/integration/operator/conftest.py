@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 import yaml
 from tests.integration.operator.api import Api, Namespace, Refused, eventually
+from tests.integration.operator.controllers import ControlledCluster, controlled_cluster
 
 from localkube.testing import ApiServer, api_server
 
@@ -41,6 +42,13 @@ def api(server: ApiServer) -> Api:
     admin = Api(server.url, server.pki)
     install_crd(admin)
     return admin
+
+
+@pytest.fixture(scope="session")
+def controlled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlledCluster]:
+    """An apiserver of its own with the CRDs, where namespaces can be deleted and owned objects are collected."""
+    with controlled_cluster(tmp_path_factory.mktemp("controlled"), install_crd) as running:
+        yield running
 
 
 def install_crd(api: Api) -> None:

@@ -1,0 +1,1 @@
+"""What many VisionModels and NavTasks cost the operator: `hack/bench/operator --help`."""
