@@ -14,8 +14,9 @@ from qwen3vl_operator.kube.compare import foreign_entries, is_up_to_date
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.readable import readable
 from qwen3vl_operator.vision_model.desired import Settings, desired
+from qwen3vl_operator.vision_model.observed import Note, Observed, Outcome, Result
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
-from qwen3vl_operator.vision_model.status import Observed, Refusal, invalid, status
+from qwen3vl_operator.vision_model.status import invalid, status
 
 log = logging.getLogger(__name__)
 
@@ -76,13 +77,13 @@ class Reconciler:
         follow(model.namespace, model.name)
         name_owner = await self._name_owner(model)
         wanted = desired(model, self.settings, owns_served_name=name_owner is None)
-        taken, refused = await self._converge(model, wanted)
-        seen = await self._observe(model, taken=taken, refused=refused, name_owner=name_owner)
+        results = await self._converge(model, wanted)
+        seen = await self._observe(model, results=results, name_owner=name_owner)
         previous = body.get("status") or {}
         url = self.settings.gateway_url
         await self._tell(body, status(model, seen, gateway_url=url, previous=previous, now=self.now()))
         pods_missing = len(seen.pods) < model.spec.replicas
-        return LOOK_SOON_SECONDS if taken or refused or pods_missing else self._later()
+        return LOOK_SOON_SECONDS if results or pods_missing else self._later()
 
     def _later(self) -> float:
         return LOOK_AGAIN_SECONDS * (0.8 + 0.4 * self.jitter())
@@ -105,12 +106,12 @@ class Reconciler:
         oldest = min(rivals, key=lambda other: other.precedence)
         return oldest.name if oldest.namespace == model.namespace else f"{oldest.namespace}/{oldest.name}"
 
-    async def _converge(self, model: VisionModel, wanted: list[Object]) -> tuple[list[str], list[Refusal]]:
+    async def _converge(self, model: VisionModel, wanted: list[Object]) -> tuple[Result, ...]:
         """Apply what differs and prune what is not wanted; objects in the way, and refusals of the apiserver."""
         live = [await self.kube.get(_resource(thing), model.namespace, thing["metadata"]["name"]) for thing in wanted]
         taken = [_title(old) for old in live if old is not None and not is_ours(model, old)]
         if taken:
-            return taken, []
+            return tuple(Result(title, Outcome.TAKEN) for title in taken)
         refused = []
         for thing, old in zip(wanted, live, strict=True):
             if old is not None and is_up_to_date(thing, old):
@@ -120,11 +121,11 @@ class Reconciler:
             except ApiError as error:
                 if error.status not in REFUSED and BAD_OBJECT not in str(error):
                     raise
-                refused.append(Refusal(_title(thing), error.status, str(error)))
+                refused.append(Result(_title(thing), Outcome.REFUSED, error.status, str(error)))
             else:
                 log.info("applied %s in %s", _title(thing), model.namespace)
         await self._prune(model, {(thing["kind"], thing["metadata"]["name"]) for thing in wanted})
-        return [], refused
+        return tuple(refused)
 
     async def _apply(self, thing: Object, old: Object | None) -> None:
         """Apply, and once more without what somebody put into our lists when that is in the way."""
@@ -148,9 +149,7 @@ class Reconciler:
                     await self.kube.delete(resource, model.namespace, metadata["name"], metadata["uid"])
                     log.info("deleted %s in %s", _title(thing), model.namespace)
 
-    async def _observe(
-        self, model: VisionModel, *, taken: list[str], refused: list[Refusal], name_owner: str | None
-    ) -> Observed:
+    async def _observe(self, model: VisionModel, *, results: tuple[Result, ...], name_owner: str | None) -> Observed:
         child = names.child(model.name, "engine")
         stateful_set = await self.kube.get(api.STATEFUL_SETS, model.namespace, child)
         if stateful_set is not None and not is_ours(model, stateful_set):
@@ -162,14 +161,15 @@ class Reconciler:
         if model.spec.navigation is not None:
             vln = await self.kube.get(api.DEPLOYMENTS, model.namespace, names.child(model.name, "vln"))
         slices = await self.kube.list(api.SLICES, model.namespace, labels=f"kubernetes.io/service-name={child}")
-        rejected: list[str] = []
+        notes: dict[str, tuple[Note, ...]] = {}
         if stateful_set is not None and len(pods) < model.spec.replicas:
             fields = f"involvedObject.uid={stateful_set['metadata']['uid']},reason=FailedCreate"
             events = await self.kube.list(api.EVENTS, model.namespace, fields=fields)
             events.sort(key=lambda event: event.get("lastTimestamp") or "")
-            rejected = [str(event.get("message", "")) for event in events]
+            told = [Note("FailedCreate", str(event.get("message", ""))) for event in events]
+            notes = {f"StatefulSet {child}": tuple(told)}
         mine = [piece for piece in slices if (piece["metadata"].get("labels") or {}).get(names.MODEL) == model.name]
-        return Observed(stateful_set, pods, mine, rejected, taken, refused, name_owner, vln, vln_pods)
+        return Observed(stateful_set, pods, mine, vln, vln_pods, results, notes, name_owner)
 
     async def _tell(self, body: Object, wanted: Object) -> None:
         """Write the status if it says something new."""

@@ -236,6 +236,11 @@ class Spec(Part):
         pattern=SERVED_NAME_PATTERN,
         description="The name that requests use; absent means the object's name.",
     )
+    paused: bool = Field(
+        default=False,
+        description="Change nothing: no object of the model is made, altered or removed while this is true; "
+        "the status goes on, and so do its NavTasks and its deletion.",
+    )
     source: Source | None = Field(default=None, description="Where the weights come from.")
     cache: Cache | None = Field(default=None, description="A volume for the engine's caches; absent: none is kept.")
     engine: Engine = Field(default=Engine(), description="The program that runs the model.")
