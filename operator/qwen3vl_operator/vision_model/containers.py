@@ -62,8 +62,8 @@ def container_trouble(container: Container, about: About) -> Trouble:
         return Trouble(_config_reason(words), f"{who}: {words}")
     if runs is not None and container.get("started") and about.patience_seconds:
         return Trouble("Unhealthy", f"{who}: {about.title} had started, and /health does not answer 200 now")
-    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated")
-    if ended:
+    ended = state.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
+    if ended or waiting.get("reason") == "CrashLoopBackOff":
         found = cause(container, ended, patience_seconds=about.patience_seconds, secrets=about.secrets)
         if found.reason is not None:
             return Trouble(found.reason, _death(container, ended, found, about) + _runs_again(runs))

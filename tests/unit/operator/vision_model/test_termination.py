@@ -169,7 +169,7 @@ TABLE: tuple[tuple[str | None, str, str], ...] = (
     ),
     ("DiskFull", "OSError: [Errno 28] No space left on device: '/cache/triton/x'", "/cache/triton/x"),
     ("PermissionDenied", "PermissionError: [Errno 13] Permission denied: '/root/.cache'", "'/root/.cache'"),
-    (None, 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: odd\n', "ValueError: odd"),
+    (None, 'Traceback (most recent call last):\n  File "a", line 1, in f\n    g()\nValueError: odd', "ValueError: odd"),
     (None, "ModuleNotFoundError: No module named 'lmdeploy'", "No module named 'lmdeploy'"),
     (
         None,
