@@ -18,18 +18,17 @@ _PLAIN = (
 )
 """What may stand after the bare word "token" or "api key" in a sentence without being its value."""
 
+_HINT = re.compile(r"(?i)api[-_ ]?key|token|passw|secret|bearer|authorization|://")
+"""Without one of these no rule applies, which is what nearly every message is like."""
 _RULES = (
-    (re.compile(r"(?i)(\bbearer\s+)[^\s'\",;)\]}]+"), r"\1"),
-    (re.compile(r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic|token|digest)\s+)[^\s'\",;)\]}]+"), r"\1"),
+    re.compile(r"(?i)(\bbearer\s+)[^\s'\",;)\]}]+"),
+    re.compile(r"(?i)(\bauthorization[\"']?\s*[:=]\s*[\"']?(?:basic|token|digest)\s+)[^\s'\",;)\]}]+"),
     # --api-keys takes several values: all of them up to the next flag.
-    (re.compile(r"(?i)(--?(?:[a-z]+-)*api[-_]?keys?(?:=|[ \t]+))[^\s-]\S*(?:[ \t]+[^\s-]\S*)*"), r"\1"),
-    (re.compile(rf"(?i)(--?(?:[a-z]+-)*(?:{_NAMES})(?:=|[ \t]+))[^\s-]\S*"), r"\1"),
-    (re.compile(rf"(?i)((?:{_NAMES})[\"']?(?:\s*=\s*|:\s*|\s+:\s*(?=[\"'\[])))(?!{_NO_VALUE})(?:{_VALUE})"), r"\1"),
-    (
-        re.compile(rf"(?i)((?<![A-Za-z0-9_-])(?:api[-_ ]?keys?|token)[\"']?[ \t]+)(?!(?:{_PLAIN})\b)[^\s,;:=]+"),
-        r"\1",
-    ),
-    (re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^/\s@]+(?=@)"), r"\1"),
+    re.compile(r"(?i)(--?(?:[a-z]+-)*api[-_]?keys?(?:=|[ \t]+))[^\s-]\S*(?:[ \t]+[^\s-]\S*)*"),
+    re.compile(rf"(?i)(--?(?:[a-z]+-)*(?:{_NAMES})(?:=|[ \t]+))[^\s-]\S*"),
+    re.compile(rf"(?i)((?:{_NAMES})[\"']?(?:\s*=\s*|:\s*|\s+:\s*(?=[\"'\[])))(?!{_NO_VALUE})(?:{_VALUE})"),
+    re.compile(rf"(?i)((?<![A-Za-z0-9_-])(?:api[-_ ]?keys?|token)[\"']?[ \t]+)(?!(?:{_PLAIN})\b)[^\s,;:=]+"),
+    re.compile(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^/\s@]+(?=@)"),
 )
 
 
@@ -43,14 +42,17 @@ def mask(text: str, secrets: Iterable[str] = ()) -> str:
     for secret in sorted(values, key=len, reverse=True):
         text = text.replace(secret, MASK)
         text = _without_tail(text, secret)
-    for pattern, kept in _RULES:
-        text = pattern.sub(kept + MASK, text)
+    if _HINT.search(text):
+        for pattern in _RULES:
+            text = pattern.sub(r"\1" + MASK, text)
     return text
 
 
 def _without_tail(text: str, secret: str) -> str:
     """Without the end of a secret at the very beginning: the kubelet keeps only the end of a long log."""
-    for length in range(len(secret) - 1, MIN_TAIL - 1, -1):
-        if text.startswith(secret[-length:]):
-            return MASK + text[length:]
+    start = secret.find(text[:MIN_TAIL], 1)
+    while 0 < start <= len(secret) - MIN_TAIL:
+        if text.startswith(secret[start:]):
+            return MASK + text[len(secret) - start :]
+        start = secret.find(text[:MIN_TAIL], start + 1)
     return text
