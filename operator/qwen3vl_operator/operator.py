@@ -38,6 +38,8 @@ from qwen3vl_operator.vision_model.rollouts import Rollouts
 log = logging.getLogger(__name__)
 
 WORKERS = 8
+RESERVED_WORKERS = 4
+"""Workers that no namespace takes alone: passes that hang in one leave somebody for another that has something later."""
 VLN_URL = "http://{model}-vln.{namespace}"
 STALLED_SECONDS = 180.0
 """No pass has ended for so long although keys are due: the process hangs, and the probe says so."""
@@ -91,7 +93,7 @@ class Operator:
     def __post_init__(self) -> None:
         self.store = Store(INDEXES, trim)
         self.queue: Queue[Key] = Queue(
-            group=lambda key: key.namespace, on_pass=lambda *passed: self.metrics.pass_ended(*passed)
+            group=lambda key: key.namespace, reserve=RESERVED_WORKERS, on_pass=lambda *passed: self.metrics.pass_ended(*passed)
         )
         self.namespaces = Namespaces({})
         self.metrics = Metrics(
@@ -316,7 +318,7 @@ class Operator:
 
     def why_not_live(self) -> str | None:
         """None while passes end, or none is due."""
-        if self._tasks and any(task.done() for task in self._tasks):
+        if self.queue.workers_ended or any(task.done() for task in self._tasks):
             return "a part of the operator ended"
         if self.queue.stalled_seconds > STALLED_SECONDS:
             return f"no pass has ended for {self.queue.stalled_seconds:.0f} s although keys are due"
