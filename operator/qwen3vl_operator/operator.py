@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 WORKERS = 8
 RESERVED_WORKERS = 4
-"""Workers that no namespace takes alone: passes that hang in one leave somebody for another that has something later."""
+"""Workers that no namespace takes alone: passes that hang in one leave some for another that has something later."""
 VLN_URL = "http://{model}-vln.{namespace}"
 STALLED_SECONDS = 180.0
 """No pass has ended for so long although keys are due: the process hangs, and the probe says so."""
@@ -93,7 +93,9 @@ class Operator:
     def __post_init__(self) -> None:
         self.store = Store(INDEXES, trim)
         self.queue: Queue[Key] = Queue(
-            group=lambda key: key.namespace, reserve=RESERVED_WORKERS, on_pass=lambda *passed: self.metrics.pass_ended(*passed)
+            group=lambda key: key.namespace,
+            reserve=RESERVED_WORKERS,
+            on_pass=lambda *passed: self.metrics.pass_ended(*passed),
         )
         self.namespaces = Namespaces({})
         self.metrics = Metrics(

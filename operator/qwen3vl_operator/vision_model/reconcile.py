@@ -155,12 +155,13 @@ class Reconciler:
         results = await self._converge(key, model, wanted)
         # What was applied is in the store by now.
         seen = replace(self._observe(model, settings), results=tuple(results))
-        seen, waits = self._with_events(key, seen)
+        seen, waits, unread = self._with_events(key, model, seen)
         previous = body.get("status") or {}
         told = status(model, seen, gateway_url=settings.gateway_url, previous=previous, now=self.now())
+        if unread and _is_known(body, model) and all(result.outcome is Outcome.UNCHANGED for result in results):
+            # A new process: what the status says of those that wait may come from Events that it has not read yet.
+            return EVENTS_AFTER_SECONDS
         await self._tell(body, told)
-        for event in events_wanted(previous, told):
-            await self.writer.emit(body, type_=event.type, reason=event.reason, message=event.message)
         turn = await self._settle(key, model, body, seen, told)
         return min(turn, self._again(key, results), EVENTS_AFTER_SECONDS if waits else LOOK_AGAIN_SECONDS)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import ORDER, Condition, serialize, summary
 from qwen3vl_operator.kube.mask import mask
+from qwen3vl_operator.secrets import model_keys
 from qwen3vl_operator.vision_model import pods
 from qwen3vl_operator.vision_model.conditions import conditions, current
 from qwen3vl_operator.vision_model.failures import last_failure
@@ -25,7 +26,7 @@ def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Ob
     ready = sum(pods.is_ready(pod) for pod in seen.pods)
     told = _fit_to_tell(conditions(model, seen), seen.secrets)
     children = {"statefulSet": names.child(model.name, "engine"), "service": names.child(model.name, "engine")}
-    children["keys"] = names.child(model.name, "keys")
+    children["keys"] = model_keys.secret_name(model.namespace, model.name)
     if model.spec.cache is not None:
         children["cache"] = names.child(model.name, "cache")
     if model.spec.navigation is not None:
