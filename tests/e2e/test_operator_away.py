@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from tests.e2e.cluster import Namespace, until
-from tests.e2e.release import simulator_model
+from tests.e2e.release import model_keys, secrets, simulator_model
 from tests.figures import Figures
 
-KINDS = ("visionmodels", "statefulsets", "deployments", "services", "secrets", "persistentvolumeclaims")
+KINDS = ("visionmodels", "statefulsets", "deployments", "services", "persistentvolumeclaims")
 
 
 def _new_operator(namespace: Namespace, old: str) -> Callable[[], bool]:
@@ -20,8 +20,10 @@ def _new_operator(namespace: Namespace, old: str) -> Callable[[], bool]:
 
 
 def _versions(namespace: Namespace, model: str) -> dict[str, str]:
-    """resourceVersion of a VisionModel and of each of its children."""
+    """resourceVersion of a VisionModel, of each of its children and of the Secrets that it needs."""
     found = {"visionmodel": namespace.get("visionmodels", model)["metadata"]["resourceVersion"]}
+    for name in secrets(namespace, model):
+        found[f"secrets/{name}"] = namespace.get("secrets", name)["metadata"]["resourceVersion"]
     for kind in KINDS[1:]:
         for item in namespace.list(kind, model=model):
             found[f"{kind}/{item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
@@ -71,8 +73,10 @@ def test_a_restart_with_everything_converged_writes_nothing(bystander: Namespace
     until(lambda: bystander.uid("services", "bystander-engine") not in (None, service), 20, "the new operator works")
     assert set(before) >= {
         "visionmodel",
-        *("statefulsets/simulator-engine", "services/simulator-engine", "secrets/simulator-keys"),
-        *("deployments/simulator-vln", "services/simulator-vln", "secrets/simulator-robot-keys"),
+        *("statefulsets/simulator-engine", "services/simulator-engine"),
+        *("deployments/simulator-vln", "services/simulator-vln"),
+        *(f"secrets/{name}" for name in ("qwen3vl-internal", "qwen3vl-keys", "qwen3vl-robot-keys")),
+        f"secrets/{model_keys(bystander, 'simulator')}",
     }
     assert _versions(bystander, "simulator") == before
 

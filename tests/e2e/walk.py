@@ -22,7 +22,7 @@ def nav_task(name: str, model: str, robot: str, instruction: str, **spec: Any) -
 
 def robot_pod(name: str, model: str, robot: str, *arguments: str) -> Object:
     """The pod that is the robot."""
-    key = {"secretKeyRef": {"name": f"{model}-robot-keys", "key": "default"}}
+    key = {"secretKeyRef": {"name": "qwen3vl-robot-keys", "key": f"{model}.default"}}
     container = {
         "name": "robot",
         "image": "localhost/qwen3vl/world:dev",
