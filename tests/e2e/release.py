@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run, until
+from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run
+from tests.support.polling import eventually
 
 CHART = ROOT / "charts/qwen3vl"
 RELEASE = "qwen3vl"
 IN_POD = Path(__file__).with_name("in_pod.py")
+SHARED_SECRETS = ("qwen3vl-internal", "qwen3vl-keys", "qwen3vl-robot-keys")
 FIRST_BYTE_SECONDS = 5
 """Patience of the gateway in these tests: a hung engine is noticed within a test's time."""
 
@@ -42,7 +44,7 @@ def model_keys(namespace: Namespace, model: str) -> str:
 
 def secrets(namespace: Namespace, *models: str) -> dict[str, Object]:
     """What the operator's Secrets of a release and its models hold, by name; those that are not there are left out."""
-    names = {"qwen3vl-internal", "qwen3vl-keys", "qwen3vl-robot-keys", *(model_keys(namespace, name) for name in models)}
+    names = {*SHARED_SECRETS, *(model_keys(namespace, name) for name in models)}
     found = {name: namespace.find("secrets", name) for name in sorted(names)}
     return {name: secret["data"] for name, secret in found.items() if secret is not None}
 
@@ -99,7 +101,7 @@ class Release:
 
     def metrics(self) -> dict[str, float]:
         """The gateway's metrics: name with labels → value. One gateway pod runs in these tests."""
-        pod = until(lambda: self.namespace.ready_pod("gateway"), 60, "a gateway pod is Ready")["metadata"]["name"]
+        pod = eventually(lambda: self.namespace.ready_pod("gateway"), 60, "a gateway pod is Ready")["metadata"]["name"]
         path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:8000/proxy/metrics"
         lines = self.namespace.api.call("GET", path).splitlines()
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))

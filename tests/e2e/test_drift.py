@@ -3,9 +3,10 @@
 import time
 
 import pytest
-from tests.e2e.cluster import Namespace, Object, until
-from tests.e2e.release import model_keys, secrets
-from tests.figures import Figures
+from tests.e2e.cluster import Namespace, Object
+from tests.e2e.release import SHARED_SECRETS, model_keys, secrets
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 GOAL_SECONDS = 2
 BOUND_SECONDS = 10
@@ -40,33 +41,31 @@ def test_a_deleted_child_comes_back(bystander: Namespace, figure: Figures, kind:
         found = bystander.find(kind, name)
         return found if found and found["metadata"]["uid"] != before["metadata"]["uid"] else {}
 
-    found = until(back, BOUND_SECONDS, f"{kind} {name} comes back")
+    found = eventually(back, BOUND_SECONDS, f"{kind} {name} comes back")
     figure(f"deleted {kind} back after", time.monotonic() - begun, "s", goal=GOAL_SECONDS)
     assert found["metadata"]["labels"] == before["metadata"]["labels"]
     bystander.wait_ready("bystander")
 
 
-@pytest.mark.parametrize(
-    ("kind", "name", "change"), CHANGES, ids=["replicas", "pod template", "route label"]
-)
+@pytest.mark.parametrize(("kind", "name", "change"), CHANGES, ids=["replicas", "pod template", "route label"])
 def test_a_changed_field_is_put_back(
     bystander: Namespace, figure: Figures, kind: str, name: str, change: Object
 ) -> None:
     before = _part(bystander.get(kind, name), change)
     bystander.patch(kind, name, change)
     begun = time.monotonic()
-    until(lambda: _part(bystander.get(kind, name), change) == before, BOUND_SECONDS, f"{kind} {name} is put right")
+    eventually(lambda: _part(bystander.get(kind, name), change) == before, BOUND_SECONDS, f"{kind} {name} is put right")
     figure(f"changed {kind} put right after", time.monotonic() - begun, "s", goal=GOAL_SECONDS)
     bystander.wait_ready("bystander")
 
 
 def test_deleted_secrets_come_back_with_the_same_bytes(bystander: Namespace, figure: Figures) -> None:
     before = secrets(bystander, "bystander")
-    assert set(before) == {"qwen3vl-internal", "qwen3vl-keys", "qwen3vl-robot-keys", model_keys(bystander, "bystander")}
+    assert set(before) == {*SHARED_SECRETS, model_keys(bystander, "bystander")}
     for name in before:
         bystander.delete("secrets", name)
     begun = time.monotonic()
-    until(lambda: secrets(bystander, "bystander") == before, 3 * SECRET_SECONDS, "all Secrets are back")
+    eventually(lambda: secrets(bystander, "bystander") == before, 3 * SECRET_SECONDS, "all Secrets are back")
     figure("deleted Secrets back after", time.monotonic() - begun, "s", goal=SECRET_SECONDS)
     bystander.wait_ready("bystander")
 
@@ -75,6 +74,6 @@ def test_a_changed_derived_key_is_put_back(bystander: Namespace, figure: Figures
     before, name = secrets(bystander, "bystander"), model_keys(bystander, "bystander")
     bystander.patch("secrets", name, {"data": {"bystander.engine": "b3RoZXI="}})
     begun = time.monotonic()
-    until(lambda: secrets(bystander, "bystander") == before, 3 * SECRET_SECONDS, f"{name} is put right")
+    eventually(lambda: secrets(bystander, "bystander") == before, 3 * SECRET_SECONDS, f"{name} is put right")
     figure("changed derived key put right after", time.monotonic() - begun, "s", goal=SECRET_SECONDS)
     bystander.wait_ready("bystander")
