@@ -3,10 +3,10 @@
 import time
 
 import pytest
-from tests.e2e.cluster import Namespace, Object
-from tests.e2e.release import SHARED_SECRETS, model_keys, secrets
+from tests.support.cluster import Namespace, Object
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import SHARED_SECRETS, model_keys, secrets
 
 GOAL_SECONDS = 2
 BOUND_SECONDS = 10

@@ -2,10 +2,10 @@
 
 import time
 
-from tests.e2e.cluster import Namespace, Object
-from tests.e2e.release import Release, secrets, values
+from tests.support.cluster import Namespace, Object
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import Release, secrets, values
 
 
 def _engine_pods(namespace: Namespace) -> dict[str, Object]:

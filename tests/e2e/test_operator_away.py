@@ -4,10 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.e2e.cluster import Namespace
-from tests.e2e.release import SHARED_SECRETS, model_keys, secrets, simulator_model
+from tests.support.cluster import Namespace
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import SHARED_SECRETS, model_keys, secrets, simulator_model
 
 KINDS = ("visionmodels", "statefulsets", "deployments", "services", "persistentvolumeclaims")
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.cluster import Api, Namespace, kubectl, namespace
-from tests.e2e.release import Release, secrets, simulator_model, values
+from tests.support.cluster import Api, Namespace, kubectl, namespace
 from tests.support.polling import eventually
+from tests.support.release import Release, secrets, simulator_model, values
 
 KUBERNETES_OWN = {"configmaps/kube-root-ca.crt", "serviceaccounts/default"}
 """What every namespace has."""

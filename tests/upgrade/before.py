@@ -6,9 +6,9 @@ import sys
 import tarfile
 from pathlib import Path
 
-from tests.e2e.cluster import ROOT, Object
+from tests.support.cluster import ROOT, Object
 
-COMMIT = "93406eb4"
+COMMIT = "93406eb69a7e"
 TAG = "before"
 """Of its images; the present ones have `dev`."""
 IMAGES = ("operator", "server", "vln")

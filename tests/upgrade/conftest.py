@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.cluster import Api, Object, namespace, proxy
-from tests.e2e.release import Client
-from tests.e2e.walk import STANDING, Walk
+from tests.support.cluster import Api, Object, namespace, proxy
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import Client
+from tests.support.walk import STANDING, Walk
 from tests.upgrade import before as release_before
 from tests.upgrade.pods import History
 from tests.upgrade.stage import Stage

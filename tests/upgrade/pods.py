@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from tests.e2e.cluster import Api, Object, is_ready
+from tests.support.cluster import Api, Object, is_ready
 
 PAUSE_SECONDS = 0.1
 PATH = "/api/v1/pods?labelSelector=app.kubernetes.io%2Fcomponent+in+%28engine%2Cvln%29"

@@ -5,10 +5,10 @@ import secrets as random
 from dataclasses import dataclass
 from typing import Any
 
-from tests.e2e.cluster import Namespace, Object
-from tests.e2e.release import SHARED_SECRETS, model_keys, simulator_model
-from tests.e2e.walk import RED, Walk
+from tests.support.cluster import Namespace, Object
 from tests.support.polling import eventually
+from tests.support.release import SHARED_SECRETS, model_keys, simulator_model
+from tests.support.walk import RED, Walk
 from tests.upgrade.pods import Pod, look
 
 Secrets = dict[str, dict[str, str]]

@@ -1,8 +1,8 @@
 """From the release before to the present one while models serve and a robot walks: what changes, and what must not."""
 
-from tests.e2e.cluster import Object
-from tests.e2e.release import Client
-from tests.e2e.walk import STANDING, well_done
+from tests.support.cluster import Object
+from tests.support.release import Client
+from tests.support.walk import STANDING, well_done
 from tests.upgrade.conftest import Upgraded
 from tests.upgrade.pods import runs
 from tests.upgrade.stage import Secrets, contents, expected, versions

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.e2e.cluster import HELM, Namespace, Object, run
-from tests.e2e.release import CHART, RELEASE
+from tests.support.cluster import HELM, Namespace, Object, run
+from tests.support.release import CHART, RELEASE
 from tests.upgrade.before import IMAGES
 
 DEPLOYMENTS = ("qwen3vl-operator", "qwen3vl-gateway")

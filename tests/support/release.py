@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run
+from tests.support.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run
 from tests.support.polling import eventually
 
 CHART = ROOT / "charts/qwen3vl"

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.cluster import Namespace, Object
-from tests.e2e.release import restricted_pod
+from tests.support.cluster import Namespace, Object
 from tests.support.polling import eventually
+from tests.support.release import restricted_pod
 
 MODEL = "simulator"
 """The example's, which the fixture `release` installs."""
