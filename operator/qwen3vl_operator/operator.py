@@ -205,6 +205,8 @@ class Operator:
             *(one.run() for one in self.namespaces.by_name.values()),
             self.reader.run(),
         ]
+        for name in self.namespaces.by_name:
+            self.rollouts.expect(_place(name), asyncio.get_running_loop().time())
         self._tasks = [asyncio.create_task(part) for part in parts]
         watching = asyncio.create_task(self._watch(namespaces))
         self._tasks.append(watching)
@@ -297,6 +299,9 @@ class Operator:
             self.queue.add(key_of(model))
         for task in self.store.all(api.NAV_TASKS, namespace):
             self.queue.add(key_of(task))
+        if self.rollouts.looked_at(_place(namespace)):
+            for key in self.rollouts.next():
+                self.queue.add(key)
 
     async def _internal_secret(self, key: Key) -> float:
         before = self.internal.value
@@ -336,6 +341,11 @@ class Operator:
         if self.waiting_for is not None:
             return f"waiting for {self.waiting_for}"
         return None if self.namespaces.any_listed else self.namespaces.waiting()
+
+
+def _place(namespace: str) -> Key:
+    """A namespace among those that a rollout waits for."""
+    return Key(namespace, "", "Namespace")
 
 
 def _jitter() -> float:

@@ -104,6 +104,8 @@ class Reconciler:
     jitter: Callable[[], float] = field(default=lambda: 0.5)
     look_again_seconds: float = LOOK_AGAIN_SECONDS
     _failures: dict[Key, int] = field(default_factory=dict)
+    _without_keys: set[Key] = field(default_factory=set)
+    """Those of which nobody knows yet whether they are to be rolled out, for their keys are not written yet."""
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
@@ -125,13 +127,14 @@ class Reconciler:
             await self._tell(body, failed_pass(body, words, now=self.now()))
             raise
         finally:
-            if self.rollouts.looked_at(key):
+            if key not in self._without_keys and self.rollouts.looked_at(key):
                 self._pass_turn_on()
         return again
 
     def _gone(self, key: Key) -> None:
         self.vln_apis.end(*key[:2])
         self._failures.pop(key, None)
+        self._without_keys.discard(key)
         last = self.rollouts.looked_at(key)
         if self.rollouts.settled(key) or last:
             self._pass_turn_on()
@@ -239,6 +242,8 @@ class Reconciler:
             may_begin=lambda: self.rollouts.may_begin(key, model.precedence, now),
         )
         steps = plan(model, wanted, live, situation)
+        waits = any(step.outcome is Outcome.WAITING for step in steps)
+        (self._without_keys.add if waits else self._without_keys.discard)(key)
         if not any(step.outcome is Outcome.QUEUED or step.paced for step in steps):
             self.rollouts.withdrawn(key)
         results = [await self._carry_out(key, model, step) for step in steps]

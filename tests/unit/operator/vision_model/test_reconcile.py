@@ -569,3 +569,17 @@ def test_a_model_without_replicas_and_a_paused_one_never_queue(spec: Object) -> 
     world.look(Key("robots", "second"))
     assert image(world, "second") == ("1" if spec.get("paused") else "2")
     assert world.rollouts.next() == []
+
+
+def test_a_younger_model_does_not_overtake_one_whose_keys_are_not_written_yet() -> None:
+    world = _over(two_models())
+    world.upgrade()
+    for name in TWO:
+        world.rollouts.expect(Key("robots", name), 0)
+    world.look(Key("robots", "m"))
+    assert world.says("UpToDate") == ("False", "RollingOut"), "it waits for its keys"
+    world.keys()
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "1" and world.says("UpToDate", "second") == ("False", "UpgradeQueued")
+    world.look(Key("robots", "m"))
+    assert (image(world, "m"), image(world, "second")) == ("2", "1")

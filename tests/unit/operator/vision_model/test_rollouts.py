@@ -38,6 +38,16 @@ def test_a_model_that_cannot_be_looked_at_holds_up_nobody_for_long() -> None:
     assert turns.may_begin(B, ("2026", "b"), FIRST_LOOK_SECONDS + 1)
 
 
+def test_nobody_begins_before_each_namespace_is_listed() -> None:
+    turns, place = Rollouts(1), Key("robots", "", "Namespace")
+    turns.expect(place, 0)
+    assert not turns.may_begin(B, ("2026", "b"), 1), "an older one may be in it"
+    turns.expect(A, 1)
+    assert not turns.looked_at(place), "its models are known now, but not looked at"
+    assert not turns.may_begin(B, ("2026", "b"), 1)
+    assert turns.may_begin(A, ("2025", "a"), 2)
+
+
 def test_what_need_not_be_rolled_out_any_more_holds_up_nobody() -> None:
     turns = Rollouts(1)
     turns.may_begin(A, ("2025", "a"), 0)
