@@ -140,6 +140,8 @@ class FakeKube:
         if live is None:
             raise ApiError(404, "not found")
         _merge(live, copy.deepcopy(body))
+        for name in [name for name, value in (live.get("data") or {}).items() if value is None]:
+            del live["data"][name]
         live["metadata"]["resourceVersion"] = str(next(self._numbers))
         self._call(before=False)
         return copy.deepcopy(live)
@@ -178,7 +180,11 @@ class FakeKube:
         if live is None:
             live = self.put(resource, {**body, "metadata": dict(body["metadata"])})
         before = copy.deepcopy(live)
+        others = [owned for key, owned in self._applied.items() if key[0] == place and key[1] != manager]
+        kept = [_without(live, owned) for owned in others]
         _drop(live, self._applied.get((place, manager), {}), body)
+        for part in kept:
+            _merge(live, part)
         _merge(live, copy.deepcopy(body))
         self._applied[place, manager] = copy.deepcopy(body)
         if live.get("spec") != before.get("spec") and resource in (api.STATEFUL_SETS, api.DEPLOYMENTS):
@@ -194,6 +200,12 @@ def _merge(live: Object, wanted: Object) -> None:
             _merge(live[key], value)
         else:
             live[key] = value
+
+
+def _without(live: Object, owned: Object) -> Object:
+    """What of the live object another manager applied too, data alone."""
+    data = {name: live["data"][name] for name in owned.get("data") or {} if name in (live.get("data") or {})}
+    return {"data": data} if data else {}
 
 
 def _drop(live: Object, applied: Object, wanted: Object) -> None:
