@@ -113,8 +113,7 @@ def test_the_probe_fails_when_a_link_has_ended() -> None:
         one.links.serve("robots", "m")
         await one.check_workers()
         one.links._running["robots", "m"].cancel()
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
+        await asyncio.wait({one.links._running["robots", "m"]})
         with pytest.raises(kopf.PermanentError, match="1 workers"):
             await one.check_workers()
         await one.links.close()
