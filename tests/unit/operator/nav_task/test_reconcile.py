@@ -30,6 +30,8 @@ class Seen:
         self.state: Link = REACHABLE
         self.records: dict[str, Record] = {}
         self.refusals: dict[str, Refusal] = {}
+        self.stopping: set[str] = set()
+        self.errors: dict[str, str] = {}
         self.woken = 0
 
     def record(self, task_id: str) -> Record | None:
@@ -37,6 +39,12 @@ class Seen:
 
     def refusal(self, task_id: str, generation: int) -> Refusal | None:
         return self.refusals.get(task_id)
+
+    def is_stopping(self, task_id: str) -> bool:
+        return task_id in self.stopping
+
+    def call_error(self, task_id: str, generation: int) -> str:
+        return self.errors.get(task_id, "")
 
     def wake(self) -> None:
         self.woken += 1
@@ -266,6 +274,25 @@ def test_stopped_is_wanted_even_when_nothing_else_fits() -> None:
         setting = Setting(nav_body(state="Stopped", modelRef={"name": "unknown"}))
         await setting.look()
         assert (setting.want(), setting.status()["verdict"]) == (Intent.STOP, "Cancelled")
+
+    run(scenario())
+
+
+def test_a_stop_is_noted_also_where_only_the_status_knows_of_the_task() -> None:
+    """An operator that has just begun, and a VLN API that cannot be read: it may have the task."""
+
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        setting.body()["spec"]["state"] = "Stopped"
+        setting.links = SeenLinks()
+        assert setting.links.seen is not None
+        setting.links.seen.state, setting.links.seen.stopping = Link("Unknown"), {TASK_ID}
+        setting.reconciler = TaskReconciler(setting.kube, setting.links, lambda: setting.time)
+        await setting.look()
+        assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+        assert setting.status()["conditions"][2]["reason"] == "Stopping"
 
     run(scenario())
 
