@@ -65,9 +65,6 @@ class VlnSyncPool:
             self.book.forget_stops(*place)
             self._tell(place)
 
-    def stop(self, key: Key) -> None:
-        """temporary"""
-
     def _tell(self, place: tuple[str, str]) -> None:
         for key, _ in self.book.of_model(*place):
             self._notify(key)

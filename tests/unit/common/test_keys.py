@@ -51,7 +51,7 @@ def test_what_is_not_an_entry_is_refused_with_the_rule(text: str) -> None:
         parse_entry(text)
 
 
-def mount(folder, generation, **entries):
+def mount(folder: Path, generation: int, **entries: str) -> None:
     """The folder as the kubelet mounts a Secret: files are links by way of `..data`, which is swapped."""
     data = folder / f"..generation-{generation}"
     data.mkdir()
@@ -66,7 +66,9 @@ def mount(folder, generation, **entries):
             path.unlink()
 
 
-def test_with_a_prefix_only_its_entries_are_clients_named_by_the_rest(tmp_path, caplog):
+def test_with_a_prefix_only_its_entries_are_clients_named_by_the_rest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     keys = {"qwen.default": "key-1", "qwen.page.view": "key-2", "qwen-robot.default": "key-3", "robot": "key-4"}
     mount(tmp_path, 1, **keys, **{"qwen.": "key-5", "other.default": "three\nbad\nkeys"})
     ring = KeyRing(tmp_path, "qwen.")
@@ -79,7 +81,9 @@ def test_with_a_prefix_only_its_entries_are_clients_named_by_the_rest(tmp_path, 
     assert everything.client("key-3") == "qwen-robot.default"
 
 
-def test_a_mounted_folder_is_read_again_and_another_model_s_change_is_none(tmp_path, caplog):
+def test_a_mounted_folder_is_read_again_and_another_model_s_change_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     mount(tmp_path, 1, **{"m.default": "old", "other.default": "theirs"})
     ring = KeyRing(tmp_path, "m.")
     ring.reload()
