@@ -1,5 +1,6 @@
 """The order in which the parts of the test suite run, and the summary at their end. A failing part does not hide what
-the later ones have to say; the exit status is that of the whole."""
+the later ones have to say; the exit status is that of the whole. A part over its budget of minutes is told, not failed:
+how long it takes depends on the machine too."""
 
 import os
 import re
@@ -13,8 +14,33 @@ from pathlib import Path
 from types import FrameType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PARTS = ("lint", "unit", "integration", "e2e")
-UNIT_GOAL_SECONDS = 60
+BUDGET_MINUTES = {"lint": 4, "unit": 6, "integration": 20, "e2e": 20}
+"""The parts that run when none is named, in their order, and how long each may take."""
+UPGRADE_TESTS = "tests/upgrade"
+CLUSTER_PARTS = ("e2e", "upgrade")
+
+
+@dataclass(frozen=True)
+class OptIn:
+    """A part that runs only when it is named: what it does, how long it takes and what it leaves on the disk."""
+
+    does: str
+    minutes: int
+    disk: str
+
+    def sentence(self) -> str:
+        return f"It {self.does}; about {self.minutes} minutes, {self.disk} of disk."
+
+
+OPT_IN = {
+    "bench": OptIn("runs each bench once, small, and prints its line of JSON", 3, "no more than a few MB"),
+    "upgrade": OptIn(
+        "installs the release before into a local cluster, upgrades it while a model serves and a robot walks, and"
+        " compares what stayed",
+        20,
+        "about 10 GB (cluster and images of both versions)",
+    ),
+}
 CLOSING_LINE = re.compile(r"=+ (.*\b(?:passed|failed|error|errors|no tests ran|skipped|deselected)\b.*) =+")
 
 
@@ -29,20 +55,36 @@ class Result:
 
     def line(self) -> str:
         verdict = "ok" if self.status == 0 else "FAILED"
-        return f"{self.part:<12} {verdict:<7} {self.seconds:7.1f} s  {self.figure}"
+        budget = budget_minutes(self.part)
+        over = self.seconds / 60 - budget
+        late = f"OVER ITS BUDGET by {over:.1f} minutes; " if over > 0 else ""
+        return f"{self.part:<12} {verdict:<7} {_minutes(self.seconds, budget)}  {late}{self.figure}".rstrip()
+
+
+def budget_minutes(part: str) -> int:
+    """How long a part may take."""
+    return OPT_IN[part].minutes if part in OPT_IN else BUDGET_MINUTES[part]
+
+
+def _minutes(seconds: float, budget: int) -> str:
+    return f"{seconds / 60:5.1f} of {budget:2} minutes"
 
 
 def split(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Parts in their fixed order, and what goes to pytest.
 
     Raises:
-        ValueError: a part that does not exist.
+        ValueError: a part that does not exist, or has no tests yet.
     """
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     named, pytest = list(arguments[:cut]), list(arguments[cut + 1 :])
-    if unknown := set(named) - set(PARTS):
-        raise ValueError(f"no part {', '.join(sorted(unknown))}; there are: {' '.join(PARTS)}")
-    return [part for part in PARTS if part in named or not named], pytest
+    known = [*BUDGET_MINUTES, *OPT_IN]
+    if unknown := set(named) - set(known):
+        there = f"{' '.join(BUDGET_MINUTES)}, and when named: {' '.join(OPT_IN)}"
+        raise ValueError(f"no part {', '.join(sorted(unknown))}; there are: {there}")
+    if "upgrade" in named and not (ROOT / UPGRADE_TESTS).is_dir():
+        raise ValueError(f"the part upgrade needs the folder {UPGRADE_TESTS}, which this checkout does not have")
+    return [part for part in known if part in (named or BUDGET_MINUTES)], pytest
 
 
 def closing_line(text: str) -> str | None:
@@ -90,7 +132,9 @@ def _steps(part: str, arguments: Sequence[str]) -> list[list[str]]:
         return [["hack/lint"]]
     if part == "integration":
         return [["hack/cluster/build", "etcd", "kube-apiserver"], _pytest(part, arguments)]
-    if part == "e2e":
+    if part == "bench":
+        return [[sys.executable, "-P", "-m", "hack.devtools.benches"]]
+    if part in CLUSTER_PARTS:
         return [["hack/cluster/up"], ["hack/images"], _pytest(part, arguments)]
     return [_pytest(part, arguments)]
 
@@ -98,10 +142,12 @@ def _steps(part: str, arguments: Sequence[str]) -> list[list[str]]:
 def run_part(part: str, arguments: Sequence[str]) -> Result:
     """Run one part up to its first failing step."""
     _say(f"\n=== {part} " + "=" * (70 - len(part)))
+    if part in OPT_IN:
+        _say(OPT_IN[part].sentence())
     started = time.monotonic()
     status, figure = 0, ""
     # What was up stays up, but on a machine of continuous integration nothing is left.
-    take_down = part == "e2e" and (os.environ.get("CI") == "true" or not _cluster_is_up())
+    take_down = part in CLUSTER_PARTS and (os.environ.get("CI") == "true" or not _cluster_is_up())
     try:
         for command in _steps(part, arguments):
             status, figure = _run(command)
@@ -113,10 +159,7 @@ def run_part(part: str, arguments: Sequence[str]) -> Result:
             down, _ = _run(["hack/cluster/down"])
             if down != 0:
                 status, figure = status or down, f"{figure}; hack/cluster/down ended with {down}"
-    seconds = time.monotonic() - started
-    if part == "unit" and seconds > UNIT_GOAL_SECONDS:
-        figure += f" (goal: under {UNIT_GOAL_SECONDS} s)"
-    return Result(part, status, seconds, figure)
+    return Result(part, status, time.monotonic() - started, figure)
 
 
 def _cluster_is_up() -> bool:
@@ -134,7 +177,8 @@ def main(arguments: Sequence[str]) -> int:
     _say("\n=== summary " + "=" * 63)
     for result in results:
         _say(result.line())
-    _say(f"{'all parts':<20} {sum(result.seconds for result in results):7.1f} s")
+    seconds, budget = sum(result.seconds for result in results), sum(map(budget_minutes, parts))
+    _say(f"{'together':<20} {_minutes(seconds, budget)}")
     return int(any(result.status for result in results))
 
 

@@ -16,6 +16,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from hack.devtools.requirements import requirements
+
 from localkube import packages
 from localkube.layout import cache_dir
 from localkube.report import Failure, say, step
@@ -27,9 +29,9 @@ UNUSED_SECONDS = 24 * 3600.0
 """Another checkout may have other requirements and run by its environment at this moment."""
 
 
-def environment_hash(requirements: str, constraints: str, python: str) -> str:
-    """Hash of all that decides an environment's content; `python` names interpreter and version."""
-    return hashlib.sha256("\0".join((requirements, constraints, python)).encode()).hexdigest()[:16]
+def environment_hash(listed: str, constraints: str, python: str) -> str:
+    """Hash of all that decides what an environment contains: requirements, pins, interpreter with its version."""
+    return hashlib.sha256("\0".join((listed, constraints, python)).encode()).hexdigest()[:16]
 
 
 def stale(folder: Path, keep: str, now: float) -> list[Path]:
@@ -62,11 +64,10 @@ def ensure() -> Path:
     Raises:
         Failure: a package cannot be had.
     """
-    listing = [sys.executable, str(ROOT / "hack/requirements"), *EXTRAS]
-    requirements = subprocess.run(listing, capture_output=True, text=True, check=True).stdout
+    listed = "\n".join(requirements(EXTRAS)) + "\n"
     constraints = ROOT / "constraints.txt"
     interpreter = f"{Path(sys.executable).resolve()} {sys.version}"
-    name = environment_hash(requirements, constraints.read_text(), interpreter)
+    name = environment_hash(listed, constraints.read_text(), interpreter)
     folder = cache_dir() / "venv"
     folder.mkdir(parents=True, exist_ok=True)
     python = folder / name / "bin" / "python"
@@ -75,14 +76,14 @@ def ensure() -> Path:
         return python
     with _locked(folder / "lock"):
         if not (folder / name / MARKER).exists():
-            _build(folder / name, requirements, constraints)
+            _build(folder / name, listed, constraints)
         for old in stale(folder, name, time.time()):
             say(f"removing the old environment {old.name}")
             shutil.rmtree(old)
     return python
 
 
-def _build(target: Path, requirements: str, constraints: Path) -> None:
+def _build(target: Path, listed: str, constraints: Path) -> None:
     shutil.rmtree(target, ignore_errors=True)
     if importlib.util.find_spec("ensurepip") is None:
         # Debian ships it apart; by this file its own package is known to be there.
@@ -90,10 +91,10 @@ def _build(target: Path, requirements: str, constraints: Path) -> None:
         packages.ensure({ensurepip: "python3-venv"})
     with step(f"making the Python environment {target}"):
         _run([sys.executable, "-m", "venv", str(target)], "install Python's venv module (Debian: python3-venv)")
-        listed = target / "requirements.txt"
-        listed.write_text(requirements)
+        listing = target / "requirements.txt"
+        listing.write_text(listed)
         install = [str(target / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-        install += ["--requirement", str(listed), "--constraint", str(constraints)]
+        install += ["--requirement", str(listing), "--constraint", str(constraints)]
         _run(install, "is a package index reachable? pip's own settings (pip.conf, PIP_*) are honoured; run it again")
         (target / MARKER).touch()
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-REQUIREMENTS = ("pyproject.toml", "constraints.txt", "hack/requirements", "LICENSE")
+REQUIREMENTS = ("pyproject.toml", "constraints.txt", "hack/devtools/requirements.py", "LICENSE")
 IGNORED = ("__pycache__", ".mypy_cache", ".ruff_cache")
 # Equal content gives equal layers in every clone, whatever time git wrote its files at.
 CONTEXT_MTIME = 1_735_689_600

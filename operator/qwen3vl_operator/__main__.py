@@ -1,17 +1,18 @@
-"""`python -m qwen3vl_operator`: settings from the environment, then kopf until the pod is told to stop."""
+"""`python -m qwen3vl_operator`: options from the environment, then the operator until the pod is told to stop."""
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import os
+import signal
 import sys
 
-import kopf
-
 from qwen3vl_common.logs import configure
-from qwen3vl_operator.watch import VLN_URL, Operator
-
-HEALTH_ENDPOINT = "http://0.0.0.0:8080/healthz"
+from qwen3vl_operator.operator import VLN_URL, Operator, Options
+from qwen3vl_operator.vision_model.desired import Settings
+from qwen3vl_operator.vision_model.reconcile import LOOK_AGAIN_SECONDS
+from qwen3vl_operator.watch import watch
 
 
 def _required(name: str) -> str:
@@ -21,45 +22,62 @@ def _required(name: str) -> str:
     return value
 
 
+def _number(name: str, default: float) -> float:
+    text = os.environ.get(name, "").strip()
+    try:
+        return float(text) if text else default
+    except ValueError:
+        sys.exit(f"environment variable {name} is {text!r}, which is no number")
+
+
 def _now() -> str:
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def operator_from_environment() -> Operator:
-    """The operator as the chart configures it (docs/development.md names the variables)."""
+def options_from_environment() -> Options:
+    """The options as the chart gives them (docs/development.md names the variables)."""
     release_namespace = _required("QWEN3VL_RELEASE_NAMESPACE")
     listed = os.environ.get("QWEN3VL_NAMESPACES") or release_namespace
-    return Operator(
-        namespaces=tuple(sorted({name.strip() for name in listed.split(",") if name.strip()})),
-        release_namespace=release_namespace,
+    settings = Settings(
         server_image=_required("QWEN3VL_SERVER_IMAGE"),
         server_image_pull_policy=os.environ.get("QWEN3VL_SERVER_IMAGE_PULL_POLICY") or "IfNotPresent",
         vln_image=_required("QWEN3VL_VLN_IMAGE"),
         vln_image_pull_policy=os.environ.get("QWEN3VL_VLN_IMAGE_PULL_POLICY") or "IfNotPresent",
         gateway_url=_required("QWEN3VL_GATEWAY_URL"),
-        owner_deployment=os.environ.get("QWEN3VL_OWNER_DEPLOYMENT") or None,
-        now=_now,
+        image_registry=os.environ.get("QWEN3VL_IMAGE_REGISTRY", "").strip(),
+    )
+    return Options(
+        namespaces=tuple(sorted({name.strip() for name in listed.split(",") if name.strip()})),
+        release_namespace=release_namespace,
+        settings=settings,
+        user_keys_secret=os.environ.get("QWEN3VL_USER_KEYS_SECRET", "").strip(),
+        max_concurrent_upgrades=max(1, int(_number("QWEN3VL_UPGRADE_MAX_CONCURRENT", 1))),
         vln_url=os.environ.get("QWEN3VL_VLN_URL") or VLN_URL,
+        look_again_seconds=_number("QWEN3VL_LOOK_AGAIN_SECONDS", LOOK_AGAIN_SECONDS),
+        health_port=int(_number("QWEN3VL_HEALTH_PORT", 8080)),
+        metrics_port=int(_number("QWEN3VL_METRICS_PORT", 9090)),
     )
 
 
+async def _run(operator: Operator) -> None:
+    running = asyncio.create_task(operator.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, running.cancel)
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
 def main() -> None:
-    """Run until SIGTERM; exit 1 with one clear line when the operator cannot start."""
+    """Run until SIGTERM; exit 1 with one clear line when the operator cannot go on."""
     configure(os.environ.get("QWEN3VL_LOG_LEVEL") or "info")
     logging.getLogger("kopf").setLevel(logging.WARNING)
-    operator = operator_from_environment()
+    operator = Operator(options_from_environment(), now=_now, watch=watch)
     try:
-        asyncio.run(
-            kopf.operator(
-                registry=operator.registry(),
-                namespaces=list(operator.namespaces),
-                standalone=True,
-                liveness_endpoint=os.environ.get("QWEN3VL_HEALTH_ENDPOINT") or HEALTH_ENDPOINT,
-            )
-        )
+        asyncio.run(_run(operator))
     except Exception as error:  # noqa: BLE001 - the process ends
         # kopf has logged it already, with its traceback where that helps.
-        sys.exit(f"the operator cannot start: {operator.fatal}" if operator.fatal else f"the operator ends: {error}")
+        sys.exit(f"the operator ends: {error}")
 
 
 if __name__ == "__main__":

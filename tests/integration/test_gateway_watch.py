@@ -26,7 +26,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiServer]:
 async def directory(server: ApiServer) -> AsyncIterator[Directory]:
     """A directory that a watch of the namespaces one and two keeps."""
     configuration = client.Configuration()
-    await config.load_kube_config(str(server.kubeconfig), client_configuration=configuration)
+    loaded = config.load_kube_config(str(server.kubeconfig), client_configuration=configuration)  # type: ignore[no-untyped-call]  # untyped library
+    await loaded
     found = Directory()
     watching = asyncio.create_task(SliceWatch(configuration, ("one", "two"), found).run())
     try:

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .load import KEY
 from .running import quantile, request, usage
@@ -70,7 +71,7 @@ def scrapes(bench: Bench) -> Iterator[None]:
         thread.join(6)
 
 
-def watched(bench: Bench, count: int) -> dict:
+def watched(bench: Bench, count: int) -> dict[str, Any]:
     """A step alone and the same with viewers, scrapes and a slow model, one after the other."""
     plain = measure(bench, count, "random")
     ids = bench.create(count)
@@ -97,12 +98,12 @@ def watched(bench: Bench, count: int) -> dict:
     }
 
 
-def rest(bench: Bench, seconds: float) -> dict:
+def rest(bench: Bench, seconds: float) -> dict[str, Any]:
     """The older protocol: base64 in JSON by POST, 30 a second on one connection; beside an echo of the same bodies."""
     task = bench.create(1)[0]
     pictures = [base64.b64encode(path.read_bytes()).decode() for path in sorted(Path(bench.pictures).iterdir())]
     bodies = [json.dumps({"task_id": task, "frame": picture}).encode() for picture in pictures]
-    figures = {"requests": 0}
+    figures: dict[str, Any] = {"requests": 0}
     for name, port in (("echo_", bench.echo_port), ("", bench.port)):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         headers = HEADERS | {"Content-Type": "application/json"}
@@ -126,7 +127,7 @@ def rest(bench: Bench, seconds: float) -> dict:
     return figures
 
 
-def memory(bench: Bench, minutes: float, count: int) -> dict:
+def memory(bench: Bench, minutes: float, count: int) -> dict[str, Any]:
     """Resident memory under load over time, sampled; flat when the last third is no higher than the one before."""
     ids = bench.create(count)
     samples: list[tuple[float, float, float]] = []
@@ -165,7 +166,7 @@ def memory(bench: Bench, minutes: float, count: int) -> dict:
     }
 
 
-def churn(bench: Bench, count: int) -> dict:
+def churn(bench: Bench, count: int) -> dict[str, Any]:
     """Tasks made, driven for a frame and stopped: what they leave in memory, per process and task."""
     picture = base64.b64encode(next(iter(sorted(Path(bench.pictures).iterdir()))).read_bytes()).decode()
 

@@ -10,11 +10,12 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .load import KEY
 
-ROOT = Path(__file__).resolve().parent.parent.parent.parent
-PACKAGES = [str(ROOT / part) for part in ("images/common", "images/vln", "client", "hack/world")]
+COMMAND = ("-m", "hack.bench.vlnbench")
+"""The bench itself, as python's arguments: its other processes are the same program."""
 
 
 def free_port() -> int:
@@ -40,9 +41,7 @@ def wait_for(port: int, path: str | None = None) -> None:
 @contextlib.contextmanager
 def process(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of the bench, ended with it."""
-    path = os.pathsep.join(filter(None, [*PACKAGES, os.environ.get("PYTHONPATH")]))
-    variables = os.environ | {"PYTHONPATH": path} | environment
-    child = subprocess.Popen([sys.executable, *arguments], env=variables)
+    child = subprocess.Popen([sys.executable, "-P", *arguments], env=os.environ | environment)
     try:
         yield child
     finally:
@@ -54,12 +53,13 @@ def process(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[b
             child.wait()
 
 
-def request(port: int, path: str, body: object = None) -> dict:
+def request(port: int, path: str, body: object = None) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
     ask = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
     with urllib.request.urlopen(ask, timeout=10) as answer:
-        return json.load(answer)
+        found: dict[str, Any] = json.load(answer)
+    return found
 
 
 def usage(pid: int) -> tuple[float, float]:

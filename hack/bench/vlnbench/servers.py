@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import cast
 
 ANSWER = '{"reached_goal": false, "waypoints": [{"dx": 0.5, "dy": 0.0, "dtheta": 0.1}], "action": "forward"}'
 STREAM_PIECES = 4
@@ -10,7 +11,7 @@ STREAM_PIECES = 4
 def events() -> list[bytes]:
     """The answer as an engine streams it, in a few pieces."""
     size = -(-len(ANSWER) // STREAM_PIECES)
-    deltas = [
+    deltas: list[dict[str, object]] = [
         {"delta": {"content": ANSWER[at : at + size]}, "finish_reason": None} for at in range(0, len(ANSWER), size)
     ]
     deltas.append({"delta": {}, "finish_reason": "stop"})
@@ -29,7 +30,7 @@ def serve_model(port: int, seconds: float) -> None:
 
     class Model(asyncio.Protocol):
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            self.transport, self.head, self.left = transport, b"", 0
+            self.transport, self.head, self.left = cast(asyncio.Transport, transport), b"", 0
 
         def data_received(self, data: bytes) -> None:
             if not self.left:
@@ -66,10 +67,11 @@ def serve_model(port: int, seconds: float) -> None:
 def serve_echo(port: int) -> None:
     """The least that the same server stack can do: something of an answer's size for every frame."""
     import uvicorn
+    from starlette.types import Receive, Scope, Send
 
     answer = json.dumps({"task_id": "echo", "filler": "x" * 500})
 
-    async def app(scope, receive, send) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             while (await receive()).get("more_body"):
                 pass

@@ -6,8 +6,9 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from typing import Any
 
-from .running import child_of, quantile, request, usage
+from .running import COMMAND, child_of, quantile, request, usage
 
 MOST_LAG_MS = 0.5
 KEY_FRAME_SECONDS = 0.9
@@ -19,14 +20,12 @@ class Bench:
 
     Attributes:
         options: of the command line.
-        script: the command itself, which is also the load generator.
         port, echo_port, model_port: of the servers.
         pictures: folder of JPEGs to send.
         server: process id of the VLN API's edge.
     """
 
     options: argparse.Namespace
-    script: str
     port: int
     echo_port: int
     model_port: int
@@ -42,7 +41,7 @@ class Bench:
         """Let the model take so long."""
         request(self.model_port, f"/slow/{seconds}")
 
-    def load(self, port: int, paths: list[str], phase: str) -> dict:
+    def load(self, port: int, paths: list[str], phase: str) -> dict[str, Any]:
         """The raw figures of the load generator."""
         options = self.options
         seconds = max(options.seconds, options.min_answers / (len(paths) * options.hz))
@@ -50,14 +49,15 @@ class Bench:
         print(f"{what}, {len(paths)} robots, {phase}: {seconds:.0f} s", file=sys.stderr, flush=True)
         arguments = ["--load", "--port", str(port), "--paths", ",".join(paths), "--hz", str(options.hz)]
         arguments += ["--seconds", str(seconds), "--phase", phase, "--pictures", self.pictures]
-        done = subprocess.run([sys.executable, self.script, *arguments], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, "-P", *COMMAND, *arguments], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
-        return json.loads(done.stdout)
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
 
     def create(self, count: int) -> list[str]:
         """New tasks, which drive a valid plan as long as the model gives one."""
-        config: dict = {
+        config: dict[str, Any] = {
             "keyframes": {"maxIntervalSeconds": KEY_FRAME_SECONDS},
             "limits": {"blindMeters": 10, "maxSteps": 100000, "timeoutSeconds": 86400},
         }
@@ -72,7 +72,7 @@ class Bench:
             request(self.port, f"/vln/task/{each}/stop", {})
 
 
-def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) -> dict:
+def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) -> dict[str, Any]:
     """The figures of one step.
 
     Args:
@@ -118,6 +118,6 @@ def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) 
     }
 
 
-def is_valid(step: dict) -> bool:
+def is_valid(step: dict[str, Any]) -> bool:
     """Whether a step says anything: on time, without errors, by plans that were driven."""
     return not (step["errors"] or step["void"] or step["moving_share"] < 0.5 or step["plans_per_second_per_robot"] < 1)

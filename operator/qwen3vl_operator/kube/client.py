@@ -1,57 +1,43 @@
 """The Kubernetes API with plain objects: get, list, apply, delete. The only module that knows the API client."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import aiohttp
 from kubernetes.aio import client, config
 
 from qwen3vl_operator import names
+from qwen3vl_operator.kube.calls import Call
+from qwen3vl_operator.kube.resources import Object, Resource
 
-Object = dict[str, Any]
-REQUEST_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Resource:
-    """One kind of object and where the API serves it."""
-
-    api_version: str
-    kind: str
-    plural: str
-
-    def path(self, namespace: str, name: str = "", subresource: str = "") -> str:
-        root = f"/apis/{self.api_version}" if "/" in self.api_version else f"/api/{self.api_version}"
-        parts = (root, "namespaces", namespace, self.plural, name, subresource)
-        return "/".join(part for part in parts if part)
-
-
-VISION_MODELS = Resource(names.API_VERSION, names.KIND, names.PLURAL)
-NAV_TASKS = Resource(names.API_VERSION, names.NAV_TASK_KIND, names.NAV_TASK_PLURAL)
-STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets")
-DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
-AUTOSCALERS = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
-SERVICES = Resource("v1", "Service", "services")
-CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
-SECRETS = Resource("v1", "Secret", "secrets")
-PODS = Resource("v1", "Pod", "pods")
-EVENTS = Resource("v1", "Event", "events")
-SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
-CHILDREN = (STATEFUL_SETS, DEPLOYMENTS, AUTOSCALERS, SERVICES, CLAIMS, SECRETS)
+CALL_SECONDS = 10.0
+"""A call that takes longer has failed: one object that hangs the apiserver holds a worker no longer than that."""
+PAGE_SIZE = 500
 
 
 class ApiError(Exception):
-    """The apiserver said no. `status` is its HTTP status, the message its own words."""
+    """The apiserver said no, or nothing. `status` is its HTTP status (0: no answer came), the message its own words."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
         self.status = status
 
 
+@dataclass(frozen=True)
+class Listing:
+    """All objects of one kind and namespace at one moment. `version`: the list's resourceVersion."""
+
+    objects: list[Object]
+    version: str
+
+
 class Kube(Protocol):
-    """What reconciling needs of an API."""
+    """What the operator needs of an API. Every call raises `ApiError`."""
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         """The object, or None when there is none."""
@@ -59,27 +45,40 @@ class Kube(Protocol):
     async def list(self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         """Objects that match the selectors."""
 
+    async def snapshot(self, resource: Resource, namespace: str, *, labels: str = "") -> Listing:
+        """All objects that match, read page by page, and the version of the list."""
+
+    async def is_readable(self, resource: Resource, namespace: str) -> None:
+        """A LIST of one object at most; raises when it is refused."""
+
     async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
         """Create the object; False when one of that name is there."""
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
-        """Server-side apply with force; the object as it is then."""
+    async def apply(self, resource: Resource, body: Object, *, manager: str = "", force: bool = True) -> Object:
+        """Server-side apply; the object as it is then. `manager`: another field manager than the operator's own."""
 
-    async def apply_status(self, resource: Resource, body: Object) -> None:
-        """Server-side apply of the status subresource."""
+    async def apply_status(self, resource: Resource, body: Object) -> Object:
+        """Server-side apply of the status subresource; the object as it is then."""
 
-    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
-        """Remove the parts at these JSON pointers, in this order."""
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        """JSON merge patch; the object as it is then."""
+
+    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
+        """Remove the parts at these JSON pointers, in this order; the object as it is then."""
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Delete exactly this object; nothing happens when it is gone or another has its name."""
 
 
 class HttpKube:
-    """A `Kube` over HTTP by the official asynchronous client."""
+    """A `Kube` over HTTP by the official asynchronous client.
 
-    def __init__(self, api: client.ApiClient) -> None:
-        self._api = api
+    Args:
+        on_call: told each request that has ended; must not raise.
+    """
+
+    def __init__(self, api: client.ApiClient, on_call: Callable[[Call], None] | None = None) -> None:
+        self._api, self._on_call = api, on_call
 
     async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         try:
@@ -93,7 +92,31 @@ class HttpKube:
     async def list(self, resource: Resource, namespace: str, *, labels: str = "", fields: str = "") -> list[Object]:
         query = {"labelSelector": labels, "fieldSelector": fields}
         answer = await self._call("GET", resource.path(namespace), query=query)
-        return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in answer["items"]]
+        return _items(resource, answer)
+
+    async def snapshot(self, resource: Resource, namespace: str, *, labels: str = "") -> Listing:
+        objects: list[Object] = []
+        query = {"labelSelector": labels, "limit": str(PAGE_SIZE), "continue": ""}
+        while True:
+            answer = await self._call("GET", resource.path(namespace), query=query)
+            objects += _items(resource, answer)
+            metadata = answer["metadata"]
+            query["continue"] = metadata.get("continue", "")
+            if not query["continue"]:
+                return Listing(objects, metadata["resourceVersion"])
+
+    async def is_readable(self, resource: Resource, namespace: str) -> None:
+        await self._call("GET", resource.path(namespace), query={"limit": "1"})
+
+    async def serves(self, resource: Resource) -> bool:
+        """Whether the API knows the kind: for ours, whether the CustomResourceDefinition is there."""
+        try:
+            answer = await self._call("GET", f"/apis/{resource.api_version}")
+        except ApiError as error:
+            if error.status == 404:
+                return False
+            raise
+        return any(one["name"] == resource.plural for one in answer.get("resources") or [])
 
     async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
         try:
@@ -104,25 +127,32 @@ class HttpKube:
             raise
         return True
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
-        return await self._apply(resource, body, "", names.FIELD_MANAGER)
+    async def apply(self, resource: Resource, body: Object, *, manager: str = "", force: bool = True) -> Object:
+        return await self._apply(resource, body, "", manager or names.FIELD_MANAGER, force=force)
 
-    async def apply_status(self, resource: Resource, body: Object) -> None:
-        await self._apply(resource, body, "status", names.STATUS_FIELD_MANAGER)
+    async def apply_status(self, resource: Resource, body: Object) -> Object:
+        return await self._apply(resource, body, "status", names.STATUS_FIELD_MANAGER, force=True)
 
-    async def _apply(self, resource: Resource, body: Object, subresource: str, manager: str) -> Object:
+    async def _apply(self, resource: Resource, body: Object, subresource: str, manager: str, *, force: bool) -> Object:
         metadata = body["metadata"]
         path = resource.path(metadata["namespace"], metadata["name"], subresource)
-        query = {"fieldManager": manager, "force": "true"}
-        applied: Object = await self._call(
-            "PATCH", path, query=query, body=body, content_type="application/apply-patch+yaml"
-        )
+        query = {"fieldManager": manager, "force": "true" if force else "false"}
+        patch = "application/apply-patch+yaml"
+        applied: Object = await self._call("PATCH", path, query=query, body=body, content_type=patch)
         return applied
 
-    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        path = resource.path(namespace, name)
+        patch = "application/merge-patch+json"
+        patched: Object = await self._call("PATCH", path, body=body, content_type=patch)
+        return patched
+
+    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
         operations: list[Object] = [{"op": "remove", "path": pointer} for pointer in pointers]
         path = resource.path(namespace, name)
-        await self._call("PATCH", path, body=operations, content_type="application/json-patch+json")
+        patch = "application/json-patch+json"
+        left: Object = await self._call("PATCH", path, body=operations, content_type=patch)
+        return left
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
@@ -142,16 +172,49 @@ class HttpKube:
         body: Object | Sequence[Object] | None = None,
         content_type: str = "application/json",
     ) -> Any:
-        parameters = [(name, value) for name, value in (query or {}).items() if value]
+        began, status = time.monotonic(), 0
+        try:
+            status, content = await self._answer(method, path, query or {}, body, content_type)
+        finally:
+            if self._on_call is not None:
+                self._on_call(Call(method, path, content_type, status, time.monotonic() - began))
+        if status >= 400:
+            raise ApiError(status, _words(content))
+        try:
+            return json.loads(content)
+        except ValueError:
+            raise ApiError(0, "the apiserver's answer is no JSON") from None
+
+    async def _answer(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, str],
+        body: Object | Sequence[Object] | None,
+        content_type: str,
+    ) -> tuple[int, bytes]:
+        parameters = [(name, value) for name, value in query.items() if value]
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        request = await self._api.param_serialize(
-            method, path, query_params=parameters, header_params=headers, body=body, auth_settings=["BearerToken"]
-        )
-        response = await self._api.call_api(*request, _request_timeout=REQUEST_SECONDS)
-        content = await response.read()  # type: ignore[no-untyped-call]  # untyped library
-        if response.status >= 400:
-            raise ApiError(response.status, _words(content))
-        return json.loads(content)
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                request = await self._api.param_serialize(
+                    method,
+                    path,
+                    query_params=parameters,
+                    header_params=headers,
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                response = await self._api.call_api(*request, _request_timeout=CALL_SECONDS)
+                return response.status, await response.read()  # type: ignore[no-untyped-call]  # untyped library
+        except TimeoutError:
+            raise ApiError(0, f"no answer of the apiserver within {CALL_SECONDS:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise ApiError(0, f"no answer of the apiserver: {error or type(error).__name__}"[:2000]) from None
+
+
+def _items(resource: Resource, answer: Object) -> list[Object]:
+    return [{"apiVersion": resource.api_version, "kind": resource.kind, **item} for item in answer["items"]]
 
 
 def _words(body: bytes | str | None) -> str:
@@ -164,7 +227,7 @@ def _words(body: bytes | str | None) -> str:
 
 
 @asynccontextmanager
-async def connect() -> AsyncIterator[HttpKube]:
+async def connect(on_call: Callable[[Call], None] | None = None) -> AsyncIterator[HttpKube]:
     """A client for the cluster this runs in, else for the kubeconfig's current context."""
     configuration = client.Configuration()
     try:
@@ -172,4 +235,4 @@ async def connect() -> AsyncIterator[HttpKube]:
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
     async with client.ApiClient(configuration) as api:
-        yield HttpKube(api)
+        yield HttpKube(api, on_call)

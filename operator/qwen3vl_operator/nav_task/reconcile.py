@@ -1,4 +1,5 @@
-"""One level-triggered pass over one NavTask: read, note what is wanted, tell what is seen. It asks no VLN API."""
+"""One level-triggered pass over one NavTask: note what is wanted, tell what is seen. It asks no VLN API, and the
+apiserver only to write."""
 
 import asyncio
 import datetime
@@ -9,11 +10,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from qwen3vl_operator import names
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import ApiError, Kube, Object
+from qwen3vl_operator import indexes, names
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.readable import readable
+from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
 from qwen3vl_operator.nav_task.record import Resume
 from qwen3vl_operator.nav_task.spec import NavTask, parse_task
@@ -32,26 +35,30 @@ log = logging.getLogger(__name__)
 LOOK_AGAIN_SECONDS = 600.0
 LOOK_SOON_SECONDS = 20.0
 """While a task is not accepted: what it waits for may have no event."""
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
 class TaskReconciler:
-    """Reconciles NavTasks by one API.
+    """Reconciles NavTasks by one store and one API.
 
     Attributes:
+        suspect: told the namespace of a call that was forbidden.
         links: observations of the VLN APIs, and the book in which what is wanted is noted for them.
         now: the present time in RFC 3339, for transition times and for the end of a finished task.
     """
 
     kube: Kube
+    store: Store
     links: VlnSyncPool
     now: Callable[[], str]
+    suspect: Callable[[str], None]
     jitter: Callable[[], float] = field(default=lambda: 0.5)
     pace: WriteLimiter = field(default_factory=WriteLimiter)
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the task's status up to date; seconds until the next look, None when it is gone."""
-        body = await self.kube.get(api.NAV_TASKS, key.namespace, key.name)
+        body = self.store.get(api.NAV_TASKS, key.namespace, key.name)
         if body is None or "deletionTimestamp" in body["metadata"]:
             self._gone(key)
             return None
@@ -62,10 +69,9 @@ class TaskReconciler:
         except ValidationError as error:
             self._note(key, body, Intent.LEAVE)
             return await self._tell(key, body, invalid_task(body, readable(error), now=self.now()), LOOK_AGAIN_SECONDS)
-        model = await self.kube.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
-        busy = await self._holder(key, task, body)
-        # No await from here to the note: two tasks must not be given one robot.
-        busy = busy or self._holder_noted(key, task)
+        model = self.store.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
+        # No await up to the note: two tasks must not be given one robot.
+        busy = self._holder(key, task, body) or self._holder_noted(key, task)
         self._note(key, body, _want(task, model, busy), task)
         seen = self._see(task, model, busy)
         wanted = task_status(task, seen, previous=body.get("status") or {}, now=self.now())
@@ -94,17 +100,16 @@ class TaskReconciler:
         if self.links.book.put(key, entry) and (link := self.links.get(key.namespace, model)):
             link.wake()
 
-    async def _holder(self, key: Key, task: NavTask, body: Object) -> str | None:
+    def _holder(self, key: Key, task: NavTask, body: Object) -> str | None:
         """The unfinished NavTask of the namespace that has the robot: an older one, or one that was given it already.
 
         A task that was given its robot keeps it: its robot cannot be changed.
         """
         if _condition(body.get("status") or {}, "Accepted").get("status") == "True":
             return None
-        for other in sorted(await self.kube.list(api.NAV_TASKS, key.namespace), key=_precedence):
+        for other in sorted(self.store.find(indexes.ROBOT, (key.namespace, task.spec.robot)), key=_precedence):
             metadata, status = other["metadata"], other.get("status") or {}
-            same = (other.get("spec") or {}).get("robot") == task.spec.robot
-            if metadata["uid"] == task.uid or not same or is_finished(status) or "deletionTimestamp" in metadata:
+            if metadata["uid"] == task.uid or is_finished(status) or "deletionTimestamp" in metadata:
                 continue
             given = _condition(status, "Accepted").get("status") == "True"
             if given or _precedence(other) < task.precedence:
@@ -152,10 +157,14 @@ class TaskReconciler:
         metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
         told = {"apiVersion": names.API_VERSION, "kind": names.NAV_TASK_KIND, "metadata": metadata, "status": wanted}
         try:
-            await self.kube.apply_status(api.NAV_TASKS, told)
+            written = await self.kube.apply_status(api.NAV_TASKS, told)
         except ApiError as error:
+            if error.status == FORBIDDEN:
+                self.suspect(key.namespace)
             if error.status not in (404, 409):  # deleted meanwhile
                 raise
+        else:
+            self.store.put(api.NAV_TASKS, written, live=True)
         return again
 
 

@@ -53,6 +53,9 @@ class VlnSyncPool:
             self._running.pop(place).cancel()
             self._tell(place)
 
+    def stop(self, key: Key) -> None:
+        """temporary"""
+
     def _tell(self, place: tuple[str, str]) -> None:
         for key, _ in self.book.of_model(*place):
             self._notify(key)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from qwen3vl_operator.kube.notes import Note as Note
+
 Object = dict[str, Any]
 
 
@@ -42,19 +44,6 @@ class Result:
     outcome: Outcome
     status: int = 0
     message: str = ""
-
-
-@dataclass(frozen=True)
-class Note:
-    """One Kubernetes Event about an object, as somebody else wrote it.
-
-    Attributes:
-        time: RFC 3339 of its newest occurrence.
-    """
-
-    reason: str
-    message: str
-    time: str = ""
 
 
 @dataclass(frozen=True)

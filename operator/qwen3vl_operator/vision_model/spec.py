@@ -236,6 +236,10 @@ class Spec(Part):
         pattern=SERVED_NAME_PATTERN,
         description="The name that requests use; absent means the object's name.",
     )
+    paused: bool = Field(
+        default=False,
+        description="Nothing that belongs to the model is changed or deleted; the status says what differs.",
+    )
     source: Source | None = Field(default=None, description="Where the weights come from.")
     cache: Cache | None = Field(default=None, description="A volume for the engine's caches; absent: none is kept.")
     engine: Engine = Field(default=Engine(), description="The program that runs the model.")

@@ -1,7 +1,6 @@
 """What a VisionModel's status says: a pure function of the model and of what was observed."""
 
 import re
-from dataclasses import dataclass, field
 from typing import Any
 
 from qwen3vl_operator import names
@@ -9,45 +8,10 @@ from qwen3vl_operator.kube.conditions import Condition, serialize, summary
 from qwen3vl_operator.vision_model import pods
 from qwen3vl_operator.vision_model.failures import last_failure
 from qwen3vl_operator.vision_model.navigation_ready import navigation_ready
+from qwen3vl_operator.vision_model.observed import Observed, Outcome, Result
 from qwen3vl_operator.vision_model.spec import VisionModel
 
 Object = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """An object that the apiserver did not accept: its "Kind name", the HTTP status and the apiserver's words."""
-
-    title: str
-    status: int
-    message: str
-
-
-@dataclass(frozen=True)
-class Observed:
-    """All that one look at the cluster found for one model.
-
-    Attributes:
-        stateful_set: the engine's, None when absent.
-        pods: engine pods.
-        slices: EndpointSlices of the engine's Service.
-        rejected: messages of events that say why no pod could be made.
-        taken: "Kind name" of objects in the way that are not ours.
-        refused: objects that the apiserver did not accept.
-        name_owner: name of the older model with the same served name, if any.
-        vln: the VLN API's Deployment, None when absent.
-        vln_pods: its pods.
-    """
-
-    stateful_set: Object | None = None
-    pods: list[Object] = field(default_factory=list)
-    slices: list[Object] = field(default_factory=list)
-    rejected: list[str] = field(default_factory=list)
-    taken: list[str] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
-    name_owner: str | None = None
-    vln: Object | None = None
-    vln_pods: list[Object] = field(default_factory=list)
 
 
 def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Object, now: str) -> Object:
@@ -64,7 +28,6 @@ def status(model: VisionModel, seen: Observed, *, gateway_url: str, previous: Ob
     conditions = _conditions(model, seen, current)
     conditions.append(summary(conditions))
     children = {"statefulSet": names.child(model.name, "engine"), "service": names.child(model.name, "engine")}
-    children["keys"] = names.child(model.name, "keys")
     if model.spec.cache is not None:
         children["cache"] = names.child(model.name, "cache")
     if model.spec.navigation is not None:
@@ -148,19 +111,21 @@ def _conditions(model: VisionModel, seen: Observed, current: list[Object]) -> li
 
 
 def _accepted(seen: Observed) -> Condition:
-    if seen.taken:
-        things = ", ".join(sorted(seen.taken))
+    taken = [result.title for result in seen.results if result.outcome is Outcome.TAKEN]
+    refused = [result for result in seen.results if result.outcome in (Outcome.REFUSED, Outcome.FAILED)]
+    if taken:
+        things = ", ".join(sorted(taken))
         advice = "it does not belong to this VisionModel and is left alone: rename the model or remove the object"
         return Condition("Accepted", False, "NameTaken", f"{things}: {advice}")
-    if seen.refused:
-        worst = sorted(seen.refused, key=lambda refusal: (refusal.title, refusal.message))[0]
+    if refused:
+        worst = sorted(refused, key=lambda refusal: (refusal.title, refusal.message))[0]
         return Condition(
             "Accepted", False, _refusal_reason(worst), f"{worst.title}: {worst.message}"[: pods.MAX_MESSAGE]
         )
     return Condition("Accepted", True, "Valid")
 
 
-def _refusal_reason(refusal: Refusal) -> str:
+def _refusal_reason(refusal: Result) -> str:
     if refusal.status == 403:
         return "Forbidden"
     # Kubernetes has no code for it; these are the words of its validation.
@@ -180,8 +145,6 @@ def _scheduled(model: VisionModel, seen: Observed) -> Condition:
         worst = next((trouble for trouble in troubles if trouble.reason != "Creating"), troubles[0])
         return Condition("Scheduled", False, worst.reason, worst.message)
     if len(present) < model.spec.replicas:
-        if seen.rejected:
-            return Condition("Scheduled", False, "PodRejected", seen.rejected[-1][: pods.MAX_MESSAGE])
         return Condition("Scheduled", False, "Creating", f"{len(present)} of {model.spec.replicas} pods are made")
     return Condition("Scheduled", True, "Scheduled", f"all {model.spec.replicas} pods have a node")
 
@@ -228,3 +191,8 @@ def _up_to_date(model: VisionModel, seen: Observed, current: list[Object]) -> Co
     if _settled(seen) and len(current) >= wanted and others == 0:
         return Condition("UpToDate", True, "UpToDate", f"{wanted} of {wanted} pods are of the newest revision")
     return Condition("UpToDate", False, "RollingOut", f"{len(current)} of {wanted} pods are of the newest revision")
+
+
+def failed_pass(body: Object, words: str, *, now: str) -> Object:
+    """temporary"""
+    return body.get("status") or {}

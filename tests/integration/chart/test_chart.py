@@ -1,51 +1,24 @@
 """What the chart renders, and which values it refuses. Needs helm, which is built once; no cluster."""
 
-import json
-import subprocess
-from pathlib import Path
-from typing import Any
-
 import pytest
 import yaml
+from tests.integration.chart.rendering import (
+    REGISTRY,
+    ROOT,
+    Object,
+    container,
+    environment,
+    helm_template,
+    migration_job,
+    named,
+    of_kind,
+    pod_specs,
+    pod_templates,
+    render,
+)
 
-from qwen3vl_operator.__main__ import operator_from_environment
+from qwen3vl_operator.__main__ import options_from_environment
 from qwen3vl_server.gateway import settings
-
-ROOT = Path(__file__).resolve().parents[3]
-Object = dict[str, Any]
-
-
-def _helm_template(values: Object) -> subprocess.CompletedProcess[str]:
-    command = [str(ROOT / "hack/cluster/helm"), "template", "qwen3vl", str(ROOT / "charts/qwen3vl")]
-    arguments = ["--namespace", "home", "--values", "-"]
-    return subprocess.run([*command, *arguments], input=json.dumps(values), capture_output=True, text=True)
-
-
-def render(**values: Any) -> list[Object]:
-    """The objects for these values."""
-    done = _helm_template(values)
-    assert done.returncode == 0, done.stderr
-    return [item for item in yaml.safe_load_all(done.stdout) if item]
-
-
-def of_kind(objects: list[Object], *kinds: str) -> list[Object]:
-    return [item for item in objects if item["kind"] in kinds]
-
-
-def named(objects: list[Object], kind: str, name: str) -> Object:
-    return next(item for item in of_kind(objects, kind) if item["metadata"]["name"] == name)
-
-
-def pod_specs(objects: list[Object]) -> dict[str, Object]:
-    """Every pod that the chart makes: the Deployments' and the test's."""
-    deployments = {
-        item["metadata"]["name"]: item["spec"]["template"]["spec"] for item in of_kind(objects, "Deployment")
-    }
-    return deployments | {item["metadata"]["name"]: item["spec"] for item in of_kind(objects, "Pod")}
-
-
-def container(objects: list[Object], deployment: str) -> Object:
-    return dict(pod_specs(objects)[deployment]["containers"][0])
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +28,7 @@ def defaults() -> list[Object]:
 
 def test_every_pod_is_restricted_and_bounded(defaults: list[Object]) -> None:
     specs = pod_specs(defaults)
-    assert specs.keys() == {"qwen3vl-operator", "qwen3vl-gateway", "qwen3vl-test-picture"}
+    assert specs.keys() == {"qwen3vl-operator", "qwen3vl-gateway", "qwen3vl-test-picture", migration_job(defaults)}
     for name, spec in specs.items():
         assert spec["securityContext"].items() >= {"runAsNonRoot": True, "runAsUser": 65532}.items(), name
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
@@ -88,25 +61,6 @@ def test_there_is_never_a_second_operator(defaults: list[Object]) -> None:
     assert tolerated == {"node.kubernetes.io/not-ready": 30, "node.kubernetes.io/unreachable": 30}
 
 
-def test_rights_are_given_in_the_watched_namespaces_only() -> None:
-    objects = render(watchNamespaces=["robots", "vision"])
-    assert not of_kind(objects, "ClusterRole", "ClusterRoleBinding")
-    for name in ("qwen3vl-operator", "qwen3vl-gateway"):
-        roles = [item for item in of_kind(objects, "Role") if item["metadata"]["name"] == name]
-        assert {item["metadata"]["namespace"] for item in roles} == {"robots", "vision"}
-        for binding in of_kind(objects, "RoleBinding"):
-            if binding["roleRef"]["name"] == name:
-                assert binding["subjects"] == [{"kind": "ServiceAccount", "name": name, "namespace": "home"}]
-    for role in of_kind(objects, "Role"):
-        for rule in role["rules"]:
-            assert "*" not in rule["apiGroups"] + rule["resources"] + rule["verbs"], role["metadata"]["name"]
-
-
-def test_the_gateway_may_read_endpointslices_and_nothing_else(defaults: list[Object]) -> None:
-    rules = [(r["apiGroups"], r["resources"], r["verbs"]) for r in named(defaults, "Role", "qwen3vl-gateway")["rules"]]
-    assert rules == [(["discovery.k8s.io"], ["endpointslices"], ["get", "list", "watch"])]
-
-
 def test_the_gateway_understands_its_arguments() -> None:
     timeouts = {"connectSeconds": 1, "firstByteSeconds": 7.5, "idleSeconds": 8, "drainSeconds": 0}
     objects = render(watchNamespaces=["robots", "vision"], gateway={"timeouts": timeouts, "limits": {"maxImages": 3}})
@@ -121,69 +75,112 @@ def test_the_gateway_understands_its_arguments() -> None:
 def test_the_operator_understands_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     objects = render(
         watchNamespaces=["vision", "robots"],
+        operator={"image": {"repository": "here/operator"}},
         server={"image": {"repository": "here/server", "tag": "7"}},
         vln={"image": {"repository": "here/vln", "tag": "8"}},
+        **{"global": {}},
     )
-    for variable in container(objects, "qwen3vl-operator")["env"]:
-        if "value" in variable:
-            monkeypatch.setenv(variable["name"], variable["value"])
-    operator = operator_from_environment()
-    assert operator.namespaces == ("robots", "vision")
-    assert operator.release_namespace == "home"
-    assert operator.server_image == "here/server:7"
-    assert operator.vln_image == "here/vln:8"
-    assert operator.gateway_url == "http://qwen3vl-gateway.home/v1"
-    assert operator.owner_deployment == named(objects, "Deployment", "qwen3vl-operator")["metadata"]["name"]
+    for name, value in environment(objects, "qwen3vl-operator").items():
+        monkeypatch.setenv(name, value)
+    options = options_from_environment()
+    assert options.namespaces == ("robots", "vision")
+    assert options.release_namespace == "home"
+    assert options.user_keys_secret == "qwen3vl-keys"
+    assert options.max_concurrent_upgrades == 1
+    assert (options.health_port, options.metrics_port) == (8080, 9090)
+    assert options.settings.server_image == "here/server:7"
+    assert options.settings.vln_image == "here/vln:8"
+    assert options.settings.gateway_url == "http://qwen3vl-gateway.home/v1"
 
 
 def test_a_port_of_the_service_is_part_of_the_address() -> None:
     objects = render(gateway={"service": {"port": 8080}})
-    url = next(v["value"] for v in container(objects, "qwen3vl-operator")["env"] if v["name"] == "QWEN3VL_GATEWAY_URL")
-    assert url == "http://qwen3vl-gateway.home:8080/v1"
+    assert environment(objects, "qwen3vl-operator")["QWEN3VL_GATEWAY_URL"] == "http://qwen3vl-gateway.home:8080/v1"
     assert "--gateway-url=http://qwen3vl-gateway.home:8080" in container(objects, "qwen3vl-test-picture")["args"]
 
 
-def test_the_first_key_is_made_by_the_chart_or_given() -> None:
-    made = named(render(), "Secret", "qwen3vl-keys")
-    assert list(made["data"]) == ["default"]
-    assert made["data"] != named(render(), "Secret", "qwen3vl-keys")["data"], "every installation has its own"
+def test_users_keys_are_made_by_the_operator_or_given(defaults: list[Object]) -> None:
+    assert environment(defaults, "qwen3vl-operator")["QWEN3VL_USER_KEYS_SECRET"] == "qwen3vl-keys"
     given = render(gateway={"keys": {"existingSecret": "ours"}})
-    assert not of_kind(given, "Secret")
-    for pod in ("qwen3vl-gateway", "qwen3vl-test-picture"):
-        assert {"name": "keys", "secret": {"secretName": "ours"}} in pod_specs(given)[pod]["volumes"]
+    assert environment(given, "qwen3vl-operator")["QWEN3VL_USER_KEYS_SECRET"] == ""
+    for objects, secret in ((defaults, "qwen3vl-keys"), (given, "ours")):
+        for pod in ("qwen3vl-gateway", "qwen3vl-test-picture"):
+            assert {"name": "keys", "secret": {"secretName": secret}} in pod_specs(objects)[pod]["volumes"]
 
 
-def test_definitions_are_kept_and_can_be_left_to_an_administrator() -> None:
+def test_the_same_values_render_the_same_bytes() -> None:
+    first, second = (helm_template(REGISTRY).stdout for _ in range(2))
+    assert first == second != ""
+
+
+def test_no_template_makes_a_secret_or_looks_into_the_cluster(defaults: list[Object]) -> None:
+    assert not of_kind(defaults, "Secret")
+    for template in (ROOT / "charts/qwen3vl/templates").rglob("*.*"):
+        for function in ("lookup", "randAlphaNum", "randBytes", "uuidv4", "genPrivateKey", "now"):
+            assert f"{{{{ {function} " not in template.read_text(), template
+            assert f"({function} " not in template.read_text(), template
+
+
+def test_definitions_are_kept_say_what_is_watched_and_can_be_left_to_an_administrator() -> None:
     written = [yaml.safe_load((ROOT / "crds" / file).read_text()) for file in ("navtasks.yaml", "visionmodels.yaml")]
-    rendered = of_kind(render(), "CustomResourceDefinition")
-    assert sorted(rendered, key=lambda one: str(one["metadata"]["name"])) == written
-    for one in written:
-        assert one["metadata"]["annotations"]["helm.sh/resource-policy"] == "keep"
+    rendered = sorted(of_kind(render(), "CustomResourceDefinition"), key=lambda one: str(one["metadata"]["name"]))
+    for plain, templated in zip(written, rendered, strict=True):
+        assert plain["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
+        assert templated["metadata"]["annotations"] == {
+            "helm.sh/resource-policy": "keep",
+            "qwen3vl.io/watched-configmap": "home/qwen3vl-watched",
+        }
+        assert {**templated, "metadata": plain["metadata"]} == plain
     assert not of_kind(render(crds={"install": False}), "CustomResourceDefinition")
 
 
-@pytest.mark.parametrize(
-    ("values", "says"),
-    [
-        ({"gatway": {}}, "additional properties 'gatway' not allowed"),
-        ({"gateway": {"replicas": 2}}, "additional properties 'replicas' not allowed"),
-        ({"gateway": {"service": {"port": 0}}}, "minimum: got 0, want 1"),
-        ({"gateway": {"timeouts": {"firstByteSeconds": "10m"}}}, "got string, want number"),
-        ({"watchNamespaces": "robots"}, "got string, want array"),
-        ({"watchNamespaces": ["Robots"]}, "does not match pattern"),
-        ({"server": {"image": {"pullPolicy": "Sometimes"}}}, "'Always', 'IfNotPresent', 'Never'"),
-        ({"operator": {"logLevel": "loud"}}, "'debug', 'info', 'warning', 'error'"),
-    ],
-)
-def test_a_wrong_value_is_refused_by_name(values: Object, says: str) -> None:
-    done = _helm_template(values)
-    assert done.returncode != 0
-    assert says in done.stderr
-    *_, innermost = _path(values)
-    assert innermost in done.stderr, done.stderr
+def test_the_configmap_says_which_namespaces_are_watched(defaults: list[Object]) -> None:
+    assert named(defaults, "ConfigMap", "qwen3vl-watched")["data"] == {"namespaces": "home"}
+    several = render(watchNamespaces=["robots", "vision"])
+    assert named(several, "ConfigMap", "qwen3vl-watched")["data"] == {"namespaces": "robots,vision"}
 
 
-def _path(values: Object) -> list[str]:
-    """The keys that lead to the wrong value."""
-    key, value = next(iter(values.items()))
-    return [key, *(_path(value) if isinstance(value, dict) and value else [])]
+def test_everything_has_the_recommended_labels(defaults: list[Object]) -> None:
+    components = {}
+    for item in [*defaults, *pod_templates(defaults).values()]:
+        labels = item["metadata"]["labels"]
+        assert (
+            labels.items()
+            >= {
+                "app.kubernetes.io/name": "qwen3vl",
+                "app.kubernetes.io/instance": "qwen3vl",
+                "app.kubernetes.io/version": "0.1.0",
+                "app.kubernetes.io/part-of": "qwen3vl",
+                "app.kubernetes.io/managed-by": "Helm",
+                "helm.sh/chart": "qwen3vl-0.1.0",
+            }.items()
+        ), item["metadata"]
+        components[item.get("kind", "pod"), item["metadata"].get("name")] = labels["app.kubernetes.io/component"]
+    assert components["Deployment", "qwen3vl-operator"] == "operator"
+    assert components["ServiceAccount", "qwen3vl-gateway"] == "gateway"
+    assert set(components.values()) == {"operator", "gateway", "crds", "test", "migration"}
+
+
+@pytest.mark.parametrize("component", ["operator", "gateway"])
+def test_selectors_stay_those_of_the_version_before(defaults: list[Object], component: str) -> None:
+    """A Deployment's cannot be changed: an upgrade would fail."""
+    spec = named(defaults, "Deployment", f"qwen3vl-{component}")["spec"]
+    before = {"app.kubernetes.io/part-of": "qwen3vl", "app.kubernetes.io/component": component}
+    assert spec["selector"] == {"matchLabels": before}
+    assert before.items() <= spec["template"]["metadata"]["labels"].items()
+
+
+def test_the_operator_is_asked_on_ports_of_its_own(defaults: list[Object]) -> None:
+    operator = container(defaults, "qwen3vl-operator")
+    ports = {one["name"]: one["containerPort"] for one in operator["ports"]}
+    assert ports == {"health": 8080, "metrics": 9090}
+    told = environment(defaults, "qwen3vl-operator")
+    assert (told["QWEN3VL_HEALTH_PORT"], told["QWEN3VL_METRICS_PORT"]) == ("8080", "9090")
+    assert operator["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "health"}
+    assert operator["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "health"}
+
+
+def test_upgrades_are_paced_as_the_values_say(defaults: list[Object]) -> None:
+    assert environment(defaults, "qwen3vl-operator")["QWEN3VL_UPGRADE_MAX_CONCURRENT"] == "1"
+    faster = render(operator={"upgrade": {"maxConcurrent": 3}})
+    assert environment(faster, "qwen3vl-operator")["QWEN3VL_UPGRADE_MAX_CONCURRENT"] == "3"

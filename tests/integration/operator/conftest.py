@@ -131,15 +131,30 @@ class Operator:
     health_port: int
 
     def health(self) -> int:
-        """Status of /healthz; 0 when nobody answers."""
+        """Status of /readyz; 0 when nobody answers."""
+        return self.get("/readyz")[0]
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Status and body of an answer on the health port; 0 when nobody answers."""
         connection = http.client.HTTPConnection("127.0.0.1", self.health_port, timeout=5)
         try:
-            connection.request("GET", "/healthz")
-            return connection.getresponse().status
-        except OSError:
-            return 0
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError as error:
+            return 0, str(error)
         finally:
             connection.close()
+
+    def end(self) -> None:
+        """Tell it to end, and wait for that."""
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
@@ -158,7 +173,8 @@ def spawn(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") -> Ope
         "QWEN3VL_VLN_IMAGE": "registry.example/qwen3vl/vln:1",
         "QWEN3VL_GATEWAY_URL": f"http://qwen3vl-gateway.{namespace}/v1",
         "QWEN3VL_VLN_URL": vln_url,
-        "QWEN3VL_HEALTH_ENDPOINT": f"http://127.0.0.1:{port}/healthz",
+        "QWEN3VL_HEALTH_PORT": str(port),
+        "QWEN3VL_METRICS_PORT": "0",
     }
     command = [sys.executable, "-m", "qwen3vl_operator"]
     with log.open("ab") as sink:
@@ -174,13 +190,7 @@ def operating(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") ->
         eventually(lambda: operator.health() == 200, seconds=60)
         yield operator
     finally:
-        operator.process.terminate()
-        try:
-            operator.process.wait(20)
-        except subprocess.TimeoutExpired:
-            operator.process.kill()
-            operator.process.wait()
-            raise
+        operator.end()
     assert "Traceback" not in log.read_text()
 
 
@@ -213,7 +223,6 @@ CHILDREN = {
     "statefulsets": "m-engine",
     "services": "m-engine",
     "persistentvolumeclaims": "m-cache",
-    "secrets": "m-keys",
 }
 
 

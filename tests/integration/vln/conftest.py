@@ -22,7 +22,11 @@ from qwen3vl_client import Command, Robot
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 ROBOT_KEY, OPERATOR_KEY, ENGINE_KEY = "robot-key", "operator-key", "engine-key"
-FORWARD = {"reached_goal": False, "waypoints": [{"dx": 0.5, "dy": 0.0, "dtheta": 0.0}], "action": "forward"}
+FORWARD: dict[str, Any] = {
+    "reached_goal": False,
+    "waypoints": [{"dx": 0.5, "dy": 0.0, "dtheta": 0.0}],
+    "action": "forward",
+}
 OWNER = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
 
 
@@ -73,9 +77,14 @@ class Program:
                 assert self.process.returncode is None, self.log.read_text()
                 await asyncio.sleep(0.05)
 
+    @property
+    def running(self) -> asyncio.subprocess.Process:
+        """Its process; fails when it was never started."""
+        assert self.process is not None, f"{self.module} was not started"
+        return self.process
+
     def signal(self, number: int) -> None:
-        assert self.process is not None
-        self.process.send_signal(number)
+        self.running.send_signal(number)
 
     async def kill(self) -> None:
         if self.process is not None and self.process.returncode is None:
@@ -150,7 +159,7 @@ async def running(tmp_path: Path, *more: str, host: str = "127.0.0.1") -> AsyncI
         tmp_path / "engine.log",
         {"QWEN3VL_ENGINE_KEY": ENGINE_KEY},
     )
-    arguments = ("--model-name", "sim", "--gateway-url", f"{engine.url}/v1", "--keys-dir", str(keys))
+    arguments: tuple[str, ...] = ("--model-name", "sim", "--gateway-url", f"{engine.url}/v1", "--keys-dir", str(keys))
     arguments += ("--recordings-dir", str(tmp_path / "recordings"), *more)
     secrets = {"QWEN3VL_GATEWAY_KEY": ENGINE_KEY, "QWEN3VL_OPERATOR_KEY": OPERATOR_KEY}
     vln = Program("qwen3vl_vln", arguments, tmp_path / "vln.log", secrets, "/ready", host)

@@ -9,14 +9,14 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
 from tests.figures import Figures
 from tests.integration.vln import wire as wires
-from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, running
+from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, child_of, running
 from tests.integration.vln.matrix import Matrix
-from tests.integration.vln.test_faults import child_of
 from tests.integration.vln.timeofday import LIBRARY, PACKAGE, TimeOfDay
 from tests.integration.vln.walking import KEY_FRAME_SECONDS, Ground, Walker
 
@@ -133,7 +133,7 @@ async def test_the_pod_rolled(ground: Ground) -> None:
         ground.chain.vln.signal(signal.SIGTERM)
         at = time.monotonic()
         await walker.told("not_connected")
-        assert await ground.chain.vln.process.wait() == 0, "it ends in order"
+        assert await ground.chain.vln.running.wait() == 0, "it ends in order"
         await walker.quiet()
         ground.stood(
             "pod rolled: VLN API told to end, another one started",
@@ -169,7 +169,7 @@ async def test_the_edge_frozen(ground: Ground) -> None:
 
 async def test_the_worker_killed(ground: Ground) -> None:
     async with ground.walking() as walker:
-        os.kill(child_of(ground.chain.vln.process.pid), signal.SIGKILL)
+        os.kill(child_of(ground.chain.vln.running.pid), signal.SIGKILL)
         at = time.monotonic()
         silent = await walker.told("worker_silent", "error")
         # Another one is started at once, and what is left of a plan may be driven then.
@@ -187,7 +187,7 @@ async def test_the_worker_killed(ground: Ground) -> None:
 
 async def test_the_worker_frozen(ground: Ground) -> None:
     async with ground.walking() as walker:
-        worker = child_of(ground.chain.vln.process.pid)
+        worker = child_of(ground.chain.vln.running.pid)
         os.kill(worker, signal.SIGSTOP)
         at = time.monotonic()
         await walker.told("worker_silent", "error")
@@ -220,7 +220,7 @@ async def test_the_model_gives_no_answer(ground: Ground, fault: str) -> None:
         if fault == "killed":
             await chain.engine.kill()
         else:
-            slow = {"fault": "reply", "text": json.dumps(FORWARD), "seconds": SLOW_SECONDS}
+            slow: dict[str, Any] = {"fault": "reply", "text": json.dumps(FORWARD), "seconds": SLOW_SECONDS}
             await chain.fault(**{"slow": slow, "hangs": {"fault": "hang"}, "failing": {"fault": "500"}}[fault])
         at = time.monotonic()
         reason = "model_failed" if fault in ("killed", "failing") else "model_slow"
@@ -302,7 +302,7 @@ async def walks_through(ground: Ground, walker: Walker, fault: str, at: float) -
 
     await walker.until(lambda _: len(plans()) > NEW_PLANS, f"{NEW_PLANS} new plans")
     ground.drove_on(fault, walker, at, told="moving/following_plan", then="key frames and plans go on")
-    assert walker.body.last.said["connections"] == 1
+    assert walker.last.said["connections"] == 1
 
 
 async def test_the_server_s_clock_set(ground: Ground) -> None:
@@ -332,7 +332,7 @@ async def test_the_client_s_clock_set(ground: Ground) -> None:
             clock.step(hours * 3600)
             at = time.monotonic()
             await walks_through(ground, walker, f"robot's clock set by {hours:+d} h", at)
-            told = walker.body.last
+            told = walker.last
             off = told.said["clock"] - time.time()
             assert abs(off - hours * 3600) < 60, "the robot's program believed it"
 

@@ -178,7 +178,7 @@ async def test_a_corrupt_picture_behind_a_good_header(chain: Chain) -> None:
         def damaged(picture: bytes | None, **more: Any) -> None:
             good(None if picture is None else picture[:700] + bytes(2000) + b"\xff\xd9", **more)
 
-        driven.robot.send = damaged  # type: ignore[method-assign]  # the camera's cable is loose
+        driven.robot.send = damaged  # type: ignore[method-assign, assignment]  # the camera's cable is loose
         await driven.until(lambda told: told.reason in ("corrupt_frame", "covered_camera"), 3.0)
         driven.robot.send = good  # type: ignore[method-assign]
         await driven.moves()

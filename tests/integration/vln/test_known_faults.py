@@ -13,9 +13,7 @@ from typing import Any
 
 import pytest
 from tests.figures import Figures
-from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain
-from tests.integration.vln.test_faults import child_of
-from tests.integration.vln.test_protocol import frame
+from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, child_of, frame
 
 SLOW_SECONDS = 5.0
 QUICK_SECONDS = 0.1

@@ -51,9 +51,16 @@ class Walker:
             raise AssertionError(f"not within {seconds:g} s: {meaning}; {last}\n{self.log.read_text()}") from None
 
     @property
+    def last(self) -> Told:
+        """The newest command; fails when there was none."""
+        told = self.body.last
+        assert told is not None, f"{self.robot} was never told anything"
+        return told
+
+    @property
     def plan_id(self) -> str:
         """Of the plan that it walks by."""
-        return next(told.said["answer"]["plan_id"] for told in reversed(self.body.told) if told.moves)
+        return next(str(told.said["answer"]["plan_id"]) for told in reversed(self.body.told) if told.moves)
 
     async def walks(self) -> None:
         """Wait until it walks briskly."""

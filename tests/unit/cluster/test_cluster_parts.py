@@ -1,10 +1,12 @@
 """The pure parts of the local cluster: what decides a build, which process is ours, what is put back."""
 
+import ipaddress
 import json
 import os
 import subprocess
 import sys
 import tarfile
+from pathlib import Path
 
 import pytest
 
@@ -22,7 +24,7 @@ def test_every_program_of_the_cluster_is_built_from_a_module_with_sums() -> None
             assert (tool.folder / "go.sum").stat().st_size > 0
 
 
-def test_the_hash_changes_with_any_input_of_a_build(tmp_path, monkeypatch) -> None:
+def test_the_hash_changes_with_any_input_of_a_build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(binaries, "TOOLS_DIR", tmp_path)
     folder = tmp_path / "thing"
     folder.mkdir()
@@ -56,7 +58,7 @@ def test_a_process_is_known_by_more_than_its_number() -> None:
     assert not processes.is_alive(record)
 
 
-def test_a_zombie_is_not_alive(tmp_path) -> None:
+def test_a_zombie_is_not_alive(tmp_path: Path) -> None:
     folder = tmp_path / "7"
     folder.mkdir()
     (folder / "stat").write_text("7 (a (strange) name) Z 1 " + " ".join(["0"] * 30))
@@ -64,7 +66,7 @@ def test_a_zombie_is_not_alive(tmp_path) -> None:
     assert processes.start_ticks(8, tmp_path) is None
 
 
-def test_a_broken_record_is_no_process(tmp_path, monkeypatch) -> None:
+def test_a_broken_record_is_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN3VL_STATE", str(tmp_path))
     (tmp_path / "pid").mkdir()
     (tmp_path / "pid/etcd.json").write_text("{half")
@@ -73,7 +75,7 @@ def test_a_broken_record_is_no_process(tmp_path, monkeypatch) -> None:
     assert not (tmp_path / "pid/etcd.json").exists()
 
 
-def test_kernel_settings_are_put_back_and_recorded_once(tmp_path) -> None:
+def test_kernel_settings_are_put_back_and_recorded_once(tmp_path: Path) -> None:
     root, record = tmp_path / "sys", tmp_path / "state/sysctl.json"
     for name, value in zip(sysctl.CHANGED_BY_KUBELET, ("0", "1", "0"), strict=True):
         (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -87,39 +89,43 @@ def test_kernel_settings_are_put_back_and_recorded_once(tmp_path) -> None:
     sysctl.restore(root, record)
 
 
-def test_an_image_archive_is_what_containerd_takes_and_the_same_each_time(tmp_path) -> None:
+def _content(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    assert file is not None, f"{name} is no file"
+    return file.read()
+
+
+def test_an_image_archive_is_what_containerd_takes_and_the_same_each_time(tmp_path: Path) -> None:
     binary = tmp_path / "binary"
     binary.write_bytes(b"\x7fELF")
     for name in ("one.tar", "two.tar"):
         archive.write(tmp_path / name, name="localhost/x:1", files={"/binary": binary}, entrypoint=["/binary"])
     assert (tmp_path / "one.tar").read_bytes() == (tmp_path / "two.tar").read_bytes()
     with tarfile.open(tmp_path / "one.tar") as tar:
-        manifest = json.load(tar.extractfile("manifest.json"))[0]
-        config = json.load(tar.extractfile(manifest["Config"]))
+        manifest = json.loads(_content(tar, "manifest.json"))[0]
+        config = json.loads(_content(tar, manifest["Config"]))
         with tarfile.open(fileobj=tar.extractfile(manifest["Layers"][0])) as layer:
             assert layer.getmember("binary").mode == 0o755
     assert manifest["RepoTags"] == ["localhost/x:1"]
     assert config["config"]["User"] == "65532:65532", "numeric, or runAsNonRoot cannot be checked"
 
 
-def test_mounts_are_found_below_the_folder_alone_and_deepest_first(tmp_path) -> None:
+def test_mounts_are_found_below_the_folder_alone_and_deepest_first(tmp_path: Path) -> None:
     mounts = tmp_path / "mounts"
     lines = ("a /state/x ext4 rw 0 0", "b /state/x/y ext4 rw 0 0", "c /statement ext4 rw 0 0", "d / ext4 rw 0 0")
     mounts.write_text("\n".join(lines))
-    assert node.mounts_below(layout.Path("/state"), mounts) == ["/state/x/y", "/state/x"]
+    assert node.mounts_below(Path("/state"), mounts) == ["/state/x/y", "/state/x"]
 
 
 def test_addresses_of_pods_services_and_nodes_do_not_overlap() -> None:
-    import ipaddress
-
-    networks = [ipaddress.ip_network(cidr) for cidr in (layout.CLUSTER_CIDR, layout.SERVICE_CIDR)]
-    networks.append(ipaddress.ip_interface(f"{layout.NODE_ADDRESS}/{layout.LINK_PREFIX}").network)
+    networks = [ipaddress.IPv4Network(cidr) for cidr in (layout.CLUSTER_CIDR, layout.SERVICE_CIDR)]
+    networks.append(ipaddress.IPv4Interface(f"{layout.NODE_ADDRESS}/{layout.LINK_PREFIX}").network)
     assert not any(a.overlaps(b) for a in networks for b in networks if a is not b)
     assert ipaddress.ip_address(layout.DNS_ADDRESS) in networks[1]
-    assert ipaddress.ip_network(layout.POD_CIDR).subnet_of(networks[0])
+    assert ipaddress.IPv4Network(layout.POD_CIDR).subnet_of(networks[0])
 
 
-def test_configurations_are_json_and_name_each_other(tmp_path) -> None:
+def test_configurations_are_json_and_name_each_other(tmp_path: Path) -> None:
     for text in (node.kubelet_config(tmp_path), node.proxy_config(tmp_path), node.cni_config(tmp_path)):
         assert json.loads(text)
     items = {item["kind"]: item for item in json.loads(dns.manifests())["items"]}
@@ -139,7 +145,7 @@ def test_only_packages_whose_program_is_missing_are_installed() -> None:
     assert packages.missing({sys.executable: "python", "no-such-program-anywhere": "thing"}) == ["thing"]
 
 
-def test_the_backend_is_chosen_by_the_environment(monkeypatch) -> None:
+def test_the_backend_is_chosen_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QWEN3VL_CLUSTER", "current")
     assert backend() == "current"
     monkeypatch.setenv("QWEN3VL_CLUSTER", "moon")
@@ -148,7 +154,7 @@ def test_the_backend_is_chosen_by_the_environment(monkeypatch) -> None:
     assert "local, current" in str(caught.value)
 
 
-def test_the_cache_and_state_folders_follow_the_environment(monkeypatch, tmp_path) -> None:
+def test_the_cache_and_state_folders_follow_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("QWEN3VL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("QWEN3VL_STATE", str(tmp_path / "state"))
     assert layout.cache_dir() == tmp_path / "cache"
@@ -156,7 +162,7 @@ def test_the_cache_and_state_folders_follow_the_environment(monkeypatch, tmp_pat
     assert processes.log_path("etcd").parent == tmp_path / "state/log"
 
 
-def test_a_failure_shows_the_end_of_the_log_and_what_to_do(tmp_path) -> None:
+def test_a_failure_shows_the_end_of_the_log_and_what_to_do(tmp_path: Path) -> None:
     log = tmp_path / "x.log"
     log.write_text("\n".join(str(number) for number in range(100)))
     text = str(Failure("it broke", "mend it", log))

@@ -16,13 +16,15 @@ from qwen3vl_common.image_tokens import MAX_PIXELS, MIN_PIXELS, image_tokens, re
         ((8000, 6000), (4704, 3520), 16170),
     ],
 )
-def test_tokens_are_those_of_the_real_processor(size, expected_size, tokens):
+def test_tokens_are_those_of_the_real_processor(
+    size: tuple[int, int], expected_size: tuple[int, int], tokens: int
+) -> None:
     assert resized(*size) == expected_size
     assert image_tokens(*size) == tokens
 
 
 @given(st.integers(1, 20_000), st.integers(1, 20_000))
-def test_any_picture_costs_between_64_and_16384_tokens(width, height):
+def test_any_picture_costs_between_64_and_16384_tokens(width: int, height: int) -> None:
     if max(width, height) > 200 * min(width, height):
         with pytest.raises(ValueError, match="200 times"):
             image_tokens(width, height)

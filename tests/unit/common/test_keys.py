@@ -1,12 +1,13 @@
 import hashlib
 import hmac
+from pathlib import Path
 
 import pytest
 
 from qwen3vl_common.keys import KeyRing, derive, parse_entry
 
 
-def test_a_derived_key_is_the_documented_hmac_and_differs_by_each_part():
+def test_a_derived_key_is_the_documented_hmac_and_differs_by_each_part() -> None:
     secret = bytes(range(32))
     key = derive(secret, "engine", "models", "qwen")
     assert key == hmac.new(secret, b"engine/models/qwen", hashlib.sha256).hexdigest()
@@ -16,7 +17,7 @@ def test_a_derived_key_is_the_documented_hmac_and_differs_by_each_part():
     assert len(others) == 4
 
 
-def test_both_generations_of_a_client_are_valid_during_a_rotation(tmp_path):
+def test_both_generations_of_a_client_are_valid_during_a_rotation(tmp_path: Path) -> None:
     (tmp_path / "robot-lab").write_text("old-key\n")
     ring = KeyRing(tmp_path)
     assert ring.reload()
@@ -29,7 +30,9 @@ def test_both_generations_of_a_client_are_valid_during_a_rotation(tmp_path):
     assert ring.client("old-key") is None
 
 
-def test_a_bad_entry_is_named_and_left_out_and_no_key_is_logged(tmp_path, caplog):
+def test_a_bad_entry_is_named_and_left_out_and_no_key_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     (tmp_path / "good").write_text("good-key")
     (tmp_path / "bad").write_text("secret-1\nsecret-2\nsecret-3")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xfd")
@@ -43,6 +46,6 @@ def test_a_bad_entry_is_named_and_left_out_and_no_key_is_logged(tmp_path, caplog
 
 
 @pytest.mark.parametrize("text", ["", "a\nb\nc", "sha256:xyz", "sha256:" + "A" * 64])
-def test_what_is_not_an_entry_is_refused_with_the_rule(text):
+def test_what_is_not_an_entry_is_refused_with_the_rule(text: str) -> None:
     with pytest.raises(ValueError, match=r"one line per key|64 lower-case hex"):
         parse_entry(text)

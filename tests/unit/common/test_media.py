@@ -2,6 +2,7 @@
 
 import base64
 import io
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -16,7 +17,7 @@ def url_of(content: bytes) -> str:
     return "data:image/any;base64," + base64.b64encode(content).decode()
 
 
-def encoded(kind: str, size: tuple[int, int] = (320, 200), **options: object) -> bytes:
+def encoded(kind: str, size: tuple[int, int] = (320, 200), **options: Any) -> bytes:
     sink = io.BytesIO()
     Image.effect_noise(size, 50).convert("RGB").save(sink, kind, **options)
     return sink.getvalue()
@@ -27,17 +28,17 @@ def judged(content: bytes) -> Picture:
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF"])
-def test_kind_and_sides_are_read(kind):
+def test_kind_and_sides_are_read(kind: str) -> None:
     assert judged(encoded(kind)) == Picture(kind.lower(), 320, 200)
 
 
-def test_a_jpeg_with_a_long_preview_before_its_size_is_read_to_there():
+def test_a_jpeg_with_a_long_preview_before_its_size_is_read_to_there() -> None:
     content = encoded("JPEG", exif=b"Exif\x00\x00" + bytes(60_000))
     assert content.find(b"\xff\xc0") > PREFIX_CHARACTERS
     assert judged(content) == Picture("jpeg", 320, 200)
 
 
-def test_too_many_pixels_are_refused_by_the_header():
+def test_too_many_pixels_are_refused_by_the_header() -> None:
     with pytest.raises(InvalidRequest, match="2000x1000 pixels; 1000000 are accepted"):
         judged(encoded("PNG", (2000, 1000))[:40])
 
@@ -46,7 +47,7 @@ SOUND = [encoded(kind) for kind in ("JPEG", "PNG", "WEBP", "GIF")]
 
 
 @given(st.integers(0, len(SOUND) - 1), st.integers(0, 1000), st.binary(max_size=40))
-def test_any_damage_is_a_refusal_or_a_picture_and_never_another_error(number, cut, noise):
+def test_any_damage_is_a_refusal_or_a_picture_and_never_another_error(number: int, cut: int, noise: bytes) -> None:
     try:
         found = judged(SOUND[number][:cut] + noise)
     except InvalidRequest as error:

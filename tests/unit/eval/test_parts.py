@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import cv2
 import pytest
+from tests.support.images import read
 
 from qwen3vl_eval import virtual_time
 from qwen3vl_eval.drawing import write_sheet
@@ -118,4 +118,4 @@ class TestFigures:
     def test_the_sheet_is_a_picture_that_a_page_can_carry(self, tmp_path: Path) -> None:
         file = tmp_path / "sheet.png"
         write_sheet(file, dict.fromkeys(SETTINGS, [EPISODE] * 6), USUAL)
-        assert cv2.imread(str(file)).shape[1] > 1000 and file.stat().st_size < 300 * 1024
+        assert read(file).shape[1] > 1000 and file.stat().st_size < 300 * 1024

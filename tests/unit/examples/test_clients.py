@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx2
+import picture
 import pytest
-from examples.clients.python import picture
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENTS = ROOT / "examples" / "clients"

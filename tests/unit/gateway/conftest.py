@@ -7,14 +7,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import openai
 import pytest
 import uvicorn
 from aiohttp import web
+from starlette.types import ASGIApp
 from tests.unit.gateway.engine import StubEngine
-from uvicorn._types import ASGIApplication
 from uvicorn.server import ServerState
 
 from qwen3vl_common.drain import Drain
@@ -58,7 +59,7 @@ class Running:
     def engine(self) -> StubEngine:
         return self.engines[0]
 
-    def route(self, **changes: object) -> None:
+    def route(self, **changes: Any) -> None:
         """Change the route of model `m`."""
         routes = self.gateway.directory.routes
         self.gateway.directory.routes = {**routes, "m": replace(routes["m"], **changes)}
@@ -80,12 +81,13 @@ def request_tasks() -> list[str]:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApplication) -> AsyncIterator[str]:
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """An ASGI application on a free port, by uvicorn's protocol without its server: that one needs 0.2 s to end."""
     config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
     config.load()
     state = ServerState()
-    protocol = partial(config.http_protocol_class, config=config, server_state=state, app_state={})
+    make: Callable[..., asyncio.Protocol] = config.http_protocol_class  # its Protocol type has no constructor
+    protocol = partial(make, config=config, server_state=state, app_state={})
     server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"

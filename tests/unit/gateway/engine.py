@@ -21,6 +21,11 @@ ANSWER = {
 }
 
 
+def _cut(request: web.Request) -> None:
+    assert request.transport is not None, "the client has gone already"
+    request.transport.abort()
+
+
 @dataclass
 class StubEngine:
     """`mode` is one of the branches of `answer`; `requests` holds headers and bodies in order."""
@@ -61,11 +66,11 @@ class StubEngine:
             case ["hang"]:
                 await asyncio.sleep(3600)
             case ["close"]:
-                request.transport.abort()
+                _cut(request)
                 await asyncio.sleep(0)
             case ["cut"]:
                 response = await self.stream(request, STREAM[: len(STREAM) // 2 + 7], end=False)
-                request.transport.abort()
+                _cut(request)
                 return response
             case ["stall"]:
                 response = await self.stream(request, FIRST, end=False)
@@ -90,7 +95,7 @@ class StubEngine:
                 response = web.StreamResponse(headers={"content-type": "application/json", "content-length": "1000"})
                 await response.prepare(request)
                 await response.write(b'{"choices": ')
-                request.transport.abort()
+                _cut(request)
                 return response
         raise AssertionError(self.mode)
 

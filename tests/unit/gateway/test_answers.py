@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import openai
 import pytest
@@ -10,7 +11,7 @@ from tests.unit.gateway.engine import STREAM
 
 from qwen3vl_common.keys import derive
 
-ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
 async def test_the_official_client_gets_the_engines_answer_and_the_engine_its_own_key(running: Running) -> None:
@@ -34,7 +35,7 @@ async def test_a_stream_passes_byte_for_byte(running: Running) -> None:
 
 async def test_models_are_listed_with_their_context_and_replicas(running: Running) -> None:
     listed = (await running.openai().models.list()).data
-    assert [(one.id, one.owned_by, one.created, one.max_model_len) for one in listed] == [
+    assert [(one.id, one.owned_by, one.created, (one.model_extra or {})["max_model_len"]) for one in listed] == [
         ("m", "models/model-m", 1_700_000_000, 4096)
     ]
     assert (await running.openai().models.retrieve("m")).id == "m"
@@ -108,12 +109,14 @@ async def test_a_failing_engine(running: Running, mode: str, status: int, code: 
         ("<html>", "refused the request with status 422", None, "engine_refused"),
     ],
 )
-async def test_a_refusal_of_the_engine_takes_openais_shape(running, text, message, param, code) -> None:
+async def test_a_refusal_of_the_engine_takes_openais_shape(
+    running: Running, text: str, message: str, param: str | None, code: str
+) -> None:
     running.engine.mode = f"status:422 {text}"
     with pytest.raises(openai.UnprocessableEntityError) as caught:
         await running.openai().chat.completions.create(**ASK)
     error = caught.value.body
-    assert message in error["message"]
+    assert isinstance(error, dict) and message in error["message"]
     assert (error["param"], error["code"]) == (param, code)
 
 

@@ -2,19 +2,19 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from hack.devtools import parts
-from hack.devtools.parts import PARTS, Result, closing_line, split
+from hack.devtools.benches import COMMANDS
+from hack.devtools.parts import BUDGET_MINUTES, OPT_IN, Result, closing_line, split
 from hack.devtools.venv import MARKER, environment_hash, stale
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def _requirements(*extras: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, ROOT / "hack/requirements", *extras], capture_output=True, text=True)
+    return subprocess.run([ROOT / "hack/requirements", *extras], capture_output=True, text=True)
 
 
 def test_requirements_of_an_extra_are_printed_one_per_line() -> None:
@@ -54,20 +54,50 @@ def test_environments_that_nobody_uses_are_stale_and_those_of_another_checkout_a
 @pytest.mark.parametrize(
     ("arguments", "expected", "pytest_arguments"),
     [
-        ([], list(PARTS), []),
+        ([], list(BUDGET_MINUTES), []),
         (["unit"], ["unit"], []),
         (["e2e", "lint"], ["lint", "e2e"], []),
+        (["bench"], ["bench"], []),
+        (["bench", "lint"], ["lint", "bench"], []),
         (["unit", "--", "-k", "e2e"], ["unit"], ["-k", "e2e"]),
-        (["--", "-x"], list(PARTS), ["-x"]),
+        (["--", "-x"], list(BUDGET_MINUTES), ["-x"]),
     ],
 )
 def test_parts_run_in_their_order(arguments: list[str], expected: list[str], pytest_arguments: list[str]) -> None:
     assert split(arguments) == (expected, pytest_arguments)
 
 
-def test_an_unknown_part_is_refused() -> None:
-    with pytest.raises(ValueError, match="units"):
+def test_an_unknown_part_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(ValueError, match=r"units.*lint unit integration e2e.*when named: bench upgrade"):
         split(["units"])
+
+
+def test_the_upgrade_is_refused_where_it_has_no_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "ROOT", tmp_path)
+    with pytest.raises(ValueError, match=r"needs the folder tests/upgrade"):
+        split(["upgrade"])
+    (tmp_path / "tests/upgrade").mkdir(parents=True)
+    assert split(["upgrade"]) == (["upgrade"], [])
+
+
+def test_a_whole_run_fits_into_55_minutes() -> None:
+    assert sum(BUDGET_MINUTES.values()) < 55
+
+
+def test_a_part_that_must_be_named_says_what_it_takes_before_it_starts(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(parts, "_run", lambda command: (0, capsys.readouterr().out))
+    assert OPT_IN["bench"].sentence() in parts.run_part("bench", []).figure
+    for each in OPT_IN.values():
+        assert "minutes" in each.sentence() and "of disk" in each.sentence()
+
+
+def test_every_bench_is_among_those_that_run_together() -> None:
+    commands = {
+        str(file.relative_to(ROOT)) for file in (ROOT / "hack/bench").iterdir() if file.is_file() and not file.suffix
+    }
+    assert commands < {command[0] for command in COMMANDS}
 
 
 @pytest.mark.parametrize(
@@ -89,6 +119,15 @@ def test_a_failed_part_stands_out_in_the_summary() -> None:
     assert "FAILED" not in Result("unit", 0, 2.0, "1 passed").line()
 
 
+@pytest.mark.parametrize("part", [*BUDGET_MINUTES, *OPT_IN])
+def test_minutes_stand_beside_the_budget_and_too_many_are_told(part: str) -> None:
+    budget = parts.budget_minutes(part)
+    late = Result(part, 0, 60.0 * budget + 90, "2 passed").line()
+    assert f"{budget + 1.5:.1f} of {budget:2} minutes" in late and "OVER ITS BUDGET by 1.5 minutes" in late
+    assert "BUDGET" not in Result(part, 0, 60.0 * budget, "2 passed").line()
+
+
+@pytest.mark.parametrize("part", ["e2e", "upgrade"])
 @pytest.mark.parametrize(
     ("was_up", "ci", "failing", "taken_down"),
     [
@@ -99,7 +138,7 @@ def test_a_failed_part_stands_out_in_the_summary() -> None:
     ],
 )
 def test_the_cluster_is_left_as_it_was_found(
-    monkeypatch: pytest.MonkeyPatch, was_up: bool, ci: str, failing: str | None, taken_down: bool
+    monkeypatch: pytest.MonkeyPatch, part: str, was_up: bool, ci: str, failing: str | None, taken_down: bool
 ) -> None:
     commands: list[str] = []
 
@@ -110,7 +149,7 @@ def test_the_cluster_is_left_as_it_was_found(
     monkeypatch.setenv("CI", ci)
     monkeypatch.setattr(parts, "_cluster_is_up", lambda: was_up)
     monkeypatch.setattr(parts, "_run", run)
-    result = parts.run_part("e2e", [])
+    result = parts.run_part(part, [])
     assert (commands[-1] == "hack/cluster/down") is taken_down
     assert commands[:2] == ["hack/cluster/up", "hack/images"]
     assert (result.status != 0) is (failing is not None)

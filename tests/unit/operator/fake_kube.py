@@ -8,9 +8,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from qwen3vl_operator import names
-from qwen3vl_operator.kube.client import ApiError, Object, Resource
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError, Listing
+from qwen3vl_operator.kube.resources import Object, Resource
+from qwen3vl_operator.kube.store import Store
 
 Place = tuple[str, str, str]
+Objects = list[Object]
 
 
 class FakeKube:
@@ -25,6 +29,7 @@ class FakeKube:
         self.calls = 0
         self.fail_at: int | None = None
         self.after_effect = False
+        self.fault = ApiError(500, "injected")
         self.refuse: dict[str, ApiError] = {}
         self._applied: dict[tuple[Place, str], Object] = {}
         self._numbers = itertools.count(1)
@@ -62,6 +67,27 @@ class FakeKube:
         ]
         return copy.deepcopy(found)
 
+    def matching(self, resource: Resource, namespace: str, selector: str) -> Objects:
+        """Objects of the kind that match a label selector of one term: `name`, or `name=value`."""
+        name, _, value = selector.partition("=")
+        found = [thing for place, thing in sorted(self.objects.items()) if place[:2] == (resource.plural, namespace)]
+        labels = [(thing, (thing["metadata"].get("labels") or {}).get(name)) for thing in found]
+        chosen = [thing for thing, label in labels if not selector or (label == value if value else label is not None)]
+        return copy.deepcopy(chosen)
+
+    def fill(self, store: Store, namespace: str = "robots") -> None:
+        """What watches and LISTs tell the store."""
+        for resource in api.WATCHED:
+            found = self.matching(resource, namespace, api.selector(resource))
+            store.replace(resource, namespace, found, str(next(self._numbers)))
+
+    async def snapshot(self, resource: Resource, namespace: str, *, labels: str = "") -> Listing:
+        self._call(before=True)
+        return Listing(self.matching(resource, namespace, labels), str(next(self._numbers)))
+
+    async def is_readable(self, resource: Resource, namespace: str) -> None:
+        self._call(before=True)
+
     async def create(self, resource: Resource, namespace: str, body: Object) -> bool:
         self._call(before=True)
         if (resource.plural, namespace, body["metadata"]["name"]) in self.objects:
@@ -71,17 +97,23 @@ class FakeKube:
         self._call(before=False)
         return True
 
-    async def apply(self, resource: Resource, body: Object) -> Object:
+    async def apply(self, resource: Resource, body: Object, *, manager: str = "", force: bool = True) -> Object:
         self._call(before=True)
         self.writes.append(f"apply {body['kind']} {body['metadata']['name']}")
         if error := self.refuse.get(body["kind"]):
             raise error
         place = (resource.plural, body["metadata"]["namespace"], body["metadata"]["name"])
-        result = self._apply(resource, place, body, names.FIELD_MANAGER)
+        if (
+            not force
+            and place in self.objects
+            and any(owned[0] == place and owned[1] != manager for owned in self._applied)
+        ):
+            raise ApiError(409, "Apply failed with 1 conflict")
+        result = self._apply(resource, place, body, manager or names.FIELD_MANAGER)
         self._call(before=False)
         return copy.deepcopy(result)
 
-    async def apply_status(self, resource: Resource, body: Object) -> None:
+    async def apply_status(self, resource: Resource, body: Object) -> Object:
         self._call(before=True)
         self.writes.append(f"status {body['metadata']['name']}")
         place = (resource.plural, body["metadata"]["namespace"], body["metadata"]["name"])
@@ -89,11 +121,36 @@ class FakeKube:
             raise ApiError(404, "not found")
         if set(body) != {"apiVersion", "kind", "metadata", "status"}:
             raise AssertionError("only the status may be applied to the status subresource")
-        self._apply(resource, place, body, names.STATUS_FIELD_MANAGER)
+        if error := self.refuse.get(f"{body['kind']}/status"):
+            raise error
+        result = self._apply(resource, place, body, names.STATUS_FIELD_MANAGER)
         self._call(before=False)
+        return copy.deepcopy(result)
 
-    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> None:
-        raise AssertionError(f"nothing here adds entries to lists: {pointers}")
+    async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
+        self._call(before=True)
+        self.writes.append(f"patch {resource.kind} {name}")
+        live = self.objects.get((resource.plural, namespace, name))
+        if live is None:
+            raise ApiError(404, "not found")
+        _merge(live, copy.deepcopy(body))
+        live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self._call(before=False)
+        return copy.deepcopy(live)
+
+    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
+        self._call(before=True)
+        self.writes.append(f"remove {resource.kind} {name}")
+        live = self.objects[resource.plural, namespace, name]
+        for pointer in pointers:
+            *path, last = pointer.strip("/").split("/")
+            part: Any = live
+            for step in path:
+                part = part[step]
+            del part[last]
+        live["metadata"]["resourceVersion"] = str(next(self._numbers))
+        self._call(before=False)
+        return copy.deepcopy(live)
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         self._call(before=True)
@@ -108,7 +165,7 @@ class FakeKube:
             self.calls += 1
         if self.calls == self.fail_at and before is not self.after_effect:
             self.fail_at = None
-            raise ApiError(500, "injected")
+            raise self.fault
 
     def _apply(self, resource: Resource, place: Place, body: Object, manager: str) -> Object:
         live = self.objects.get(place)

@@ -11,13 +11,14 @@ from qwen3vl_operator.vision_model.spec import VisionModel, parse
 
 Object = dict[str, Any]
 ROOT = pathlib.Path(__file__).resolve().parents[3]
+INTERNAL_SECRET = bytes(range(32))
 SETTINGS = Settings(
-    internal_secret=bytes(range(32)),
     server_image="registry.example/qwen3vl/server:1",
     server_image_pull_policy="IfNotPresent",
     vln_image="registry.example/qwen3vl/vln:1",
     vln_image_pull_policy="IfNotPresent",
     gateway_url="http://qwen3vl-gateway.serving/v1",
+    internal_secret=INTERNAL_SECRET,
 )
 NOW = "2026-03-01T12:00:00Z"
 LMDEPLOY = {"source": {"volume": {"claimName": "weights", "path": "Qwen3-VL-32B-Instruct"}}}

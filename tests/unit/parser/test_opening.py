@@ -53,7 +53,9 @@ STEPS = st.lists(st.fixed_dictionaries({"dx": NUMBERS, "dy": NUMBERS, "dtheta": 
 
 
 @given(steps=STEPS, cut=st.integers(0, 600), reverse=st.booleans(), action=st.sampled_from(["forward", "left", "hold"]))
-def test_a_part_never_says_more_than_the_whole(steps: list[dict], cut: int, reverse: bool, action: str) -> None:
+def test_a_part_never_says_more_than_the_whole(
+    steps: list[dict[str, float]], cut: int, reverse: bool, action: str
+) -> None:
     text = json.dumps({"reached_goal": False, "waypoints": steps, "action": action})
     limits = ParseLimits(reverse=reverse)
     part = opening(text[:cut], limits)

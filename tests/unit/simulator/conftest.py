@@ -33,7 +33,6 @@ async def serving(settings: Settings) -> AsyncIterator[Running]:
     engine = Engine(settings)
     config = uvicorn.Config(engine.app(), host="127.0.0.1", port=0, lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
     task = asyncio.create_task(server._serve())  # the public serve() would take over the test runner's signals
     async with asyncio.timeout(20):
         while not server.started:  # noqa: ASYNC110 - uvicorn offers no event

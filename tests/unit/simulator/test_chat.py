@@ -8,10 +8,10 @@ from typing import Any
 import httpx2
 import openai
 import orjson
+import picture
 import pydantic
 import pytest
 import pytest_asyncio
-from examples.clients.python import picture
 from openai.types.chat import ChatCompletionMessageParam
 
 from qwen3vl_server.simulator.app import Settings
@@ -202,7 +202,7 @@ async def test_a_bad_request_is_refused_by_field(
 
 
 async def test_an_unsupported_schema_names_what_is_supported(simulator: Running) -> None:
-    schema = {"type": "object", "properties": {"day": {"type": "string", "format": "date"}}}
+    schema: dict[str, object] = {"type": "object", "properties": {"day": {"type": "string", "format": "date"}}}
     with pytest.raises(openai.BadRequestError, match="format is not supported; supported are object") as refused:
         await simulator.client().chat.completions.create(
             model="sim",

@@ -24,8 +24,12 @@ COLOURS = {"red": (38, 34, 200), "blue": (196, 84, 24), "green": (62, 150, 30)}
 ASK = "Instruction: Walk to the {} door and stop."
 
 
-def room(*things: tuple[str, float, float, float, float]) -> np.ndarray:
-    """A grainy grey floor up to a pale wall; things as colour, metres ahead, metres to the left, width, height."""
+Thing = tuple[str, float, float, float, float]
+"""Colour, metres ahead, metres to the left, width, height."""
+
+
+def room(*things: Thing) -> np.ndarray:
+    """A grainy grey floor up to a pale wall, with these things."""
     picture = np.full((HEIGHT, WIDTH, 3), 215, np.uint8)
     picture[HEIGHT // 2 + 16 :] = (125, 112, 100)
     grain = np.random.default_rng(2).normal(0, 6, (28, WIDTH // 8))
@@ -40,7 +44,7 @@ def room(*things: tuple[str, float, float, float, float]) -> np.ndarray:
     return np.clip(picture + noise, 0, 255).astype(np.uint8)
 
 
-def door(colour: str, ahead: float, left: float = 0.0) -> tuple[str, float, float, float, float]:
+def door(colour: str, ahead: float, left: float = 0.0) -> Thing:
     return (colour, ahead, left, 0.9, 2.0)
 
 
@@ -64,7 +68,7 @@ def test_it_goes_towards_the_door_that_is_named() -> None:
 def test_distances_come_from_the_floor() -> None:
     target = look(Picture.of(room(door("red", 2.5, 0.5))), "red").target
     assert target is not None
-    assert (target.x, target.y) == (pytest.approx(2.5, rel=0.1), pytest.approx(0.5, abs=0.15))
+    assert target.x == pytest.approx(2.5, rel=0.1) and target.y == pytest.approx(0.5, abs=0.15)
 
 
 def test_it_goes_around_a_box() -> None:
@@ -177,7 +181,7 @@ class TestRequests:
         ([door("red", 0.7)], "goal", 0),
     ],
 )
-def test_it_speaks_the_vocabulary_of_actions(language: str, things: list, outcome: str, turn: int) -> None:
+def test_it_speaks_the_vocabulary_of_actions(language: str, things: list[Thing], outcome: str, turn: int) -> None:
     body = request("m", "Walk to the red door.", [], b"", language=language, profile="actions", reverse=False)
     assert "response_format" not in body
     texts = [body["messages"][0]["content"], body["messages"][1]["content"][-1]["text"]]

@@ -174,7 +174,9 @@ def scalars() -> st.SearchStrategy[dict[str, Any]]:
     sized = SIZES.map(lambda s: {"type": "string", "minLength": s[0], "maxLength": s[1]})
     values = st.lists(st.none() | st.booleans() | st.integers() | TEXT, min_size=1, max_size=5)
     fixed = values.map(lambda v: {"enum": v}) | values.map(lambda v: {"const": v[0]})
-    plain = st.sampled_from([{"type": "boolean"}, {"type": "string"}, {"type": ["null", "integer"]}])
+    plain: st.SearchStrategy[dict[str, Any]] = st.sampled_from(
+        [{"type": "boolean"}, {"type": "string"}, {"type": ["null", "integer"]}]
+    )
     return numbers() | sized | fixed | plain
 
 

@@ -2,9 +2,10 @@
 
 import cv2
 import numpy as np
+import picture
 import pytest
-from examples.clients.python import picture
-from examples.clients.python.picture import KINDS, Shape
+from picture import KINDS, Shape
+from tests.support.images import decoded
 
 from qwen3vl_server.simulator.answer import describe
 from qwen3vl_server.simulator.pictures import decode, from_data_url
@@ -42,7 +43,8 @@ def test_scattered_figures_are_counted(width: int, height: int, seed: int) -> No
     places = [((x + 0.5) / 3, (y + 0.5) / 3) for x in range(3) for y in range(3)]
     chosen = random.choice(9, size=int(random.integers(1, 10)), replace=False)
     shapes = tuple(
-        Shape(str(random.choice(colours)), str(random.choice(KINDS)), *places[place], size=0.2) for place in chosen
+        Shape(str(random.choice(colours)), str(random.choice(KINDS)), x, y, size=0.2)
+        for x, y in (places[place] for place in chosen)
     )
     scene = seen(picture.draw(shapes, width=width, height=height))
     assert sorted((s.colour, s.kind) for s in scene.shapes) == sorted((s.colour, s.kind) for s in shapes)
@@ -50,7 +52,7 @@ def test_scattered_figures_are_counted(width: int, height: int, seed: int) -> No
 
 @pytest.mark.parametrize("seed", range(5))
 def test_sensor_noise_does_not_add_figures(seed: int) -> None:
-    clean = cv2.imdecode(np.frombuffer(picture.draw(), np.uint8), cv2.IMREAD_COLOR)
+    clean = decoded(picture.draw())
     noise = np.random.default_rng(seed).normal(0, 12, clean.shape)
     noisy = np.clip(clean + noise, 0, 255).astype(np.uint8)
     data = cv2.imencode(".jpg", noisy, [cv2.IMWRITE_JPEG_QUALITY, 70])[1].tobytes()

@@ -84,7 +84,7 @@ def test_what_was_seen_is_remembered_where_it_is_now() -> None:
     empty = Sighting(None, NOTHING, RAYS, FAR, 4.0)
     known = recall([before, empty], [Motion(0.6, 0.0, sure=True), Motion(0.0, math.pi / 2, sure=True)])
     assert known.target is not None and known.age == 1
-    assert (known.target.x, known.target.y) == (pytest.approx(0.0, abs=1e-6), pytest.approx(-2.4))
+    assert (known.target.x, known.target.y) == pytest.approx((0.0, -2.4), abs=1e-6)
     assert known.target.bearing == pytest.approx(-math.pi / 2)
     assert known.beside == pytest.approx(np.array([[0.5, -0.4]]), abs=1e-5)
 

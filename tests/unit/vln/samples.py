@@ -35,10 +35,11 @@ class Walk:
     def wall(self) -> float:
         return WALL + self.now
 
-    def frame(self, **more: Any) -> dict[str, Any]:
+    def frame(self, **given: Any) -> dict[str, Any]:
         """A frame with a new picture and its answer; `key` remembers it for `result`."""
         self.pictures += 1
-        more = {"image": b"picture %d" % self.pictures, "sequence": self.pictures, "watchdog": self.watchdog} | more
+        more: dict[str, Any] = {"image": b"picture %d" % self.pictures, "sequence": self.pictures}
+        more |= {"watchdog": self.watchdog} | given
         frame = Frame(self.now, **more)
         self.offered = self.task.frame(frame)
         if self.offered:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import pytest
 from tests.figures import Figures
+from tests.support.images import decoded
 
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.ipc import Message
@@ -213,14 +214,14 @@ def test_overlay_is_mirrored(turn: float, side: int, metres_ahead: float) -> Non
 
 
 def brighter(jpeg: bytes, by: float) -> bytes:
-    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    pixels = decoded(jpeg)
     done, data = cv2.imencode(".jpg", cv2.convertScaleAbs(pixels, beta=by), [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert done
     return data.tobytes()
 
 
 def mirrored(jpeg: bytes) -> bytes:
-    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    pixels = decoded(jpeg)
     done, data = cv2.imencode(".jpg", cv2.flip(pixels, 1), [cv2.IMWRITE_JPEG_QUALITY, 85])
     assert done
     return data.tobytes()

@@ -18,7 +18,7 @@ from qwen3vl_vln.task.task import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.world import World
 
-PLANS = {
+PLANS: dict[str, list[tuple[float, float, float]]] = {
     "curve": [(0.5, 0, 0.2), (0.5, 0.1, 0.2), (0.4, 0, 0), (0.5, -0.1, -0.3), (0.5, 0, 0)],
     "corners": [(0.6, 0, 1.0), (0.5, 0, 0), (0, 0, -0.8), (0.5, 0, -0.8), (0.4, 0.2, 0.3)],
     "turns": [(0, 0, 0.8), (0, 0, 0.8), (0.3, 0, 0), (0, 0, -0.5), (0, 0, -0.5)],

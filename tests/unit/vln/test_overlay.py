@@ -102,7 +102,7 @@ class TestCourse:
 
     def test_a_turn_after_the_way_is_at_its_end(self) -> None:
         [turn] = course((Waypoint(1.0, 0.0, 0.8),)).turns
-        assert (turn.x, turn.y, turn.angle) == (pytest.approx(1.0), 0.0, pytest.approx(0.8))
+        assert (turn.x, turn.y, turn.angle) == pytest.approx((1.0, 0.0, 0.8))
 
     def test_only_turning(self) -> None:
         way = course((Waypoint(0.0, 0.0, -0.7),))

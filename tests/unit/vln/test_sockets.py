@@ -6,6 +6,7 @@ import socket
 from typing import Any
 
 import pytest
+from starlette.types import Message
 
 from qwen3vl_vln.__main__ import _listen
 from qwen3vl_vln.edge.identity import Doorkeeper
@@ -49,13 +50,13 @@ class Robot:
     """One connection; `said` holds what the server sent and nobody has taken."""
 
     def __init__(self, server: Server, path: str) -> None:
-        self._inbox: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._said: asyncio.Queue[Message] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
         scope = {"type": "websocket", "path": path, "headers": [], "subprotocols": []}
         self._serving = asyncio.create_task(server.sockets(scope, self._inbox.get, self._said.put))
 
-    async def heard(self) -> dict[str, Any]:
+    async def heard(self) -> Message:
         """The next thing the server says."""
         return await asyncio.wait_for(self._said.get(), 5)
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from .samples import FORWARD, Walk
 LEFT, RIGHT = (0.0, 0.0, 0.3), (0.0, 0.0, -0.3)
 
 
-def driven(walk: Walk, *points: tuple[float, float, float], seconds: float = 1.5) -> list[dict]:
+def driven(walk: Walk, *points: tuple[float, float, float], seconds: float = 1.5) -> list[dict[str, Any]]:
     """A picture, its plan, and the answers while it is driven."""
     walk.run(0.1)
     walk.result("plan", *points)
@@ -20,7 +21,7 @@ def driven(walk: Walk, *points: tuple[float, float, float], seconds: float = 1.5
 def is_stuck(walk: Walk) -> bool:
     body = walk.frame()
     assert not (body["reason"] == "stuck" and (body["linear_vel"] or body["angular_vel"]))
-    return body["state"] == "hold" and body["reason"] == "stuck"
+    return bool(body["state"] == "hold" and body["reason"] == "stuck")
 
 
 def test_turning_to_and_fro() -> None:
@@ -54,7 +55,9 @@ def test_one_round_is_a_search_and_two_are_not() -> None:
 
 
 @pytest.mark.parametrize(("points", "least"), [([FORWARD], 0.5), ([(0.0, 0.0, 0.8)], 1.2)])
-def test_a_picture_that_does_not_change_while_the_robot_is_driven(points: list, least: float) -> None:
+def test_a_picture_that_does_not_change_while_the_robot_is_driven(
+    points: list[tuple[float, float, float]], least: float
+) -> None:
     walk = Walk()
     walk.task.looked(walk.now, changed=True)
     for _ in range(4):

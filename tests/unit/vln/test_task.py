@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,8 @@ from qwen3vl_vln.waypoint import Waypoint
 from .samples import BOOT, FORWARD, Walk
 
 
-def still(body: dict) -> bool:
-    return body["linear_vel"] == 0.0 and body["angular_vel"] == 0.0
+def still(body: dict[str, Any]) -> bool:
+    return bool(body["linear_vel"] == 0.0 and body["angular_vel"] == 0.0)
 
 
 def moving() -> Walk:
@@ -420,7 +421,9 @@ class TestAnOpening:
 
     def test_the_same_plan_goes_on_and_is_driven_once(self) -> None:
         walk, key = self.opened()
-        plan_id, anchor = walk.frame()["plan_id"], walk.task.drive.anchor
+        plan_id, drive = walk.frame()["plan_id"], walk.task.drive
+        assert drive is not None
+        anchor = drive.anchor
         walk.result("plan", FORWARD, frame=key, action="forward", model_seconds=0.6)
         answers = walk.run(4)
         assert answers[0]["plan_id"] == plan_id and answers[0]["inference_time"] == 0.6

@@ -119,6 +119,11 @@ def scene(drawer: Drawer, slot: int) -> Scene:
     return Scene.from_json(drawer.given[slot][1]["scene"])
 
 
+async def nothing() -> None:
+    """A viewer's connection that does not end."""
+    await asyncio.Event().wait()
+
+
 @pytest.fixture
 def drawer() -> Drawer:
     return Drawer()
@@ -131,7 +136,7 @@ async def views(drawer: Drawer) -> Views:
 
 class TestViews:
     async def test_a_picture_is_drawn_once_for_all_viewers(self, views: Views, drawer: Drawer) -> None:
-        task, gone = robot(), asyncio.create_task(asyncio.Event().wait())
+        task, gone = robot(), asyncio.create_task(nothing())
         viewers = [views.open(task) for _ in range(5)]
         views.look(0.1)
         drawer.draw(views)
@@ -188,7 +193,7 @@ class TestViews:
         assert (scene(drawer, viewer.watch.slot).state, scene(drawer, viewer.watch.slot).v) == ("hold", 0.0)
 
     async def test_the_end_is_drawn_and_ends_the_view(self, views: Views, drawer: Drawer) -> None:
-        task, gone = robot(), asyncio.create_task(asyncio.Event().wait())
+        task, gone = robot(), asyncio.create_task(nothing())
         viewer = views.open(task)
         views.look(0.1)
         drawer.draw(views)
@@ -269,7 +274,7 @@ class TestViews:
     async def test_a_view_that_stalls_ends(self, views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
         assert STALLED_SECONDS > 2 * IDLE_SECONDS
         monkeypatch.setattr("qwen3vl_vln.edge.views.STALLED_SECONDS", 0.05)
-        gone = asyncio.create_task(asyncio.Event().wait())
+        gone = asyncio.create_task(nothing())
         waiting, stalled = views.open(robot("waiting", at=None)), views.open(robot("stalled"))
         views.look(0.1)
         assert await stalled.next(gone) is None

@@ -1,6 +1,7 @@
 """Those who wait for the model's word about their picture: woken by the right one, and not for ever."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -22,13 +23,20 @@ def begun() -> tuple[Navigation, Entry]:
     return navigation, navigation.create(Settings(robot="go2", instruction="Walk on."))
 
 
-def wait(navigation: Navigation, entry: Entry, seed: int) -> "asyncio.Task[dict[str, object]]":
+def wait(navigation: Navigation, entry: Entry, seed: int) -> "asyncio.Task[dict[str, Any]]":
     frame = Frame(navigation.now(), image=jpeg(64, 48, seed), size=(64, 48), force_key=True)
     return asyncio.create_task(navigation.frame_sync(entry, frame))
 
 
 def told(navigation: Navigation, entry: Entry, frame: int) -> None:
-    result = {"outcome": "hold", "detail": "", "waypoints": [], "action": "", "environment": "", "progress": None}
+    result: dict[str, Any] = {
+        "outcome": "hold",
+        "detail": "",
+        "waypoints": [],
+        "action": "",
+        "environment": "",
+        "progress": None,
+    }
     task = entry.task
     place = {"type": "result", "task": task.task_id, "epoch": task.epoch, "frame": frame}
     navigation.heard(place | result | {"clamped": False, "seconds": 0.1})

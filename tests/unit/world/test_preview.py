@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-import cv2
 import pytest
+from tests.support.images import read
 
 from qwen3vl_world import buildings, preview
 from qwen3vl_world.robot import RADIUS
@@ -13,8 +13,8 @@ def test_it_writes_a_map_and_views_and_says_where(tmp_path: Path, capsys: pytest
     preview.main(["--seed", "3", "--out", str(tmp_path / "new")])
     files = [Path(line) for line in capsys.readouterr().out.split()]
     assert [file.name for file in files] == ["map.png", "views.png"]
-    pictures = [cv2.imread(str(file)) for file in files]
-    assert all(picture is not None and picture.std() > 10 for picture in pictures)
+    pictures = [read(file) for file in files]
+    assert all(picture.std() > 10 for picture in pictures)
     assert pictures[1].shape[1] == preview.COLUMNS * 320
 
 

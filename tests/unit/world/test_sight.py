@@ -10,7 +10,7 @@ from qwen3vl_server.simulator.drive.moved import motion
 from qwen3vl_server.simulator.drive.sight import Picture, look
 from qwen3vl_world import buildings
 from qwen3vl_world.camera import Camera
-from qwen3vl_world.plan import BROWN, DOOR_COLOURS, GREY, Box, Building, Pose, Poster, door_on, room
+from qwen3vl_world.plan import BROWN, DOOR_COLOURS, GREY, Box, Building, Pose, Poster, Segment, door_on, room
 
 
 def seen_by(camera: Camera, pose: Pose, number: int = 0) -> Picture:
@@ -39,13 +39,14 @@ def test_a_door_is_found_where_it_stands(seed: int) -> None:
         goal = door.goal
         pose = Pose(goal.x + 2.0 * door.nx, goal.y + 2.0 * door.ny, goal.yaw)
         way = [(pose.x + share * (door.x - pose.x), pose.y + share * (door.y - pose.y)) for share in (0, 0.25, 0.5)]
-        hidden = any(thing.distance(*place) < 0.6 for thing in (*building.boxes, *building.walls[4:]) for place in way)
+        solid: list[Box | Segment] = [*building.boxes, *building.walls[4:]]
+        hidden = any(thing.distance(*place) < 0.6 for thing in solid for place in way)
         if hidden or (disc and any(math.dist(disc, place) < 0.8 for place in way)):
             continue
         target = look(seen_by(camera, pose), door.colour).target
         found += 1
         assert target is not None
-        assert (target.x, target.y) == (pytest.approx(2.5, abs=0.2), pytest.approx(0.0, abs=0.1))
+        assert target.x == pytest.approx(2.5, abs=0.2) and target.y == pytest.approx(0.0, abs=0.1)
     assert found
 
 

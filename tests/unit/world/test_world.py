@@ -2,11 +2,13 @@
 
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import simplejpeg
 from tests.figures import Figures
+from tests.support.images import read
 
 from qwen3vl_world import buildings, picture
 from qwen3vl_world.camera import Camera
@@ -205,9 +207,7 @@ def test_the_judge_tells_the_door_it_stands_before() -> None:
     assert judge.report()["door"] == ""
 
 
-def test_pictures_for_people_are_written(tmp_path: object) -> None:
-    import cv2
-
+def test_pictures_for_people_are_written(tmp_path: Path) -> None:
     from qwen3vl_client import Command
 
     building, journey = buildings.demo(), Journey()
@@ -215,8 +215,8 @@ def test_pictures_for_people_are_written(tmp_path: object) -> None:
     for turn in range(60):
         world.command(turn / 30, 0.5, 0.2)
         journey.note(turn / 30, world.frame(turn / 30)[0], Command(0.5, 0.2, "moving", "following_plan", True))
-    map_file, frames_file = tmp_path / "map.png", tmp_path / "frames.png"  # type: ignore[operator]
+    map_file, frames_file = tmp_path / "map.png", tmp_path / "frames.png"
     picture.write_map(map_file, building, world.path)
     picture.write_frames(frames_file, journey.frames)
-    assert cv2.imread(str(map_file)).shape[1] > 500
-    assert cv2.imread(str(frames_file)).shape[0] >= 300
+    assert read(map_file).shape[1] > 500
+    assert read(frames_file).shape[0] >= 300

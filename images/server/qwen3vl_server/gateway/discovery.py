@@ -13,7 +13,8 @@ import aiohttp
 import yaml
 from kubernetes.aio import client, config
 
-from qwen3vl_server.gateway.routes import SERVED_NAME_LABEL, Route, table, table_from_entries
+from qwen3vl_common.labels import SERVED_NAME_LABEL
+from qwen3vl_server.gateway.routes import Route, table, table_from_entries
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-MODEL_LABEL = "qwen3vl.io/model"
-SERVED_NAME_LABEL = "qwen3vl.io/served-name"
-ENGINE_LABEL = "qwen3vl.io/engine"
-CONTEXT_LENGTH_LABEL = "qwen3vl.io/context-length"
+from qwen3vl_common.labels import CONTEXT_LENGTH_LABEL, ENGINE_LABEL, MODEL_LABEL, SERVED_NAME_LABEL, served_name
 
 
 @dataclass(frozen=True)
@@ -115,7 +112,9 @@ def table_from_entries(entries: object, *, created: int) -> dict[str, Route]:
         endpoints = entry.get("endpoints", [])
         if not isinstance(endpoints, list) or not all(isinstance(item, str) and ":" in item for item in endpoints):
             raise ValueError(f"entry {number}: endpoints is a list of host:port")
-        name = str(entry.get("servedName", entry["model"]))
+        if not isinstance(entry.get("servedName", ""), str):
+            raise ValueError(f"entry {number}: servedName is a string")
+        name = served_name({"metadata": {"name": entry["model"]}, "spec": entry})
         context_length = entry.get("contextLength")
         if context_length is not None and type(context_length) is not int:
             raise ValueError(f"entry {number}: contextLength is a whole number")

@@ -3,7 +3,8 @@
 from typing import Any
 
 from qwen3vl_operator import names
-from qwen3vl_operator.vision_model.desired.metadata import Object, labels, metadata, selector
+from qwen3vl_operator.secrets import model_keys
+from qwen3vl_operator.vision_model.desired.metadata import Object, key_variable, labels, metadata, selector
 from qwen3vl_operator.vision_model.engines.program import CACHE_MOUNT, MODELS_MOUNT, Program
 from qwen3vl_operator.vision_model.spec import VisionModel
 
@@ -69,10 +70,12 @@ def _pod(model: VisionModel, program: Program, image: str, pull_policy: str | No
 
 def _container(model: VisionModel, program: Program, image: str, pull_policy: str | None) -> Object:
     engine = model.spec.engine
-    key = {"secretKeyRef": {"name": names.child(model.name, "keys"), "key": names.ENGINE_KEY_ENTRY}}
     theirs = {variable.name: variable.model_dump(by_alias=True, exclude_none=True) for variable in engine.env}
     defaults = {name: {"name": name, "value": value} for name, value in program.environment}
-    environment: list[Object] = [{"name": names.ENGINE_KEY_ENV, "valueFrom": key}, *(defaults | theirs).values()]
+    environment: list[Object] = [
+        key_variable(model, names.ENGINE_KEY_ENV, model_keys.ENGINE),
+        *(defaults | theirs).values(),
+    ]
     mounts: list[Object] = [{"name": "cache", "mountPath": CACHE_MOUNT}, {"name": "tmp", "mountPath": "/tmp"}]  # noqa: S108
     if model.spec.source is not None:
         mounts.append({"name": "models", "mountPath": MODELS_MOUNT, "readOnly": True})

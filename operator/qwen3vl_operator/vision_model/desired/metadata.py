@@ -3,6 +3,7 @@
 from typing import Any
 
 from qwen3vl_operator import names
+from qwen3vl_operator.secrets import model_keys
 from qwen3vl_operator.vision_model.spec import VisionModel
 
 Object = dict[str, Any]
@@ -47,3 +48,12 @@ def metadata(model: VisionModel, component: str, *, owned: bool = True) -> Objec
     if owned:
         result["ownerReferences"] = [owner(model)]
     return result
+
+
+def key_variable(model: VisionModel, variable: str, purpose: str) -> Object:
+    """An environment variable with the model's key for that purpose."""
+    reference = {
+        "name": model_keys.secret_name(model.namespace, model.name),
+        "key": model_keys.entry(model.name, purpose),
+    }
+    return {"name": variable, "valueFrom": {"secretKeyRef": reference}}

@@ -5,12 +5,14 @@ from typing import Any
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.compare import quantity
+from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.vision_model.desired.engine import USER_ID
-from qwen3vl_operator.vision_model.desired.metadata import Object, labels, metadata, selector
+from qwen3vl_operator.vision_model.desired.metadata import Object, key_variable, labels, metadata, selector
 from qwen3vl_operator.vision_model.spec import Navigation, VisionModel
 
 COMPONENT = "vln"
 ROBOT_KEYS = "robot-keys"
+"""Name of the volume."""
 ROBOT_KEYS_MOUNT = "/etc/qwen3vl/robot-keys"
 KEY_HASH = f"{names.GROUP}/vln-key-hash"
 """Pod annotation: another key must restart the VLN API, which reads its own keys once."""
@@ -25,7 +27,7 @@ MEBIBYTE = 1024 * 1024
 
 
 def vln(model: VisionModel, *, image: str, pull_policy: str, gateway_url: str, key_hash: str) -> Object | None:
-    """The Deployment. It has no `replicas`: they belong to the autoscaler; without any wanted it does not exist.
+    """The Deployment; without a replica wanted it does not exist.
 
     A new pod waits for the end of the old one: two would drive the same robot.
     """
@@ -54,6 +56,7 @@ def vln(model: VisionModel, *, image: str, pull_policy: str, gateway_url: str, k
         "kind": "Deployment",
         "metadata": metadata(model, COMPONENT),
         "spec": {
+            "replicas": navigation.replicas,
             "strategy": {"type": "Recreate"},
             "selector": {"matchLabels": selector(model, COMPONENT)},
             "template": {"metadata": template_metadata, "spec": pod},
@@ -62,12 +65,11 @@ def vln(model: VisionModel, *, image: str, pull_policy: str, gateway_url: str, k
 
 
 def _container(model: VisionModel, navigation: Navigation, image: str, pull_policy: str, gateway_url: str) -> Object:
-    keys = names.child(model.name, "keys")
     environment = [
-        {"name": variable, "valueFrom": {"secretKeyRef": {"name": keys, "key": entry}}}
-        for variable, entry in (
-            (names.GATEWAY_KEY_ENV, names.GATEWAY_KEY_ENTRY),
-            (names.OPERATOR_KEY_ENV, names.OPERATOR_KEY_ENTRY),
+        key_variable(model, variable, purpose)
+        for variable, purpose in (
+            (names.GATEWAY_KEY_ENV, model_keys.VLN_TO_GATEWAY),
+            (names.OPERATOR_KEY_ENV, model_keys.OPERATOR_TO_VLN),
         )
     ]
     arguments = [
@@ -86,6 +88,8 @@ def _container(model: VisionModel, navigation: Navigation, image: str, pull_poli
         arguments.append("--no-auth")
     else:
         arguments += ["--keys-dir", ROBOT_KEYS_MOUNT]
+        if navigation.keys_secret is None:
+            arguments += ["--keys-prefix", robot_keys.prefix(model.name)]
         mounts.append({"name": ROBOT_KEYS, "mountPath": ROBOT_KEYS_MOUNT, "readOnly": True})
     memory = navigation.resources.memory
     return {
@@ -127,6 +131,6 @@ def _volumes(model: VisionModel, navigation: Navigation) -> list[Object]:
         {"name": RECORDINGS, "emptyDir": {"sizeLimit": _max_size(navigation)}},
     ]
     if navigation.auth == "Keys":
-        secret = navigation.keys_secret or names.child(model.name, ROBOT_KEYS)
+        secret = navigation.keys_secret or names.ROBOT_KEYS
         volumes.append({"name": ROBOT_KEYS, "secret": {"secretName": secret}})
     return volumes

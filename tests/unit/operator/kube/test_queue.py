@@ -1,55 +1,14 @@
 """The queue on virtual time: each key once, never twice at a time, back-off for what fails, nobody starves."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import gc
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.unit.operator.kube.workers import Recorder, now, working
 from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube.queue import LONGEST_RETRY_SECONDS, Queue, retry_delay
-
-
-def now() -> float:
-    return asyncio.get_running_loop().time()
-
-
-@contextlib.asynccontextmanager
-async def working(
-    queue: Queue[str], handle: Callable[[str], Awaitable[float | None]], workers: int = 1
-) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(queue.work(handle)) for _ in range(workers)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class Recorder:
-    """Handles keys, remembers when; `seconds` is how long one takes, `again` what it answers."""
-
-    def __init__(self, seconds: float = 0, again: float | None = None) -> None:
-        self.seconds, self.again = seconds, again
-        self.started: list[tuple[float, str]] = []
-        self.active: list[str] = []
-        self.failures: dict[str, int] = {}
-
-    async def __call__(self, key: str) -> float | None:
-        assert key not in self.active, f"two workers on {key}"
-        self.started.append((now(), key))
-        self.active.append(key)
-        await asyncio.sleep(self.seconds)
-        self.active.remove(key)
-        if self.failures.get(key, 0) > 0:
-            self.failures[key] -= 1
-            raise ValueError("no")
-        return self.again
-
-    def times(self, key: str) -> list[float]:
-        return [time for time, started in self.started if started == key]
 
 
 def test_a_key_added_many_times_is_worked_on_once() -> None:
@@ -158,6 +117,138 @@ def test_the_oldest_key_tells_of_stuck_workers() -> None:
             await asyncio.sleep(130)
             assert queue.depth == 1
             assert queue.oldest_seconds == 130
+
+    run(scenario())
+
+
+def size() -> tuple[int, int]:
+    """Objects of this process and timers of its loop."""
+    gc.collect()
+    return len(gc.get_objects()), len(asyncio.get_running_loop()._scheduled)  # type: ignore[attr-defined]  # no other way
+
+
+def test_100_events_a_second_on_20_keys_leave_its_size_flat() -> None:
+    """Each pass asks for another look in 600 s, and each event makes that time void."""
+
+    async def scenario() -> None:
+        queue, passes = Queue[str](), 0
+
+        async def handle(key: str) -> float:
+            nonlocal passes
+            passes += 1
+            return 600
+
+        async with working(queue, handle, workers=8):
+            sizes = []
+            for second in range(600):
+                for number in range(100):
+                    queue.add(f"key-{number % 20}")
+                    await asyncio.sleep(0.01)
+                if second in (20, 599):
+                    sizes.append(size())
+        (objects, timers), (objects_later, timers_later) = sizes
+        assert passes == 60_000
+        assert objects_later - objects < 300
+        assert max(timers, timers_later) < 250
+
+    run(scenario())
+
+
+def test_a_backlog_that_moves_is_not_stalled_and_one_that_does_not_move_is() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=30)
+        for number in range(100):
+            queue.add(f"key-{number}")
+        await asyncio.sleep(500)
+        assert queue.stalled_seconds == 0, "no worker has begun: the operator still waits for something"
+        async with working(queue, handle):
+            for _ in range(20):
+                await asyncio.sleep(100)
+                assert queue.stalled_seconds <= 30
+            assert queue.oldest_seconds > 2000
+            handle.seconds = 10_000
+            await asyncio.sleep(430)
+            assert 400 < queue.stalled_seconds <= 430
+
+    run(scenario())
+
+
+def test_nothing_is_stalled_while_no_key_is_due() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=10_000)
+        queue.add("hangs")
+        queue.add("later", after=1000)
+        async with working(queue, handle):
+            await asyncio.sleep(900)
+            assert queue.stalled_seconds == 0
+            queue.add("hangs")
+            await asyncio.sleep(50)
+            assert queue.stalled_seconds == 50, "the key that its worker hangs at was asked for again"
+            await asyncio.sleep(350)
+            assert queue.stalled_seconds == 400
+
+    run(scenario())
+
+
+def test_a_worker_that_ended_is_counted_and_its_key_goes_to_another() -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](), Recorder(seconds=60)
+        queue.add("a")
+        async with working(queue, handle, workers=2) as workers:
+            await asyncio.sleep(10)
+            assert queue.workers_ended == 0
+            workers[0].cancel()
+            handle.active.clear()
+            await asyncio.sleep(100)
+            assert queue.workers_ended == 1
+        assert handle.times("a") == [0, 10]
+
+    run(scenario())
+
+
+def test_a_pass_that_is_cancelled_from_within_is_a_failure_and_its_worker_goes_on() -> None:
+    async def scenario() -> None:
+        queue = Queue[str](random=lambda: 0.0)
+        passes = []
+
+        async def handle(key: str) -> None:
+            passes.append((now(), key))
+            other = asyncio.create_task(asyncio.sleep(100))
+            asyncio.get_running_loop().call_later(1, other.cancel)
+            await other
+
+        queue.add("a")
+        async with working(queue, handle):
+            await asyncio.sleep(4)
+        assert passes == [(0, "a"), (2, "a")]
+        assert queue.failing == 1
+
+    run(scenario())
+
+
+def test_each_pass_is_told_with_its_seconds_and_result() -> None:
+    async def scenario() -> None:
+        told = []
+        queue = Queue[str](random=lambda: 0.0, on_pass=lambda *what: told.append(what))
+        handle = Recorder(seconds=2)
+        handle.failures["a"] = 1
+        queue.add("a")
+        async with working(queue, handle):
+            await asyncio.sleep(100)
+        assert told == [("a", 2, "failed"), ("a", 2, "ok")]
+
+    run(scenario())
+
+
+def test_keys_are_those_that_wait() -> None:
+    async def scenario() -> None:
+        queue = Queue[str]()
+        queue.add("now")
+        queue.add("later", after=1000)
+        assert queue.keys == {"now", "later"}
+        async with working(queue, Recorder()):
+            await asyncio.sleep(1)
+            assert queue.keys == {"later"}
 
     run(scenario())
 

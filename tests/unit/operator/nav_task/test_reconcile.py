@@ -10,9 +10,9 @@ from tests.unit.operator.nav_task.samples_nav import TASK_ID, model_body, nav_bo
 from tests.unit.operator.nav_task.test_status import REACHABLE, WALKING
 from tests.unit.operator.virtual_time import run
 
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import Object
+from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.key import Key, task_key
+from qwen3vl_operator.kube.resources import Object
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Intent
 from qwen3vl_operator.nav_task.reconcile import LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS, TaskReconciler
 from qwen3vl_operator.nav_task.record import Record, Refusal, Resume

@@ -13,7 +13,7 @@ from tests.unit.operator import samples
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
-from qwen3vl_operator.vision_model.desired import Object, desired
+from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -95,7 +95,7 @@ def test_no_key_stands_outside_the_secret(case: str) -> None:
     for purpose in ("engine", "vln-to-gateway", "operator-to-vln", "robot"):
         key = derive(samples.SETTINGS.internal_secret, purpose, model.namespace, model.name)
         for thing in desired(model, samples.SETTINGS, owns_served_name=owns):
-            assert key not in yaml.safe_dump(thing)  # base64 in the Secret, nowhere in plain text
+            assert key not in yaml.safe_dump(thing)
     assert samples.SETTINGS.internal_secret.hex() not in repr(samples.SETTINGS)
     assert repr(samples.SETTINGS.internal_secret) not in repr(samples.SETTINGS)
 
@@ -104,7 +104,6 @@ def test_another_secret_gives_another_key_and_restarts_the_engine() -> None:
     model = samples.model()
     other = replace(samples.SETTINGS, internal_secret=bytes(32))
     one, two = (desired(model, settings, owns_served_name=True) for settings in (samples.SETTINGS, other))
-    assert one[0]["data"] != two[0]["data"]
     assert one[-1]["spec"]["template"] != two[-1]["spec"]["template"]
 
 
@@ -123,6 +122,51 @@ def test_the_hash_changes_with_the_content_alone() -> None:
     assert hashes[0][-1] != hashes[2][-1]
 
 
+def spec_hashes(spec: Object) -> dict[str, str]:
+    objects = desired(samples.model(spec), samples.SETTINGS, owns_served_name=True)
+    annotated = {one["kind"]: one["metadata"]["annotations"].get(names.SPEC_HASH) for one in objects}
+    return {kind: hashed for kind, hashed in annotated.items() if hashed is not None}
+
+
+@pytest.mark.parametrize(
+    ("change", "engine", "vln"),
+    [
+        ({"replicas": 2}, False, False),
+        ({"paused": True}, False, False),
+        ({"navigation": {"auth": "None"}}, False, True),
+        ({"engine": {"name": "simulator", "contextLength": 4096}}, True, False),
+        ({"servedName": "other"}, True, True),
+        ({"pod": {"annotations": {"a": "b"}}}, True, True),
+    ],
+)
+def test_the_hash_of_the_spec_is_of_what_enters_the_template(change: Object, engine: bool, vln: bool) -> None:
+    before = samples.SIMULATOR | {"navigation": {}}
+    old, new = spec_hashes(before), spec_hashes(before | change)
+    assert set(old) == {"StatefulSet", "Deployment"}
+    assert (old["StatefulSet"] != new["StatefulSet"], old["Deployment"] != new["Deployment"]) == (engine, vln)
+
+
+def test_the_hash_of_the_spec_stands_on_the_object_and_never_on_its_pods() -> None:
+    for thing in desired(
+        samples.model(samples.SIMULATOR | {"navigation": {}}), samples.SETTINGS, owns_served_name=True
+    ):
+        pod = (thing.get("spec") or {}).get("template", {}).get("metadata", {})
+        assert names.SPEC_HASH not in pod.get("annotations", {})
+
+
+@pytest.mark.parametrize(
+    ("image", "registry", "expected"),
+    [
+        ("docker.io/openmmlab/lmdeploy:v1", "", "docker.io/openmmlab/lmdeploy:v1"),
+        ("docker.io/openmmlab/lmdeploy:v1", "mirror.example:5000/hub", "mirror.example:5000/hub/openmmlab/lmdeploy:v1"),
+        ("openmmlab/lmdeploy:v1", "mirror.example/", "mirror.example/openmmlab/lmdeploy:v1"),
+        ("localhost/a:1", "mirror.example", "mirror.example/a:1"),
+    ],
+)
+def test_a_registry_of_the_installation_replaces_that_of_an_image(image: str, registry: str, expected: str) -> None:
+    assert in_registry(image, registry) == expected
+
+
 def of_kind(model: VisionModel, kind: str) -> list[Object]:
     return [one for one in desired(model, samples.SETTINGS, owns_served_name=True) if one["kind"] == kind]
 
@@ -136,22 +180,18 @@ def test_navigation_adds_objects_and_does_not_restart_the_engine() -> None:
         (one["kind"], one["metadata"]["name"]) for one in desired(without, samples.SETTINGS, owns_served_name=True)
     ]
     assert set(added) - set(before) == {
-        ("Secret", "m-robot-keys"),
         ("Service", "m-vln"),
         ("Deployment", "m-vln"),
-        ("HorizontalPodAutoscaler", "m-vln"),
     }
     assert of_kind(without, "StatefulSet") == of_kind(with_it, "StatefulSet")
-    assert set(of_kind(with_it, "Secret")[0]["data"]) == {"engine-key", "gateway-key", "operator-key"}
 
 
 def test_the_vln_api_is_one_at_a_time_and_no_route() -> None:
     model = samples.model(samples.SIMULATOR | {"navigation": {}})
     (deployment,) = of_kind(model, "Deployment")
-    assert "replicas" not in deployment["spec"]
+    assert deployment["spec"]["replicas"] == 1
     assert deployment["spec"]["strategy"] == {"type": "Recreate"}
-    (autoscaler,) = of_kind(model, "HorizontalPodAutoscaler")
-    assert (autoscaler["spec"]["minReplicas"], autoscaler["spec"]["maxReplicas"]) == (1, 1)
+    assert not of_kind(model, "HorizontalPodAutoscaler"), "of one replica there is nothing to scale"
     routed = [
         one["metadata"]["name"] for one in of_kind(model, "Service") if names.SERVED_NAME in one["metadata"]["labels"]
     ]
@@ -160,16 +200,14 @@ def test_the_vln_api_is_one_at_a_time_and_no_route() -> None:
     assert engine != vln
 
 
-def test_no_replica_means_no_deployment_and_no_autoscaler() -> None:
+def test_no_replica_means_no_deployment() -> None:
     model = samples.model(samples.SIMULATOR | {"navigation": {"replicas": 0}})
     assert not of_kind(model, "Deployment")
-    assert not of_kind(model, "HorizontalPodAutoscaler")
     assert len(of_kind(model, "Service")) == 2
 
 
-def test_without_keys_no_secret_is_made_or_mounted() -> None:
+def test_without_keys_none_are_mounted() -> None:
     model = samples.model(samples.SIMULATOR | {"navigation": {"auth": "None"}})
-    assert [one["metadata"]["name"] for one in of_kind(model, "Secret")] == ["m-keys"]
     pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
     assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "recordings"]
     assert "--no-auth" in pod["containers"][0]["args"]
@@ -186,6 +224,20 @@ def test_recordings_stay_below_the_size_of_their_volume(size: str | int | None, 
     assert arguments[arguments.index("--recordings-max-mib") + 1] == str(mebibytes)
     (mount,) = (one for one in pod["containers"][0]["volumeMounts"] if one["name"] == "recordings")
     assert mount["mountPath"] == arguments[arguments.index("--recordings-dir") + 1] and "readOnly" not in mount
+
+
+@pytest.mark.parametrize(
+    ("navigation", "secret", "prefix"), [({}, "qwen3vl-robot-keys", "m."), ({"keysSecret": "mine"}, "mine", None)]
+)
+def test_the_vln_api_takes_the_keys_of_its_own_robots_alone(
+    navigation: Object, secret: str, prefix: str | None
+) -> None:
+    pod = of_kind(samples.model(samples.SIMULATOR | {"navigation": navigation}), "Deployment")[0]["spec"]["template"]
+    (volume,) = (one for one in pod["spec"]["volumes"] if one["name"] == "robot-keys")
+    assert volume["secret"] == {"secretName": secret}
+    arguments = pod["spec"]["containers"][0]["args"]
+    assert ("--keys-prefix" in arguments) == (prefix is not None)
+    assert prefix is None or arguments[arguments.index("--keys-prefix") + 1] == prefix
 
 
 def test_another_secret_restarts_the_vln_api() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import copy
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
@@ -10,14 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
+from tests.unit.operator.vision_model.world import World
 
-from qwen3vl_operator import internal_secret, names
-from qwen3vl_operator.kube import client as api
-from qwen3vl_operator.kube.client import ApiError, Object, Resource
+from qwen3vl_operator import names
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.vision_model.reconcile import LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS, Reconciler
+from qwen3vl_operator.kube.resources import Object, Resource
+from qwen3vl_operator.vision_model.reconcile import (
+    LONGEST_RETRY_SECONDS,
+    LOOK_AGAIN_SECONDS,
+    LOOK_SOON_SECONDS,
+)
 
-KEY = Key("robots", "m")
 SPECS: dict[str, Object] = {
     "simulator": {"engine": {"name": "simulator"}, "replicas": 0},
     "lmdeploy": samples.LMDEPLOY | {"cache": {}},
@@ -36,41 +40,19 @@ SPECS: dict[str, Object] = {
 }
 
 
-@dataclass
-class NoLinks:
-    """Remembers which models were said to have a VLN API."""
-
-    served: set[tuple[str, str]] = field(default_factory=set)
-
-    def serve(self, namespace: str, model: str) -> None:
-        self.served.add((namespace, model))
-
-    def end(self, namespace: str, model: str) -> None:
-        self.served.discard((namespace, model))
+def cluster(spec: Object) -> World:
+    return World(samples.body("m", spec))
 
 
-def cluster(spec: Object) -> tuple[FakeKube, Reconciler]:
-    kube = FakeKube()
-    kube.put(api.VISION_MODELS, samples.body("m", spec))
-    return kube, Reconciler(kube, samples.SETTINGS, ("robots",), lambda: samples.NOW, NoLinks())
-
-
-def look(reconciler: Reconciler, key: Key = KEY) -> float | None:
-    return asyncio.run(reconciler.reconcile(key))
-
-
-def live(kube: FakeKube, resource: Resource, name: str) -> Object:
-    return kube.objects[resource.plural, "robots", name]
-
-
-def condition(kube: FakeKube, kind: str, name: str = "m") -> Object:
-    conditions = live(kube, api.VISION_MODELS, name)["status"]["conditions"]
-    return next(one for one in conditions if one["type"] == kind)
+def settled(spec: Object) -> World:
+    world = cluster(spec)
+    world.settle()
+    return world
 
 
 def shape(kube: FakeKube) -> dict[Any, Object]:
     """All objects without what differs between two ways to the same end."""
-    result = copy.deepcopy(kube.objects)
+    result = {place: thing for place, thing in copy.deepcopy(kube.objects).items() if place[0] != "events"}
     for thing in result.values():
         del thing["metadata"]["resourceVersion"]
         if thing["kind"] != names.KIND:
@@ -79,83 +61,113 @@ def shape(kube: FakeKube) -> dict[Any, Object]:
 
 
 @pytest.mark.parametrize("name", SPECS)
-def test_a_second_pass_writes_nothing(name: str) -> None:
-    kube, reconciler = cluster(SPECS[name])
-    look(reconciler)
-    look(reconciler)  # tells what the first pass made
-    kube.writes.clear()
-    before = kube.versions()
-    look(reconciler)
-    assert (kube.writes, kube.versions()) == ([], before)
+def test_a_pass_at_rest_makes_no_call_at_all(name: str) -> None:
+    world = settled(SPECS[name])
+    world.kube.writes.clear()
+    before, calls = world.kube.versions(), world.kube.calls
+    world.look()
+    assert (world.kube.writes, world.kube.versions(), world.kube.calls) == ([], before, calls)
+
+
+@pytest.mark.parametrize("name", SPECS)
+def test_a_new_process_writes_nothing(name: str) -> None:
+    world = settled(SPECS[name])
+    again = _over(world)
+    before = again.kube.versions()
+    again.keys()
+    again.look()
+    again.look()
+    assert again.kube.versions() == before
+
+
+def _over(world: World) -> World:
+    """Another process over the same objects."""
+    other = World()
+    other.kube.objects = world.kube.objects
+    other.kube._applied, other.kube._numbers = world.kube._applied, world.kube._numbers
+    return other
 
 
 @pytest.mark.parametrize("after_effect", [False, True])
+@pytest.mark.parametrize("status", [409, 429, 500, 0])
 @pytest.mark.parametrize("name", SPECS)
-def test_a_fault_at_any_call_leaves_a_state_that_converges(name: str, after_effect: bool) -> None:
-    kube, reconciler = cluster(SPECS[name])
-    look(reconciler)
-    look(reconciler)
-    calls, goal = kube.calls, shape(kube)
-    assert calls > 10
+def test_a_fault_at_any_call_is_told_and_converges(name: str, status: int, after_effect: bool) -> None:
+    world = cluster(SPECS[name])
+    world.keys()
+    before = world.kube.calls
+    world.look()
+    world.look()
+    calls, goal = world.kube.calls - before, shape(world.kube)
+    assert calls > 4
     for number in range(1, calls + 1):
-        kube, reconciler = cluster(SPECS[name])
-        kube.fail_at, kube.after_effect = number, after_effect
+        world = cluster(SPECS[name])
+        world.keys()
+        world.kube.fail_at = world.kube.calls + number
+        world.kube.after_effect, world.kube.fault = after_effect, ApiError(status, "injected fault")
         failed = 0
         for _ in range(4):
             try:
-                look(reconciler)
+                world.look()
             except ApiError:
-                failed += 1
+                failed += 1  # the status itself could not be written: the queue tries again
+            told = world.live(api.VISION_MODELS, "m").get("status", {}).get("conditions", [])
+            if told and _applied_less(world, goal):
+                accepted = world.says("Accepted")
+                assert accepted == ("False", "ApplyFailed"), f"after a fault at call {number}"
+                assert "injected fault" in world.condition("Accepted")["message"]
         assert failed <= 1
-        assert shape(kube) == goal, f"after a fault at call {number}"
+        assert shape(world.kube) == goal, f"after a fault at call {number}"
+
+
+def _applied_less(world: World, goal: dict[Any, Object]) -> bool:
+    return set(goal) > set(world.kube.objects)
 
 
 CHILDREN = (
     (api.STATEFUL_SETS, "m-engine"),
     (api.SERVICES, "m-engine"),
     (api.CLAIMS, "m-cache"),
-    (api.SECRETS, "m-keys"),
 )
 
 
-def _damage(kube: FakeKube, resource: Resource, name: str, kind: str) -> None:
+def _damage(world: World, resource: Resource, name: str, kind: str) -> None:
     if kind == "missing":
-        kube.lose(resource, "robots", name)
+        world.kube.lose(resource, "robots", name)
         return
-    thing = live(kube, resource, name)
+    thing = world.live(resource, name)
     if kind == "label":
         thing["metadata"]["labels"][names.COMPONENT] = "other"
+    elif kind == "mark":
+        del thing["metadata"]["labels"][names.MANAGED_BY]
     elif kind == "hash":
         del thing["metadata"]["annotations"]
-    elif "spec" in thing:
-        thing["spec"] = {"replicas": 7}
     else:
-        thing["data"] = {}
+        thing["spec"] = {"replicas": 7}
+    world._touch(resource, name)
 
 
 @settings(deadline=None)
 @given(
     damage=st.dictionaries(
-        st.sampled_from(range(len(CHILDREN))), st.sampled_from(["missing", "label", "hash", "content"]), min_size=1
+        st.sampled_from(range(len(CHILDREN))),
+        st.sampled_from(["missing", "label", "mark", "hash", "content"]),
+        min_size=1,
     )
 )
 def test_any_children_missing_or_altered_are_repaired_in_one_pass(damage: dict[int, str]) -> None:
-    kube, reconciler = cluster(SPECS["lmdeploy"])
-    look(reconciler)
-    look(reconciler)
-    wanted = {place: copy.deepcopy(thing) for place, thing in shape(kube).items() if thing["kind"] != names.KIND}
+    world = settled(SPECS["lmdeploy"])
+    wanted = {place: copy.deepcopy(thing) for place, thing in shape(world.kube).items() if thing["kind"] != names.KIND}
     for number, kind in damage.items():
-        _damage(kube, *CHILDREN[number], kind)
-    look(reconciler)
-    found = {place: thing for place, thing in shape(kube).items() if thing["kind"] != names.KIND}
+        _damage(world, *CHILDREN[number], kind)
+    world.look()
+    found = {place: thing for place, thing in shape(world.kube).items() if thing["kind"] != names.KIND}
     for place, thing in wanted.items():
         assert found[place]["metadata"]["labels"] == thing["metadata"]["labels"]
-        for part in ("spec", "data"):
-            assert _contains(found[place].get(part), thing.get(part))
-    look(reconciler)
-    kube.writes.clear()
-    look(reconciler)
-    assert kube.writes == []
+        assert _contains(found[place].get("spec"), thing.get("spec"))
+    world.look()
+    world.kube.writes.clear()
+    world.look()
+    assert world.kube.writes == []
 
 
 def _contains(found: Any, wanted: Any) -> bool:
@@ -165,177 +177,395 @@ def _contains(found: Any, wanted: Any) -> bool:
 
 
 def test_a_field_that_is_no_longer_wanted_goes() -> None:
-    kube, reconciler = cluster(SPECS["everything"])
-    look(reconciler)
-    spec = live(kube, api.STATEFUL_SETS, "m-engine")["spec"]["template"]
+    world = settled(SPECS["everything"])
+    spec = world.live(api.STATEFUL_SETS, "m-engine")["spec"]["template"]
     assert spec["metadata"]["labels"]["team"] == "nav"
-    changed = live(kube, api.VISION_MODELS, "m")
-    changed["spec"]["pod"] = {}
-    changed["spec"]["servedName"] = "other"
-    look(reconciler)
-    template = live(kube, api.STATEFUL_SETS, "m-engine")["spec"]["template"]
+    world.edit(pod={}, servedName="other")
+    world.look()
+    template = world.live(api.STATEFUL_SETS, "m-engine")["spec"]["template"]
     assert "team" not in template["metadata"]["labels"]
     assert "nodeSelector" not in template["spec"]
-    assert live(kube, api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "other"
+    assert world.live(api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "other"
 
 
 def test_a_child_that_is_no_longer_wanted_is_pruned_but_never_a_claim() -> None:
-    kube, reconciler = cluster(SPECS["lmdeploy"])
-    look(reconciler)
-    mine = live(kube, api.SECRETS, "m-keys")
-    kube.put(api.SECRETS, {**mine, "metadata": {**mine["metadata"], "name": "m-old", "uid": "u1"}})
+    world = settled(SPECS["lmdeploy"])
+    mine = world.live(api.SERVICES, "m-engine")
+    world.kube.put(api.SERVICES, {**mine, "metadata": {**mine["metadata"], "name": "m-old", "uid": "u1"}})
     foreign = {**mine["metadata"], "name": "m-copied-labels", "uid": "u2", "ownerReferences": []}
-    kube.put(api.SECRETS, {**mine, "metadata": foreign})
-    del live(kube, api.VISION_MODELS, "m")["spec"]["cache"]
-    kube.writes.clear()
-    look(reconciler)
-    assert [write for write in kube.writes if write.startswith("delete")] == ["delete Secret m-old"]
-    assert ("persistentvolumeclaims", "robots", "m-cache") in kube.objects
-    assert ("secrets", "robots", "m-copied-labels") in kube.objects
+    world.kube.put(api.SERVICES, {**mine, "metadata": foreign})
+    world.edit(cache=None)
+    world.kube.writes.clear()
+    world.look()
+    assert [write for write in world.kube.writes if write.startswith("delete")] == ["delete Service m-old"]
+    assert world.has(api.CLAIMS, "m-cache")
+    assert world.has(api.SERVICES, "m-copied-labels")
+
+
+def test_the_autoscaler_of_the_first_version_is_pruned() -> None:
+    world = settled(SPECS["navigation"])
+    deployment = world.live(api.DEPLOYMENTS, "m-vln")
+    metadata = {**deployment["metadata"], "uid": "u1"}
+    world.kube.put(api.AUTOSCALERS, {"kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": {}})
+    world.look()
+    assert not world.has(api.AUTOSCALERS, "m-vln")
+
+
+def test_a_vln_api_scaled_to_nothing_by_hand_is_put_back() -> None:
+    world = settled(SPECS["navigation"])
+    world.live(api.DEPLOYMENTS, "m-vln")["spec"]["replicas"] = 0
+    world._touch(api.DEPLOYMENTS, "m-vln")
+    world.look()
+    assert world.live(api.DEPLOYMENTS, "m-vln")["spec"]["replicas"] == 1
 
 
 @pytest.mark.parametrize("resource", [resource for resource, _ in CHILDREN])
-def test_an_object_of_somebody_else_is_left_alone(resource: Resource) -> None:
-    kube, reconciler = cluster(SPECS["lmdeploy"])
+def test_an_object_of_somebody_else_is_left_alone_and_the_rest_goes_on(resource: Resource) -> None:
+    world = cluster(SPECS["lmdeploy"])
+    world.keys()
     name = dict(CHILDREN)[resource]
     kind = {"apiVersion": resource.api_version, "kind": resource.kind}
-    foreign = kube.put(resource, {**kind, "metadata": {"name": name, "namespace": "robots"}, "spec": {"mine": 1}})
+    foreign = world.kube.put(resource, {**kind, "metadata": {"name": name, "namespace": "robots"}, "spec": {"mine": 1}})
     before = copy.deepcopy(foreign)
-    assert look(reconciler) == LOOK_SOON_SECONDS
-    assert live(kube, resource, name) == before
-    assert kube.writes == ["status m"]
-    accepted = condition(kube, "Accepted")
-    assert (accepted["status"], accepted["reason"]) == ("False", "NameTaken")
-    assert f"{resource.kind} {name}" in accepted["message"]
-    assert condition(kube, "Ready")["reason"] == "NameTaken"
-    kube.lose(resource, "robots", name)
-    look(reconciler)
-    assert condition(kube, "Accepted")["status"] == "True"
+    assert world.look() == LOOK_SOON_SECONDS
+    assert world.live(resource, name) == before
+    assert world.says("Accepted") == ("False", "NameTaken")
+    assert f"{resource.kind} {name}" in world.condition("Accepted")["message"]
+    assert world.condition("Ready")["reason"] == "NameTaken"
+    for other, child in CHILDREN:
+        if other is not resource:
+            assert world.live(other, child)["metadata"]["ownerReferences" if other is not api.CLAIMS else "labels"]
+    world.edit(servedName="edited")
+    world.look()
+    if resource is not api.SERVICES:
+        assert world.live(api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "edited"
+    world.kube.lose(resource, "robots", name)
+    world.look()
+    assert world.says("Accepted")[0] == "True"
 
 
 def test_a_retained_cache_is_used_again_by_a_model_of_the_same_name() -> None:
-    kube, reconciler = cluster(SPECS["lmdeploy"])
-    look(reconciler)
-    old = live(kube, api.CLAIMS, "m-cache")
+    world = settled(SPECS["lmdeploy"])
+    old = world.live(api.CLAIMS, "m-cache")
     for resource, name in CHILDREN:
         if resource is not api.CLAIMS:
-            kube.lose(resource, "robots", name)
-    kube.put(api.VISION_MODELS, samples.body("m", SPECS["lmdeploy"], uid="another-uid"))
-    look(reconciler)
-    found = live(kube, api.CLAIMS, "m-cache")
+            world.kube.lose(resource, "robots", name)
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.kube.put(api.VISION_MODELS, samples.body("m", SPECS["lmdeploy"], uid="another-uid"))
+    world.look()
+    found = world.live(api.CLAIMS, "m-cache")
     assert found["metadata"]["uid"] == old["metadata"]["uid"]
     assert found["metadata"]["labels"][names.MODEL_UID] == "another-uid"
-    assert condition(kube, "Accepted")["status"] == "True"
+    assert world.says("Accepted")[0] == "True"
 
 
-def test_a_deleted_or_unknown_model_causes_no_write() -> None:
-    kube, reconciler = cluster(SPECS["simulator"])
-    live(kube, api.VISION_MODELS, "m")["metadata"]["deletionTimestamp"] = samples.NOW
-    assert look(reconciler) is None
-    assert look(reconciler, Key("robots", "never-there")) is None
-    assert kube.writes == []
+def test_a_deleted_or_unknown_model_causes_no_call() -> None:
+    world = cluster(SPECS["simulator"])
+    world.live(api.VISION_MODELS, "m")["metadata"]["deletionTimestamp"] = samples.NOW
+    assert world.look() is None
+    assert world.look(Key("robots", "never-there")) is None
+    assert world.kube.calls == 0
 
 
 def test_of_two_models_with_one_name_the_oldest_is_routed() -> None:
-    kube, reconciler = cluster(SPECS["simulator"] | {"servedName": "shared"})
+    world = cluster(SPECS["simulator"] | {"servedName": "shared"})
     older = samples.body("older", SPECS["simulator"] | {"servedName": "shared"}, created="2026-01-01T00:00:00Z")
-    kube.put(api.VISION_MODELS, older)
-    look(reconciler)
-    look(reconciler, Key("robots", "older"))
-    assert names.SERVED_NAME not in live(kube, api.SERVICES, "m-engine")["metadata"]["labels"]
-    assert live(kube, api.SERVICES, "older-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
-    exposed = condition(kube, "Exposed")
-    assert (exposed["status"], exposed["reason"]) == ("False", "NameCollision")
-    assert "older" in exposed["message"]
-    kube.lose(api.VISION_MODELS, "robots", "older")
-    look(reconciler)
-    assert live(kube, api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
+    world.kube.put(api.VISION_MODELS, older)
+    world.look()
+    world.look(Key("robots", "older"))
+    assert names.SERVED_NAME not in world.live(api.SERVICES, "m-engine")["metadata"]["labels"]
+    assert world.live(api.SERVICES, "older-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
+    assert world.says("Exposed") == ("False", "NameCollision")
+    assert "older" in world.condition("Exposed")["message"]
+    world.kube.lose(api.VISION_MODELS, "robots", "older")
+    world.look()
+    assert world.live(api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
+
+
+def test_no_served_name_is_given_away_while_a_namespace_is_unread() -> None:
+    world = cluster(SPECS["simulator"])
+    world.places.unread = ("slow",)
+    world.keys()
+    world.look()
+    assert names.SERVED_NAME not in world.live(api.SERVICES, "m-engine")["metadata"]["labels"]
+    assert world.says("Exposed")[0] == "Unknown"
+    assert "slow" in world.condition("Exposed")["message"]
+    world.places.unread = ()
+    world.look()
+    assert names.SERVED_NAME in world.live(api.SERVICES, "m-engine")["metadata"]["labels"]
+    world.places.unread = ("slow",)
+    before = world.kube.versions()[("services", "robots", "m-engine")]
+    world.look()
+    assert world.kube.versions()[("services", "robots", "m-engine")] == before, "who has it keeps it"
 
 
 @pytest.mark.parametrize(
-    ("error", "reason"),
+    ("error", "reason", "again"),
     [
-        (ApiError(422, "spec: Forbidden: spec is immutable after creation"), "Immutable"),
-        (ApiError(422, "spec.template.spec.tolerations[0].operator: Unsupported value"), "InvalidSpec"),
-        (ApiError(403, "exceeded quota: compute, requested: requests.storage=100Gi"), "Forbidden"),
+        (ApiError(422, "spec: Forbidden: spec is immutable after creation"), "Immutable", LOOK_SOON_SECONDS),
+        (ApiError(422, "spec.tolerations[0].operator: Unsupported value"), "InvalidSpec", LOOK_SOON_SECONDS),
+        (ApiError(403, "exceeded quota: compute, requested: requests.storage=100Gi"), "Forbidden", LOOK_SOON_SECONDS),
+        (ApiError(500, 'failed calling webhook "v.example": connection refused'), "ApplyFailed", 1),
+        (ApiError(429, "too many requests"), "ApplyFailed", 1),
+        (ApiError(0, "no answer of the apiserver within 10 s"), "ApplyFailed", 1),
     ],
 )
-def test_what_the_apiserver_refuses_is_said_and_the_rest_is_done(error: ApiError, reason: str) -> None:
-    kube, reconciler = cluster(SPECS["lmdeploy"])
-    kube.refuse["PersistentVolumeClaim"] = error
-    assert look(reconciler) == LOOK_SOON_SECONDS
-    accepted = condition(kube, "Accepted")
-    assert (accepted["status"], accepted["reason"]) == ("False", reason)
-    assert str(error) in accepted["message"]
-    assert ("statefulsets", "robots", "m-engine") in kube.objects
+@pytest.mark.parametrize("kind", ["PersistentVolumeClaim", "Service", "StatefulSet"])
+def test_what_cannot_be_applied_is_told_in_every_pass_and_the_rest_is_done(
+    kind: str, error: ApiError, reason: str, again: float
+) -> None:
+    world = cluster(SPECS["lmdeploy"])
+    world.keys()
+    world.kube.refuse[kind] = error
+    assert world.look() == again
+    for _ in range(2):
+        assert world.says("Accepted") == ("False", reason)
+        assert str(error) in world.condition("Accepted")["message"]
+        assert f"{kind} m-" in world.condition("Accepted")["message"]
+        for resource, name in CHILDREN:
+            assert world.has(resource, name) == (resource.kind != kind)
+        world.edit(replicas=2)
+        world.look()
+        generation = world.live(api.VISION_MODELS, "m")["metadata"]["generation"]
+        told = world.live(api.VISION_MODELS, "m")["status"]
+        assert told["observedGeneration"] == generation
+        assert {one["observedGeneration"] for one in told["conditions"]} == {generation}
+    world.kube.refuse.clear()
+    world.look()
+    assert world.says("Accepted")[0] == "True"
 
 
-def test_other_errors_are_for_the_queue_to_try_again() -> None:
-    kube, reconciler = cluster(SPECS["lmdeploy"])
-    kube.refuse["PersistentVolumeClaim"] = ApiError(429, "too many requests")
-    with pytest.raises(ApiError):
-        look(reconciler)
+def test_what_failed_is_tried_again_soon_and_ever_more_seldom() -> None:
+    world = cluster(SPECS["lmdeploy"])
+    world.kube.refuse["Service"] = ApiError(500, "webhook")
+    waits = [world.look() for _ in range(9)]
+    assert waits == [1, 2, 4, 8, 16, 32, LONGEST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, LONGEST_RETRY_SECONDS]
+    world.kube.refuse.clear()
+    world.keys()
+    assert world.look() == LOOK_AGAIN_SECONDS or world.look() == LOOK_AGAIN_SECONDS
+
+
+def test_a_forbidden_call_has_the_namespace_checked() -> None:
+    world = cluster(SPECS["lmdeploy"])
+    world.kube.refuse["Service"] = ApiError(403, "no")
+    world.look()
+    assert world.places.suspected == ["robots"]
 
 
 def test_a_spec_that_the_schema_let_through_and_the_models_do_not_keeps_what_runs() -> None:
-    kube, reconciler = cluster(SPECS["simulator"])
-    look(reconciler)
-    live(kube, api.VISION_MODELS, "m")["spec"]["replicas"] = "many"
-    kube.writes.clear()
-    assert look(reconciler) == LOOK_AGAIN_SECONDS
-    assert kube.writes == ["status m"]
-    accepted = condition(kube, "Accepted")
-    assert (accepted["status"], accepted["reason"]) == ("False", "InvalidSpec")
-    assert "spec.replicas" in accepted["message"]
-    assert live(kube, api.VISION_MODELS, "m")["status"]["children"]["statefulSet"] == "m-engine"
+    world = settled(SPECS["simulator"])
+    world.edit(replicas="many")
+    world.kube.writes.clear()
+    assert world.look() == LOOK_AGAIN_SECONDS
+    assert [write for write in world.kube.writes if "Event" not in write] == ["status m"]
+    assert world.says("Accepted") == ("False", "InvalidSpec")
+    assert "spec.replicas" in world.condition("Accepted")["message"]
+    assert world.live(api.VISION_MODELS, "m")["status"]["children"]["statefulSet"] == "m-engine"
 
 
-def test_pods_that_cannot_be_made_are_explained_by_the_newest_event() -> None:
-    kube, reconciler = cluster(SPECS["simulator"] | {"replicas": 1})
-    look(reconciler)
-    uid = live(kube, api.STATEFUL_SETS, "m-engine")["metadata"]["uid"]
-    for name, time, message in (
-        ("b", "2026-03-01T11:00:00Z", "old quota"),
-        ("a", "2026-03-01T11:59:00Z", "pods forbidden"),
-    ):
-        event = {"apiVersion": "v1", "kind": "Event", "metadata": {"name": name, "namespace": "robots"}}
-        kube.put(api.EVENTS, {**event, "involvedObject": {"uid": uid}, "lastTimestamp": time, "message": message})
-    assert look(reconciler) == LOOK_SOON_SECONDS
-    scheduled = condition(kube, "Scheduled")
-    assert (scheduled["reason"], scheduled["message"]) == ("PodRejected", "pods forbidden")
+def test_a_pass_that_takes_too_long_is_broken_off_and_told() -> None:
+    class Slow(FakeKube):
+        async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+            await asyncio.sleep(1000)
+            raise AssertionError("never")
+
+    from tests.unit.operator.virtual_time import run
+
+    world = settled(SPECS["simulator"])
+    world.kube.lose(api.SERVICES, "robots", "m-engine")
+    slow = Slow()
+    slow.objects, slow._applied, slow._numbers = world.kube.objects, world.kube._applied, world.kube._numbers
+    world.kube = slow
+    object.__setattr__(world.reconciler, "kube", slow)
+    assert run(world.passes()) == 1
+    assert world.says("Accepted") == ("False", "ApplyFailed")
+    assert "took longer than 60 s" in world.condition("Accepted")["message"]
 
 
-def test_the_internal_secret_is_made_once_and_never_touched_again() -> None:
-    kube = FakeKube()
-    first = asyncio.run(internal_secret.ensure(kube, "serving", None))
-    assert kube.writes == ["create Secret qwen3vl-internal"]
-    again = asyncio.run(internal_secret.ensure(kube, "serving", None))
-    assert (first, len(first)) == (again, 32)
-    assert kube.writes == ["create Secret qwen3vl-internal"]
-
-
-def test_an_internal_secret_with_something_else_in_it_is_an_error_that_says_what_to_do() -> None:
-    kube = FakeKube()
-    thing = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "qwen3vl-internal", "namespace": "serving"}}
-    kube.put(api.SECRETS, {**thing, "data": {"key": "c2hvcnQ="}})
-    with pytest.raises(internal_secret.InternalSecretError, match="delete it, then the operator makes a new one"):
-        asyncio.run(internal_secret.ensure(kube, "serving", None))
+def test_an_engine_waits_for_its_keys_and_no_object_mounts_what_is_not_there() -> None:
+    world = cluster(SPECS["navigation"])
+    world.look()
+    assert world.has(api.SERVICES, "m-engine")
+    assert not world.has(api.STATEFUL_SETS, "m-engine")
+    assert not world.has(api.DEPLOYMENTS, "m-vln")
+    world.keys()
+    world.look()
+    assert world.has(api.STATEFUL_SETS, "m-engine")
+    assert world.has(api.DEPLOYMENTS, "m-vln")
 
 
 def test_vln_apis_are_followed_while_they_are_there() -> None:
-    kube, reconciler = cluster(SPECS["navigation"])
-    links = reconciler.vln_apis
-    assert isinstance(links, NoLinks)
-    look(reconciler)
-    assert links.served == {("robots", "m")}
-    assert ("deployments", "robots", "m-vln") in kube.objects
-    live(kube, api.VISION_MODELS, "m")["spec"]["navigation"]["replicas"] = 0
-    look(reconciler)
-    assert links.served == set()
-    assert ("deployments", "robots", "m-vln") not in kube.objects
-    assert ("horizontalpodautoscalers", "robots", "m-vln") not in kube.objects
-    live(kube, api.VISION_MODELS, "m")["spec"]["navigation"] = {}
-    look(reconciler)
-    kube.lose(api.VISION_MODELS, "robots", "m")
-    look(reconciler)
-    assert links.served == set()
+    world = settled(SPECS["navigation"])
+    assert world.links.served == {("robots", "m")}
+    assert world.has(api.DEPLOYMENTS, "m-vln")
+    world.edit(navigation={"replicas": 0})
+    world.look()
+    assert world.links.served == set()
+    assert not world.has(api.DEPLOYMENTS, "m-vln")
+    world.edit(navigation={})
+    world.look()
+    assert world.links.served == {("robots", "m")}
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.look()
+    assert world.links.served == set()
+
+
+def test_paused_nothing_is_changed_or_deleted_and_the_status_says_so() -> None:
+    world = settled(SPECS["navigation"])
+    world.edit(paused=True, navigation=None, servedName="other")
+    before = {place: version for place, version in world.kube.versions().items() if place[0] != "visionmodels"}
+    world.look()
+    world.kube.lose(api.SERVICES, "robots", "m-engine")
+    world.look()
+    del before["services", "robots", "m-engine"]
+    after = {
+        place: version for place, version in world.kube.versions().items() if place[0] not in ("visionmodels", "events")
+    }
+    assert after == before
+    assert world.says("Accepted") == ("True", "Paused")
+    assert world.says("UpToDate") == ("False", "Paused")
+    world.edit(paused=None)
+    world.look()
+    assert world.has(api.SERVICES, "m-engine")
+    assert not world.has(api.DEPLOYMENTS, "m-vln")
+
+
+# The operator's own changes
+
+
+SERVED = {"engine": {"name": "simulator"}, "replicas": 1}
+TWO = ("m", "second")
+
+
+def two_models() -> World:
+    world = World(
+        samples.body("m", SERVED, created="2026-01-01T00:00:00Z"),
+        samples.body("second", SERVED, created="2026-02-01T00:00:00Z"),
+    )
+    for name in TWO:
+        world.settle(Key("robots", name))
+        world.make_ready(name)
+        world.look(Key("robots", name))
+        assert world.says("Ready", name) == ("True", "Ready")
+    return world
+
+
+def image(world: World, name: str) -> str:
+    template = world.live(api.STATEFUL_SETS, f"{name}-engine")["spec"]["template"]
+    return str(template["spec"]["containers"][0]["image"]).rpartition(":")[2]
+
+
+def test_an_upgrade_of_the_operator_takes_one_model_at_a_time_the_oldest_first() -> None:
+    world = two_models()
+    world.upgrade()
+    assert world.look(Key("robots", "second")) is not None
+    for _ in range(2):
+        world.look(Key("robots", "m"))
+        world.look(Key("robots", "second"))
+    assert (image(world, "m"), image(world, "second")) == ("2", "1")
+    assert world.says("UpToDate", "second") == ("False", "UpgradeQueued")
+    assert world.says("Ready", "second") == ("True", "Ready"), "it serves on as it was"
+    world.make_ready("m")
+    world.look(Key("robots", "m"))
+    assert Key("robots", "second") in world.notified
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "2"
+
+
+def test_a_change_of_the_spec_is_never_queued() -> None:
+    world = two_models()
+    world.upgrade()
+    world.look(Key("robots", "m"))
+    world.edit("second", engine={"name": "simulator", "contextLength": 4096})
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "2"
+
+
+def test_drift_is_repaired_also_while_an_upgrade_is_under_way() -> None:
+    world = two_models()
+    engine = world.live(api.STATEFUL_SETS, "second-engine")
+    engine["spec"]["template"]["spec"]["containers"][0]["image"] = "evil:v1"
+    world._touch(api.STATEFUL_SETS, "second-engine")
+    world.rollouts.began(Key("robots", "m"), 1e9)
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "1"
+
+
+def test_a_model_of_the_version_before_has_no_hash_and_is_rolled_out_in_its_turn() -> None:
+    world = two_models()
+    for name in TWO:
+        annotations = world.live(api.STATEFUL_SETS, f"{name}-engine")["metadata"]["annotations"]
+        del annotations[names.SPEC_HASH], annotations[names.GENERATION]
+        annotations[names.APPLIED_HASH] = "another"
+        world._touch(api.STATEFUL_SETS, f"{name}-engine")
+    world.upgrade()
+    for name in reversed(TWO):
+        world.look(Key("robots", name))
+    for name in TWO:
+        world.look(Key("robots", name))
+    assert (image(world, "m"), image(world, "second")) == ("2", "1")
+
+
+def test_one_that_was_not_ready_is_not_waited_for() -> None:
+    world = two_models()
+    for place in [place for place in world.kube.objects if place[0] == "pods" and place[2].startswith("m-")]:
+        world.kube.lose(api.PODS, *place[1:])
+    world.look(Key("robots", "m"))
+    world.upgrade()
+    world.look(Key("robots", "m"))
+    world.look(Key("robots", "second"))
+    assert (image(world, "m"), image(world, "second")) == ("2", "2")
+
+
+def test_one_that_never_becomes_ready_holds_up_the_others_no_longer_than_its_start_up_may_take() -> None:
+    from tests.unit.operator.virtual_time import run
+
+    world = two_models()
+    world.upgrade()
+
+    async def scenario() -> None:
+        await world.passes(Key("robots", "m"))
+        await world.passes(Key("robots", "second"))
+        assert image(world, "second") == "1"
+        again = await world.passes(Key("robots", "m"))
+        await asyncio.sleep(200)  # 120 s of start-up, 30 s of grace
+        assert again is not None and again <= 150
+        await world.passes(Key("robots", "m"))
+        await world.passes(Key("robots", "second"))
+
+    run(scenario())
+    assert image(world, "second") == "2"
+    assert [thing["reason"] for place, thing in world.kube.objects.items() if place[0] == "events"].count(
+        "UpgradeNotReady"
+    ) == 1
+
+
+def test_an_upgrade_goes_on_in_the_next_process_where_the_former_left_it() -> None:
+    world = two_models()
+    world.upgrade()
+    world.look(Key("robots", "m"))
+    other = _over(world)
+    other.settings = world.settings
+    other.keys()
+    for name in TWO:
+        other.rollouts.expect(Key("robots", name), 0)
+    for name in reversed(TWO):
+        other.look(Key("robots", name))
+    other.look(Key("robots", "second"))
+    assert image(other, "second") == "1", "the first one is not Ready again yet"
+    other.make_ready("m")
+    other.look(Key("robots", "m"))
+    other.look(Key("robots", "second"))
+    assert image(other, "second") == "2"
+
+
+@pytest.mark.parametrize("spec", [{"replicas": 0}, {"paused": True}])
+def test_a_model_without_replicas_and_a_paused_one_never_queue(spec: Object) -> None:
+    world = two_models()
+    world.edit("second", **spec)
+    world.look(Key("robots", "second"))
+    world.upgrade()
+    world.look(Key("robots", "m"))
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == ("1" if spec.get("paused") else "2")
+    assert world.rollouts.next() == []

@@ -1,0 +1,140 @@
+"""Reading and writing the Secrets of fixed names: read every 30 s and after each write, and put back when gone.
+
+Each Secret is a key of the queue with one writer. Nothing here is ever logged but names."""
+
+import base64
+import binascii
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from qwen3vl_operator import names
+from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError, Kube
+from qwen3vl_operator.kube.key import Key
+from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.store import Store
+from qwen3vl_operator.secrets import model_keys, robot_keys
+from qwen3vl_operator.secrets.internal import InternalSecret
+
+log = logging.getLogger(__name__)
+
+READ_AGAIN_SECONDS = 30.0
+UNUSED_SECONDS = 600.0
+"""A Secret that is neither there nor wanted."""
+
+
+def decoded(secret: Object | None) -> dict[str, str]:
+    """The entries of a Secret as text; what is no text is left out, for none of ours is."""
+    result = {}
+    for name, value in ((secret or {}).get("data") or {}).items():
+        try:
+            result[name] = base64.b64decode(value, validate=True).decode()
+        except (binascii.Error, UnicodeDecodeError):
+            continue
+    return result
+
+
+def secret(namespace: str, name: str, entries: Mapping[str, str]) -> Object:
+    """A Secret of ours."""
+    data = {entry: base64.b64encode(text.encode()).decode() for entry, text in sorted(entries.items())}
+    labels = {names.MANAGED_BY: names.FIELD_MANAGER, names.PART_OF: "qwen3vl"}
+    metadata = {"name": name, "namespace": namespace, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+
+
+@dataclass
+class Keeper:
+    """Keeps the Secrets of the watched namespaces.
+
+    Attributes:
+        lists: how many full LISTs of a namespace there were.
+        notify: told the keys of VisionModels that wait for a Secret when something about it is new.
+    """
+
+    kube: Kube
+    store: Store
+    internal: InternalSecret
+    lists: Callable[[str], int]
+    notify: Callable[[Key], None]
+    _seen: dict[Key, dict[str, str]] = field(default_factory=dict, repr=False)
+    _errors: dict[Key, ApiError] = field(default_factory=dict)
+    _waiting: dict[Key, set[Key]] = field(default_factory=dict)
+    _leaving: dict[Key, model_keys.Leaving] = field(default_factory=dict)
+
+    def entries(self, key: Key) -> Mapping[str, str]:
+        """What the Secret held when it was last read or written; empty before."""
+        return self._seen.get(key, {})
+
+    def error(self, key: Key) -> ApiError | None:
+        """Why the last pass over the Secret failed, if it did."""
+        return self._errors.get(key)
+
+    def wait(self, key: Key, model: Key) -> None:
+        """The model waits for entries of the Secret: have it looked at once there is news."""
+        self._waiting.setdefault(key, set()).add(model)
+        self.notify(key)
+
+    async def reconcile(self, key: Key) -> float | None:
+        """Read the Secret and write it where it lacks something; seconds until the next look.
+
+        Raises:
+            ApiError: it could not be read or written; those who wait are told.
+        """
+        try:
+            present = await self._bring(key)
+        except ApiError as error:
+            news = str(self._errors.get(key)) != str(error)
+            self._errors[key] = error
+            if news:
+                self._tell(key, forget=False)
+            raise
+        recovered = self._errors.pop(key, None) is not None
+        if self._seen.get(key) != present or recovered:
+            self._seen[key] = present
+            self._tell(key, forget=True)
+        return READ_AGAIN_SECONDS if present else UNUSED_SECONDS
+
+    def _tell(self, key: Key, *, forget: bool) -> None:
+        for model in list(self._waiting.get(key, ())):
+            self.notify(model)
+        if forget:
+            self._waiting.pop(key, None)
+
+    async def _bring(self, key: Key) -> dict[str, str]:
+        live = await self.kube.get(api.SECRETS, key.namespace, key.name)
+        present = decoded(live)
+        internal = self.internal.value
+        if internal is None:
+            return present
+        wanted, leaving = self._wanted(key, internal, present)
+        kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
+        stale = set(leaving) - set(wanted) - kept
+        if all(present.get(name) == value for name, value in wanted.items()) and not stale:
+            return present
+        whole = wanted | {name: present[name] for name in kept}
+        applied = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
+        log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
+        return decoded(applied)
+
+    def _wanted(self, key: Key, internal: bytes, present: Mapping[str, str]) -> tuple[dict[str, str], Iterable[str]]:
+        """The entries that models want, and all that are there of our making."""
+        models = list(self.store.all(api.VISION_MODELS, key.namespace))
+        if key.kind == robot_keys.KIND:
+            wanted = robot_keys.ours(internal, key.namespace, models, present)
+            return wanted, robot_keys.left_over(internal, key.namespace, present)
+        wanted = {}
+        for model in models:
+            name = model["metadata"]["name"]
+            if model_keys.secret_name(key.namespace, name) == key.name:
+                walks = (model.get("spec") or {}).get("navigation") is not None
+                wanted |= model_keys.entries(internal, key.namespace, name, navigation=walks)
+        return wanted, [name for name in present if name.rpartition(".")[2] in model_keys.PURPOSES]
+
+
+def keys_of(namespace: str) -> list[Key]:
+    """The queue's keys of all Secrets of a namespace."""
+    return [*model_keys.shard_keys(namespace), robot_keys.robot_keys_key(namespace)]
+
+
+__all__ = ["Keeper", "decoded", "keys_of", "secret"]
