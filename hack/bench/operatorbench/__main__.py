@@ -71,7 +71,7 @@ async def _run(source: Path, scenario: Scenario, figures: Figures, prefix: str, 
 def measure(source: Path, options: Options) -> Figures:
     """All figures of one checkout; `failed` among them says what went wrong."""
     say(f"measuring {_commit(source)}")
-    figures: Figures = {"commit": _commit(source), "cores": os.cpu_count()}
+    figures: Figures = {"commit": _commit(source), "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
     failed: list[str | None] = []
     if options.models:
         figures |= {"models": options.models, "replicas": options.replicas, "relook_seconds": options.relook_seconds}
@@ -90,7 +90,7 @@ def measure(source: Path, options: Options) -> Figures:
     if any(failed):
         figures["failed"] = "; ".join(filter(None, failed))
         say(f"failed: {figures['failed']}")
-    return figures | {"goals_met": goals_met(figures)}
+    return figures | {"load_after": round(os.getloadavg()[0], 1), "goals_met": goals_met(figures)}
 
 
 def main() -> None:

@@ -131,15 +131,13 @@ class NavTasksRun:
         for transition in plan:
             await asyncio.sleep(max(0.0, began + transition.at - time.monotonic()))
             self._change(transition)
-        offered_seconds = max(time.monotonic() - began, 1 / OFFERED_PER_SECOND)
-        done = (await self.installation.cluster.requests()).since(before)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._tracker.until(lambda: not self._awaited)
-        now = time.monotonic()
+        now, answered = time.monotonic(), (await self.installation.cluster.requests()).since(before)
         missing = [now - since for _, since in self._awaited.values()]
         self._awaited.clear()
-        self.figures["writes_per_second"] = round(done.of("navtasks", STATUS_WRITES, "status") / offered_seconds, 1)
+        self.figures["writes_per_second"] = round(answered.of("navtasks", STATUS_WRITES, "status") / (now - began), 1)
         self.figures["transitions"] = len(plan)
         self.figures["lag_p99_ms"] = quantile_ms(self._lags + missing, 0.99)
         say(f"{len(plan)} transitions, p99 {self.figures['lag_p99_ms']} ms, {len(missing)} never told")
