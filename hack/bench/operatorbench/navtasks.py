@@ -99,8 +99,9 @@ class NavTasksRun:
         while True:
             await asyncio.sleep(STEP_SECONDS)
             for task_id in self._walking:
-                steps = self.vln.vln.records[task_id]["steps"]
-                self.vln.vln.change(task_id, steps=steps | {"done": steps["done"] + 1})
+                record = self.vln.vln.records[task_id]
+                if record["phase"] == "Running":
+                    self.vln.vln.change(task_id, steps=record["steps"] | {"done": record["steps"]["done"] + 1})
 
     async def _apply(self) -> None:
         count, cluster, began = self.options.navtasks, self.installation.cluster, time.monotonic()
@@ -181,7 +182,7 @@ class NavTasksRun:
                 await self.vln.until_stopped(ids[name] for name in stopped)
         now = time.monotonic()
         arrived = [self.vln.stopped_at.get(ids[name], now) for name in stopped]
-        waits = [max(0.0, at - self._stopped[name]) for name, at in zip(stopped, arrived, strict=True)]
+        waits = [max(0.0, at - self._stopped.get(name, at)) for name, at in zip(stopped, arrived, strict=True)]
         missing = sum(at == now for at in arrived)
         self.figures["stop_p99_ms"] = quantile_ms(waits, 0.99)
         say(f"{len(stopped)} stops, p99 {self.figures['stop_p99_ms']} ms, {missing} never arrived")
