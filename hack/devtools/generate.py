@@ -30,7 +30,6 @@ def chart_copy(text: str) -> str:
     return "{{- if .Values.crds.install }}\n" + before + kept + CHART_METADATA + after + "{{- end }}\n"
 
 
-
 def generated() -> dict[pathlib.Path, str]:
     """Path in the repository → content."""
     files = {}

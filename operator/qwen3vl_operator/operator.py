@@ -38,6 +38,8 @@ from qwen3vl_operator.vision_model.rollouts import Rollouts
 log = logging.getLogger(__name__)
 
 WORKERS = 8
+RESERVED_WORKERS = 4
+"""Workers that no namespace takes alone: passes that hang in one leave some for another that has something later."""
 VLN_URL = "http://{model}-vln.{namespace}"
 STALLED_SECONDS = 180.0
 """No pass has ended for so long although keys are due: the process hangs, and the probe says so."""
@@ -91,7 +93,9 @@ class Operator:
     def __post_init__(self) -> None:
         self.store = Store(INDEXES, trim)
         self.queue: Queue[Key] = Queue(
-            group=lambda key: key.namespace, on_pass=lambda *passed: self.metrics.pass_ended(*passed)
+            group=lambda key: key.namespace,
+            reserve=RESERVED_WORKERS,
+            on_pass=lambda *passed: self.metrics.pass_ended(*passed),
         )
         self.namespaces = Namespaces({})
         self.metrics = Metrics(
@@ -304,6 +308,7 @@ class Operator:
                     self.queue.add(secret)
                 for model in self.store.all(api.VISION_MODELS, namespace):
                     self.pool.end(namespace, model["metadata"]["name"])
+                    self.rollouts.expect(key_of(model), asyncio.get_running_loop().time())
                     self.queue.add(key_of(model))
             if self.options.user_keys_secret:
                 self.queue.add(user_keys_key(self.options.release_namespace, self.options.user_keys_secret))
@@ -316,7 +321,7 @@ class Operator:
 
     def why_not_live(self) -> str | None:
         """None while passes end, or none is due."""
-        if self._tasks and any(task.done() for task in self._tasks):
+        if self.queue.workers_ended or any(task.done() for task in self._tasks):
             return "a part of the operator ended"
         if self.queue.stalled_seconds > STALLED_SECONDS:
             return f"no pass has ended for {self.queue.stalled_seconds:.0f} s although keys are due"

@@ -4,60 +4,74 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ORDER = ("Accepted", "Scheduled", "EngineReady", "Exposed", "NavigationReady", "UpToDate")
-"""From cause to effect: Ready copies the first of these that is not True (UpToDate apart)."""
+ORDER = (
+    "Accepted",
+    "Scheduled",
+    "EngineReady",
+    "Exposed",
+    "NavigationReady",
+    "UpToDate",
+    "Available",
+)
+"""From cause to effect: Ready copies the first of these that is not True (`NOT_IN_READY` apart)."""
+NOT_IN_READY = frozenset({"UpToDate", "Available"})
+
+_POD_UNSCHEDULED = (
+    "Creating",
+    "InsufficientGPU",
+    "InsufficientResources",
+    "NodeSelectorMismatch",
+    "Tainted",
+    "VolumeNodeConflict",
+    "VolumePending",
+    "StorageClassNotFound",
+    "ClaimNotFound",
+    "Unschedulable",
+    "PodRejected",
+)
+_POD_NOT_READY = (
+    "Starting",
+    "SecretNotFound",
+    "ConfigMapNotFound",
+    "VolumeMountFailed",
+    "VolumeAttachFailed",
+    "ImagePullError",
+    "ImageUserError",
+    "ConfigError",
+    "Loading",
+    "Unhealthy",
+    "StartupTimeout",
+    "OutOfMemory",
+    "OutOfGPUMemory",
+    "KVCacheTooSmall",
+    "BadArgument",
+    "WeightsMissing",
+    "WeightsDamaged",
+    "ChecksumMismatch",
+    "UnsupportedArchitecture",
+    "CudaError",
+    "NcclInitFailed",
+    "SharedMemoryTooSmall",
+    "DiskFull",
+    "PermissionDenied",
+    "PortInUse",
+    "CrashLoop",
+    "Evicted",
+    "NodeLost",
+    "NodeNotReady",
+    "ReadinessGateNotReady",
+    "PodNotReady",
+)
+_NOT_EXPOSED = ("NoEndpoints", "NameCollision", "NamespaceUnread")
 
 REASONS: dict[str, tuple[str, ...]] = {
-    "Accepted": ("Valid", "InvalidSpec", "NameTaken", "Immutable", "Forbidden"),
-    "Scheduled": (
-        "Scheduled",
-        "ScaledToZero",
-        "Creating",
-        "InsufficientGPU",
-        "InsufficientResources",
-        "NodeSelectorMismatch",
-        "Tainted",
-        "VolumeNodeConflict",
-        "VolumePending",
-        "ClaimNotFound",
-        "Unschedulable",
-        "PodRejected",
-    ),
-    "EngineReady": (
-        "Ready",
-        "ScaledToZero",
-        "NotScheduled",
-        "ImagePullError",
-        "Starting",
-        "Loading",
-        "StartupTimeout",
-        "CrashLoop",
-        "OutOfMemory",
-        "ConfigError",
-        "Evicted",
-        "NodeLost",
-    ),
-    "Exposed": ("Routed", "ScaledToZero", "NoEndpoints", "NameCollision"),
-    "NavigationReady": (
-        "Ready",
-        "ScaledToZero",
-        "Creating",
-        "InsufficientResources",
-        "NodeSelectorMismatch",
-        "Tainted",
-        "Unschedulable",
-        "PodRejected",
-        "ImagePullError",
-        "Starting",
-        "Loading",
-        "StartupTimeout",
-        "CrashLoop",
-        "OutOfMemory",
-        "ConfigError",
-        "Evicted",
-        "NodeLost",
-    ),
-    "UpToDate": ("UpToDate", "RollingOut"),
+    "Accepted": ("Valid", "Paused", "InvalidSpec", "NameTaken", "Immutable", "Forbidden", "ApplyFailed"),
+    "Scheduled": ("Scheduled", "ScaledToZero", *_POD_UNSCHEDULED),
+    "EngineReady": ("Ready", "ScaledToZero", "NotScheduled", *_POD_NOT_READY),
+    "Exposed": ("Routed", "ScaledToZero", *_NOT_EXPOSED),
+    "NavigationReady": ("Ready", "ScaledToZero", *_POD_UNSCHEDULED, *_POD_NOT_READY),
+    "UpToDate": ("UpToDate", "RollingOut", "UpgradeQueued", "Paused", "ApplyFailed"),
+    "Available": ("Routed", "ScaledToZero", *_NOT_EXPOSED),
     "Ready": ("Ready", "ScaledToZero"),
 }
 
@@ -81,12 +95,13 @@ class Condition:
 
 
 def summary(conditions: list[Condition]) -> Condition:
-    """Ready: the first condition in `ORDER` that is False says why not."""
+    """Ready: the first condition in `ORDER` that is False says why not, else the first that is Unknown."""
     by_type = {condition.type: condition for condition in conditions}
-    for kind in ORDER:
-        condition = by_type.get(kind)
-        if condition is not None and not condition.status and kind != "UpToDate":
-            return Condition("Ready", False, condition.reason, condition.message)
+    parts = [by_type[kind] for kind in ORDER if kind in by_type and kind not in NOT_IN_READY]
+    for status in (False, None):
+        worst = next((condition for condition in parts if condition.status is status), None)
+        if worst is not None:
+            return Condition("Ready", status, worst.reason, worst.message)
     if by_type["EngineReady"].reason == "ScaledToZero":
         return Condition("Ready", True, "ScaledToZero", "no replica is wanted")
     return Condition("Ready", True, "Ready", by_type["EngineReady"].message)

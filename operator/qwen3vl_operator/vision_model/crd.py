@@ -39,13 +39,16 @@ def _status() -> Schema:
                 {kind: string("Name.") for kind in ("statefulSet", "service", "keys", "cache", "vln")},
             ),
             "lastFailure": group(
-                "The engine's last end, kept after recovery.",
+                "The engine's last end that nobody ordered, kept after recovery.",
                 {
                     "pod": string("Pod."),
                     "container": string("Container."),
-                    "reason": string("OutOfMemory, Evicted, StartupTimeout, or as the kubelet says."),
+                    "reason": string(
+                        "Why, as of EngineReady; Error, or as the kubelet says, when only the exit code is known."
+                    ),
                     "exitCode": integer("Exit code; absent when the container did not end by itself."),
                     "time": string("When, RFC 3339."),
+                    "message": string("The line of its log that names the cause, else the last one; without secrets."),
                 },
             ),
             "conditions": conditions("model", (*ORDER, "Ready")),

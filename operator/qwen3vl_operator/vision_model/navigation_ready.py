@@ -5,39 +5,37 @@ from typing import Any
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import Condition
 from qwen3vl_operator.vision_model import pods
+from qwen3vl_operator.vision_model.observed import Observed
+from qwen3vl_operator.vision_model.running import running
+from qwen3vl_operator.vision_model.scheduling import scheduling
 from qwen3vl_operator.vision_model.spec import VisionModel
 
 Object = dict[str, Any]
 TITLE = "the VLN API"
 
 
-def navigation_ready(model: VisionModel, deployment: Object | None, present: list[Object]) -> list[Condition]:
-    """The condition, or nothing where navigation is off.
-
-    Args:
-        deployment: the VLN API's, None when absent.
-        present: its pods.
-    """
+def navigation_ready(model: VisionModel, seen: Observed) -> list[Condition]:
+    """The condition, or nothing where navigation is off."""
     navigation = model.spec.navigation
     if navigation is None:
         return []
     if navigation.replicas == 0:
         return [Condition("NavigationReady", True, "ScaledToZero", "navigation.replicas is 0")]
-    current = sorted((pod for pod in present if not pods.is_terminating(pod) or pods.is_lost(pod)), key=pods.name)
-    if any(pods.is_ready(pod) for pod in current):
+    present = pods.counted(seen.vln_pods)
+    if any(pods.is_ready(pod) for pod in present):
         return [Condition("NavigationReady", True, "Ready", "the VLN API answers")]
-    return [Condition("NavigationReady", False, *_trouble(model, deployment, current))]
+    return [Condition("NavigationReady", False, *_trouble(model, seen, present))]
 
 
-def _trouble(model: VisionModel, deployment: Object | None, current: list[Object]) -> tuple[str, str]:
-    if not current:
-        failed = _condition(deployment, "ReplicaFailure")
+def _trouble(model: VisionModel, seen: Observed, present: list[Object]) -> tuple[str, str]:
+    if not present:
+        failed = _condition(seen.vln, "ReplicaFailure")
         if failed.get("status") == "True":
-            return "PodRejected", str(failed.get("message", ""))[: pods.MAX_MESSAGE]
+            return "PodRejected", str(failed.get("message", ""))
         return "Creating", "the VLN API's pod is being made"
-    pod = current[0]
-    found = pods.scheduling(pod, model.spec.resources.gpu)
-    found = found or pods.running(pod, container=names.VLN_CONTAINER, title=TITLE)
+    pod = present[0]
+    found = scheduling(pod, model.spec.resources.gpu, seen.events)
+    found = found or running(pod, container=names.VLN_CONTAINER, title=TITLE, events=seen.events, secrets=seen.secrets)
     return (found.reason, found.message) if found else ("Starting", f"pod {pods.name(pod)}")
 
 

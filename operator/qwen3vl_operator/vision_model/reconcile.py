@@ -25,12 +25,13 @@ from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.secrets.keeper import Keeper
 from qwen3vl_operator.vision_model.desired import Settings, desired
-from qwen3vl_operator.vision_model.events_wanted import events_wanted, waiting_titles
+from qwen3vl_operator.vision_model.events_wanted import events_wanted
 from qwen3vl_operator.vision_model.observed import Observed, Outcome, Result
 from qwen3vl_operator.vision_model.plan import Situation, Step, is_ours, plan, to_apply, unwanted
 from qwen3vl_operator.vision_model.rollouts import Rollouts
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
 from qwen3vl_operator.vision_model.status import failed_pass, invalid, status
+from qwen3vl_operator.vision_model.waiting import waiting_titles
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ UPGRADE_NOT_READY = "UpgradeNotReady"
 RETRIED = (Outcome.FAILED,)
 LOOKED_AT_SOON = (Outcome.TAKEN, Outcome.REFUSED, Outcome.QUEUED, Outcome.WAITING)
 
+_WAITING = {resource.kind: resource for resource in (api.PODS, api.CLAIMS, api.STATEFUL_SETS)}
 _RESOURCES = {resource.kind: resource for resource in api.CHILDREN}
 
 
@@ -153,12 +155,13 @@ class Reconciler:
         results = await self._converge(key, model, wanted)
         # What was applied is in the store by now.
         seen = replace(self._observe(model, settings), results=tuple(results))
-        seen, waits = self._with_events(key, seen)
+        seen, waits, unread = self._with_events(key, model, seen)
         previous = body.get("status") or {}
         told = status(model, seen, gateway_url=settings.gateway_url, previous=previous, now=self.now())
+        if unread and _is_known(body, model) and all(result.outcome is Outcome.UNCHANGED for result in results):
+            # A new process: what the status says of those that wait may come from Events that it has not read yet.
+            return EVENTS_AFTER_SECONDS
         await self._tell(body, told)
-        for event in events_wanted(previous, told):
-            await self.writer.emit(body, type_=event.type, reason=event.reason, message=event.message)
         turn = await self._settle(key, model, body, seen, told)
         return min(turn, self._again(key, results), EVENTS_AFTER_SECONDS if waits else LOOK_AGAIN_SECONDS)
 
@@ -210,17 +213,20 @@ class Reconciler:
         labels = ((service or {}).get("metadata") or {}).get("labels") or {}
         return labels.get(names.SERVED_NAME) == model.served_name
 
-    def _with_events(self, key: Key, seen: Observed) -> tuple[Observed, bool]:
-        """What was read of the Events of those that wait; and whether any waits."""
-        waiting = waiting_titles(seen)
-        now, notes = _time(self.now()), {}
+    def _with_events(self, key: Key, model: VisionModel, seen: Observed) -> tuple[Observed, bool, bool]:
+        """What was read of the Events of those that wait; whether any waits, and whether any was not read yet."""
+        waiting, now, notes, unread = waiting_titles(seen), _time(self.now()), {}, False
         for one in waiting:
+            kind, _, name = one.title.partition(" ")
             if now - _time(one.since) >= EVENTS_AFTER_SECONDS:
-                resource = next(found for found in api.WATCHED if found.kind == one.kind)
-                self.reader.want(key, resource, one.namespace, one.name, one.uid)
-            if found := self.reader.notes(one.kind, one.namespace, one.name):
-                notes[f"{one.kind} {one.name}"] = found
-        return replace(seen, events=notes), bool(waiting)
+                resource = _WAITING[kind]
+                known = self.store.get(resource, model.namespace, name)
+                uid = None if known is None else known["metadata"]["uid"]
+                self.reader.want(key, resource, model.namespace, name, uid)
+                unread = unread or not self.reader.is_read(kind, model.namespace, name)
+            if found := self.reader.notes(kind, model.namespace, name):
+                notes[one.title] = found
+        return replace(seen, events=notes), bool(waiting), unread
 
     # What is done
 
@@ -273,7 +279,8 @@ class Reconciler:
                 found = await self.kube.get(_resource(thing), model.namespace, thing["metadata"]["name"])
                 if found is not None and not is_ours(model, found):
                     return Result(title(thing), Outcome.TAKEN)
-            applied = await self._apply(to_apply(step, model, self.now()), step.live)
+            began = self.now() if step.paced and self._was_ready(key) else None
+            applied = await self._apply(to_apply(step, model, began), step.live)
         except ApiError as error:
             return self._failed(model, thing, error)
         self.store.put(_resource(thing), applied, live=True)
@@ -316,10 +323,12 @@ class Reconciler:
         program = model.spec.engine.kind.program(model)
         return float(program.startup_period_seconds * program.startup_failures + program.grace_seconds)
 
+    def _was_ready(self, key: Key) -> bool:
+        return _is_ready(self.store.get(api.VISION_MODELS, key.namespace, key.name) or {})
+
     def _began(self, key: Key, model: VisionModel) -> None:
         """A paced change of it was applied. One that was not Ready before is not waited for."""
-        body = self.store.get(api.VISION_MODELS, key.namespace, key.name) or {}
-        until = asyncio.get_running_loop().time() + self._patience(model) if _is_ready(body) else None
+        until = asyncio.get_running_loop().time() + self._patience(model) if self._was_ready(key) else None
         self.rollouts.began(key, until)
         if until is None:
             self._pass_turn_on()
@@ -361,7 +370,7 @@ class Reconciler:
     # What is told
 
     async def _tell(self, body: Object, wanted: Object) -> None:
-        """Write the status if it says something new."""
+        """Write the status if it says something new, and Events where people want to hear of it."""
         if body.get("status") == wanted:
             return
         metadata = {name: body["metadata"][name] for name in ("name", "namespace", "uid")}
@@ -375,6 +384,8 @@ class Reconciler:
                 raise
         else:
             self.store.put(api.VISION_MODELS, written, live=True)
+        for event in events_wanted(body.get("status") or {}, wanted):
+            await self.writer.emit(body, type_=event.type, reason=event.reason, message=event.message)
 
     # When to look again
 
@@ -400,6 +411,11 @@ def _of_component(pods: list[Object], component: str) -> list[Object]:
 def _condition(body: Object, kind: str) -> Object:
     conditions: list[Object] = (body.get("status") or {}).get("conditions") or []
     return next((one for one in conditions if one["type"] == kind), {})
+
+
+def _is_known(body: Object, model: VisionModel) -> bool:
+    """Whether the status is about this spec."""
+    return bool((body.get("status") or {}).get("observedGeneration") == model.generation)
 
 
 def _is_ready(body: Object) -> bool:

@@ -238,7 +238,8 @@ class Spec(Part):
     )
     paused: bool = Field(
         default=False,
-        description="Nothing that belongs to the model is changed or deleted; the status says what differs.",
+        description="Change nothing: no object of the model is made, altered or removed while this is true; "
+        "the status goes on, and so do its NavTasks and its deletion.",
     )
     source: Source | None = Field(default=None, description="Where the weights come from.")
     cache: Cache | None = Field(default=None, description="A volume for the engine's caches; absent: none is kept.")

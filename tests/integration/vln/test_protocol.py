@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.integration.vln.conftest import FORWARD, OPERATOR_KEY, OWNER, ROBOT_KEY, Chain, base, frame
+from tests.support.polling import until
 
 ANSWER_FIELDS = {
     "task_id": str,
@@ -234,9 +235,7 @@ class TestOperator:
         status, record = await chain.ask("PUT", "/vln/task/walk-0a1b2c3d", body, key=OPERATOR_KEY)
         assert status == 200 and record["elapsed_seconds"] >= 590 and record["steps"]["done"] == 12
         assert (record["state"], record["reason"]) == ("hold", "restarted")
-        async with asyncio.timeout(5):
-            while (await chain.task("walk-0a1b2c3d"))["verdict"] != "RobotSilent":  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.1)
+        await until(lambda: chain.ended("walk-0a1b2c3d", "RobotSilent"), 5)
 
     @pytest.mark.parametrize(
         ("body", "param"),

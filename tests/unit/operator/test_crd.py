@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from hack.devtools import generate
 from tests.unit.operator import samples
-from tests.unit.operator.vision_model.test_status import RUNNING
+from tests.unit.operator.vision_model.pod_samples import RUNNING
 
 from qwen3vl_operator.crds import vision_models
 from qwen3vl_operator.kube.structural import structural
-from qwen3vl_operator.vision_model.status import Observed, status
+from qwen3vl_operator.vision_model.observed import Observed
+from qwen3vl_operator.vision_model.status import status
 
 ROOT = samples.ROOT
 
@@ -63,6 +64,7 @@ def test_a_full_status_has_no_field_that_the_apiserver_would_prune() -> None:
         "reason": "OutOfMemory",
         "exitCode": 137,
         "time": samples.NOW,
+        "message": "Killed",
     }
     full = status(model, Observed(**RUNNING), gateway_url="u", previous={"lastFailure": failure}, now=samples.NOW)
     known = schema()["properties"]["status"]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from starlette.types import Message
+from tests.support.images import jpeg
 
 from qwen3vl_vln.__main__ import _listen
 from qwen3vl_vln.edge.identity import Doorkeeper
@@ -18,7 +19,6 @@ from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.waypoint import Waypoint
 
-from .pictures import jpeg
 from .samples import navigation_without_worker
 
 HELLO = json.dumps({"hello": {"writer": "w"}})

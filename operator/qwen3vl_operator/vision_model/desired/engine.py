@@ -93,6 +93,7 @@ def _container(model: VisionModel, program: Program, image: str, pull_policy: st
         "readinessProbe": _probe(program.readiness_period_seconds, 3),
         # 180 s: a long prefill must not look like a death.
         "livenessProbe": _probe(20, 9),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -107,6 +107,7 @@ def _container(model: VisionModel, navigation: Navigation, image: str, pull_poli
         "startupProbe": _probe("/health", period_seconds=1, failures=120),
         "readinessProbe": _probe("/ready", period_seconds=2, failures=3),
         "livenessProbe": _probe("/health", period_seconds=10, failures=6),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": mounts,
         "securityContext": {
             "allowPrivilegeEscalation": False,

@@ -1,40 +1,28 @@
-"""NavigationReady: one row per cause, absent where navigation is off, and part of Ready."""
+"""NavigationReady: absent where navigation is off, part of Ready, and as true about its pod as the engine's is."""
 
 from typing import Any
 
 import pytest
 from tests.unit.operator import samples
-from tests.unit.operator.vision_model.test_status import (
-    BACK_OFF,
-    CONFIG,
-    LOST,
-    PULL,
+from tests.unit.operator.vision_model.pod_samples import (
     RUNNING,
-    SELECTOR,
-    START_ERROR,
-    TAINT,
+    Object,
     conditions,
     container,
+    crashed,
     deleted,
+    notes,
+    of_vln,
     terminated,
-    unscheduled,
+    vln_pod,
 )
+from tests.unit.operator.vision_model.test_pods import CREATING, NO_SECRET, NOT_READY, UNSCHEDULED
 
 from qwen3vl_operator.kube.conditions import REASONS
-from qwen3vl_operator.vision_model.status import Observed, status
+from qwen3vl_operator.vision_model.observed import Observed
+from qwen3vl_operator.vision_model.status import status
 
-Object = dict[str, Any]
 WITH_NAVIGATION: Object = samples.SIMULATOR | {"navigation": {}}
-
-
-def pod(**seen: Any) -> Object:
-    probe = {"periodSeconds": 1, "failureThreshold": 120}
-    spec = {"containers": [{"name": "vln", "startupProbe": probe}], "nodeName": "node-a"}
-    return {"metadata": {"name": "m-vln-x", "labels": {}}, "spec": spec, "status": seen}
-
-
-def vln(state: Object, **more: Any) -> list[Object]:
-    return [one | {"name": "vln"} for one in container(state, **more)]
 
 
 def deployment(*seen: Object) -> Object:
@@ -45,39 +33,30 @@ QUOTA = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "
 TIMED_OUT = terminated("Error", 137, started="2026-03-01T10:58:30Z", finished="2026-03-01T11:00:35Z")
 
 # What is seen → reason, words of the message.
-TABLE: dict[str, tuple[Object | None, list[Object], str, tuple[str, ...]]] = {
-    "nothing yet": (None, [], "Creating", ("being made",)),
-    "the old pod ends": (deployment(), [deleted(pod())], "Creating", ("being made",)),
-    "no memory": (None, [unscheduled("Insufficient memory.")], "InsufficientResources", ("memory",)),
-    "selector": (None, [unscheduled(SELECTOR)], "NodeSelectorMismatch", (SELECTOR,)),
-    "taint": (None, [unscheduled(TAINT)], "Tainted", (TAINT,)),
-    "other": (None, [unscheduled("out of luck")], "Unschedulable", ("out of luck",)),
-    "rejected": (deployment(QUOTA), [], "PodRejected", ("exceeded quota",)),
-    "no container yet": (None, [pod()], "Starting", ("node-a",)),
-    "image": (None, [pod(containerStatuses=vln(PULL))], "ImagePullError", ("image",)),
-    "no robot keys": (None, [pod(containerStatuses=vln(CONFIG))], "ConfigError", ('secret "hub" not found',)),
-    "no program": (None, [pod(containerStatuses=vln(BACK_OFF, last=START_ERROR))], "ConfigError", ("not found",)),
-    "not ready": (None, [pod(containerStatuses=vln({"running": {}}))], "Loading", ("the VLN API runs",)),
-    "crash": (
-        None,
-        [pod(containerStatuses=vln(BACK_OFF, last=terminated("Error", 2), restartCount=3))],
-        "CrashLoop",
-        ("the VLN API ended with exit code 2", "3 restarts"),
+TABLE: dict[str, tuple[Object, str, tuple[str, ...]]] = {
+    "nothing yet": ({}, "Creating", ("being made",)),
+    "the old pod ends": ({"vln": deployment(), "vln_pods": [deleted(vln_pod())]}, "Creating", ("being made",)),
+    "rejected": ({"vln": deployment(QUOTA)}, "PodRejected", ("exceeded quota",)),
+    "robots' keys are missing": (
+        {"vln_pods": [of_vln(CREATING)], "events": {"Pod m-engine-0": notes(("FailedMount", NO_SECRET))}},
+        "SecretNotFound",
+        ('"no-such-secret" not found',),
     ),
-    "memory": (
-        None,
-        [pod(containerStatuses=vln(BACK_OFF, last=terminated("OOMKilled", 137)))],
-        "OutOfMemory",
-        ("resources.memory",),
+    "crash": (
+        {"vln_pods": [of_vln(crashed("x: error: the following arguments are required: --port", code=2))]},
+        "BadArgument",
+        ("the VLN API ended with exit code 2", "--port"),
     ),
     "startup": (
-        None,
-        [pod(containerStatuses=vln({"running": {}}, last=TIMED_OUT))],
+        {"vln_pods": [vln_pod(containerStatuses=container({"running": {}}, last=TIMED_OUT))]},
         "StartupTimeout",
-        ("within 120 s",),
+        ("the VLN API did not answer /health within 120 s",),
     ),
-    "evicted": (None, [pod(reason="Evicted", message="low on resource")], "Evicted", ("low on resource",)),
-    "node lost": (None, [LOST], "NodeLost", ("node-a",)),
+    "loading": (
+        {"vln_pods": [vln_pod(containerStatuses=container({"running": {"startedAt": "2026-03-01T11:00:00Z"}}))]},
+        "Loading",
+        ("the VLN API runs since 2026-03-01T11:00:00Z", "until 2026-03-01T11:02:00Z"),
+    ),
 }
 
 
@@ -89,10 +68,7 @@ def one(found: Object, kind: str) -> Object | None:
     return next((condition for condition in found["conditions"] if condition["type"] == kind), None)
 
 
-@pytest.mark.parametrize("row", TABLE)
-def test_every_cause_has_its_reason_and_the_model_is_not_ready(row: str) -> None:
-    made, present, reason, words = TABLE[row]
-    found = look(WITH_NAVIGATION, vln=made, vln_pods=present)
+def check(found: Object, reason: str, words: tuple[str, ...]) -> None:
     for kind in ("NavigationReady", "Ready"):
         condition = one(found, kind)
         assert condition is not None
@@ -101,16 +77,28 @@ def test_every_cause_has_its_reason_and_the_model_is_not_ready(row: str) -> None
             assert word in condition["message"]
 
 
-def test_the_table_has_every_false_reason() -> None:
-    assert {reason for _, _, reason, _ in TABLE.values()} == set(REASONS["NavigationReady"]) - {"Ready", "ScaledToZero"}
+@pytest.mark.parametrize("row", TABLE)
+def test_every_cause_has_its_reason_and_the_model_is_not_ready(row: str) -> None:
+    seen, reason, words = TABLE[row]
+    check(look(WITH_NAVIGATION, **seen), reason, words)
+
+
+def test_what_holds_an_engine_is_told_of_the_vln_api_too() -> None:
+    given = [(thing, events, reason) for thing, events, reason, _ in UNSCHEDULED.values()]
+    given += [(thing, {"Pod m-engine-0": events}, reason) for thing, events, reason, _ in NOT_READY.values()]
+    for thing, events, reason in given:
+        check(look(WITH_NAVIGATION, vln_pods=[of_vln(thing)], events=events), reason, ("m-engine-0",))
+    told = {reason for _, _, reason in given} | {reason for _, reason, _ in TABLE.values()}
+    assert told == set(REASONS["NavigationReady"]) - {"Ready", "ScaledToZero"}
 
 
 def test_it_is_ready_with_one_ready_pod_and_named_among_the_children() -> None:
-    ready = pod(conditions=conditions(Ready="True"), containerStatuses=vln({"running": {}}, ready=True))
+    ready = vln_pod(conditions=conditions(Ready="True"), containerStatuses=container({"running": {}}, ready=True))
     found = look(WITH_NAVIGATION, vln=deployment(), vln_pods=[ready, deleted(ready)])
-    assert [(c["type"], c["status"]) for c in found["conditions"]][-3:] == [
+    assert [(c["type"], c["status"]) for c in found["conditions"]][-4:] == [
         ("NavigationReady", "True"),
         ("UpToDate", "True"),
+        ("Available", "True"),
         ("Ready", "True"),
     ]
     assert found["children"]["vln"] == "m-vln"
