@@ -43,6 +43,8 @@ LONGEST_RETRY_SECONDS = 60.0
 PASS_SECONDS = 60.0
 EVENTS_AFTER_SECONDS = 10.0
 """An object that waits longer is asked for its Events."""
+UNLISTED_SECONDS = 2.0
+"""While nobody can say what is in another namespace: no object of this one tells when that is known."""
 REFUSED = (400, 403, 422)
 """What trying again alone will not mend."""
 BAD_OBJECT = "failed to create typed patch object"
@@ -73,6 +75,9 @@ class Namespaces(Protocol):
 
     def unlisted(self) -> tuple[str, ...]:
         """Names of those of which nobody can say what is in them."""
+
+    def are_pending(self) -> bool:
+        """Whether it will be known of one in a moment."""
 
     def suspect(self, namespace: str) -> None:
         """A call in it was forbidden."""
@@ -158,12 +163,16 @@ class Reconciler:
         seen, waits, unread = self._with_events(key, model, seen)
         previous = body.get("status") or {}
         told = status(model, seen, gateway_url=settings.gateway_url, previous=previous, now=self.now())
-        if unread and _is_known(body, model) and all(result.outcome is Outcome.UNCHANGED for result in results):
-            # A new process: what the status says of those that wait may come from Events that it has not read yet.
-            return EVENTS_AFTER_SECONDS
+        pending = bool(seen.unlisted) and self.namespaces.are_pending()
+        changed = any(result.outcome is not Outcome.UNCHANGED for result in results)
+        if (unread or pending) and _is_known(body, model) and not changed:
+            # A new process: what the status says may come from namespaces, or of those that wait from Events, that it
+            # has not read yet.
+            return UNLISTED_SECONDS if pending else EVENTS_AFTER_SECONDS
         await self._tell(body, told)
         turn = await self._settle(key, model, body, seen, told)
-        return min(turn, self._again(key, results), EVENTS_AFTER_SECONDS if waits else LOOK_AGAIN_SECONDS)
+        soon = EVENTS_AFTER_SECONDS if waits else LOOK_AGAIN_SECONDS
+        return min(turn, self._again(key, results), UNLISTED_SECONDS if seen.unlisted else soon)
 
     # What is seen
 
