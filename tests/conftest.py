@@ -1,7 +1,7 @@
 """What all tests share: the `figure` fixture, whose measurements are printed at the end of the run."""
 
 import pytest
-from tests.figures import Figures
+from tests.support.figures import Figures
 
 _FIGURES = pytest.StashKey[Figures]()
 

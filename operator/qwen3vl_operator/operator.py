@@ -308,6 +308,7 @@ class Operator:
                     self.queue.add(secret)
                 for model in self.store.all(api.VISION_MODELS, namespace):
                     self.pool.end(namespace, model["metadata"]["name"])
+                    self.rollouts.expect(key_of(model), asyncio.get_running_loop().time())
                     self.queue.add(key_of(model))
             if self.options.user_keys_secret:
                 self.queue.add(user_keys_key(self.options.release_namespace, self.options.user_keys_secret))

@@ -2,20 +2,20 @@
 
 import json
 import subprocess
-import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from tests.support.polling import eventually
+
 ROOT = Path(__file__).resolve().parents[2]
 KUBECTL = ROOT / "hack/cluster/kubectl"
 HELM = ROOT / "hack/cluster/helm"
-POLL_SECONDS = 0.1
 Object = dict[str, Any]
 Objects = list[Object]
 T = TypeVar("T")
@@ -41,15 +41,6 @@ def run(*command: str | Path, text: str = "", check: bool = True, timeout: float
 def kubectl(*arguments: str, text: str = "", check: bool = True) -> str:
     """What kubectl prints; with `check=False` its errors too."""
     return run(KUBECTL, *arguments, text=text, check=check)
-
-
-def until(look: Callable[[], T], seconds: float, what: str, show: Callable[[], str] = str) -> T:
-    """The first result of `look` that is true; AssertionError with `what` and `show` after that many seconds."""
-    deadline = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what} {show()}".rstrip()
-        time.sleep(POLL_SECONDS)
-    return found
 
 
 @dataclass(frozen=True)
@@ -132,7 +123,7 @@ class Namespace:
             return found if found.items() >= wanted.items() else {}
 
         try:
-            return until(there, seconds, f"{model}: {kind} has {wanted}")
+            return eventually(there, seconds, f"{model}: {kind} has {wanted}")
         except AssertionError as late:
             raise AssertionError(f"{late}; it is {self.condition(model, kind)}") from None
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 from tests.e2e.cluster import ROOT, Api, Namespace, namespace, proxy
 from tests.e2e.release import Client, Release, Simulator, simulator_model, values
-from tests.figures import Figures
-
-EXAMPLE = "simulator"
+from tests.e2e.walk import MODEL, Walk
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +27,7 @@ def release(api: Api, figure: Figures) -> Iterator[Release]:
         figure("helm install until operator and gateway are Ready", time.monotonic() - begun, "s")
         begun = time.monotonic()
         target.kubectl("apply", f"--filename={ROOT}/examples/simulator.yaml")
-        target.wait_ready(EXAMPLE)
+        target.wait_ready(MODEL)
         figure("VisionModel applied until Ready (simulator)", time.monotonic() - begun, "s")
         yield release
         tracebacks = target.tracebacks()
@@ -45,7 +45,7 @@ def client(release: Release) -> Client:
 @pytest.fixture
 def simulator(client: Client) -> Iterator[Simulator]:
     """The example's engine, without a fault after the test."""
-    simulator = Simulator(client, EXAMPLE)
+    simulator = Simulator(client, MODEL)
     yield simulator
     simulator.fault("none")
 
@@ -56,3 +56,15 @@ def bystander(release: Release) -> Namespace:
     release.namespace.apply(simulator_model("bystander"))
     release.namespace.wait_ready("bystander")
     return release.namespace
+
+
+@pytest.fixture
+def walk(release: Release, client: Client, request: pytest.FixtureRequest) -> Iterator[Walk]:
+    """A walk of the example's model, cleared away afterwards."""
+    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
+    target = release.namespace
+    target.wait_condition(MODEL, "Ready", 60, status="True")
+    eventually(lambda: target.ready_pod("vln"), 60, "the VLN API is Ready")
+    walk = Walk(target, name, MODEL, robot=name)
+    yield walk
+    walk.end()

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run, until
+from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run
+from tests.support.polling import eventually
 
 CHART = ROOT / "charts/qwen3vl"
 RELEASE = "qwen3vl"
@@ -86,7 +87,7 @@ class Release:
 
     def metrics(self) -> dict[str, float]:
         """The gateway's metrics: name with labels → value. One gateway pod runs in these tests."""
-        pod = until(lambda: self.namespace.ready_pod("gateway"), 60, "a gateway pod is Ready")["metadata"]["name"]
+        pod = eventually(lambda: self.namespace.ready_pod("gateway"), 60, "a gateway pod is Ready")["metadata"]["name"]
         path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:8000/proxy/metrics"
         lines = self.namespace.api.call("GET", path).splitlines()
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))

@@ -3,8 +3,9 @@
 import time
 
 import pytest
-from tests.e2e.cluster import Namespace, Object, until
-from tests.figures import Figures
+from tests.e2e.cluster import Namespace, Object
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 GOAL_SECONDS = 2
 BOUND_SECONDS = 10
@@ -39,7 +40,7 @@ def test_a_deleted_child_comes_back(bystander: Namespace, figure: Figures, kind:
         found = bystander.find(kind, name)
         return found if found and found["metadata"]["uid"] != before["metadata"]["uid"] else {}
 
-    found = until(back, BOUND_SECONDS, f"{kind} {name} comes back")
+    found = eventually(back, BOUND_SECONDS, f"{kind} {name} comes back")
     figure(f"deleted {kind} back after", time.monotonic() - begun, "s", goal=GOAL_SECONDS)
     assert found.get("data") == before.get("data"), "a derived key is the same again"
     bystander.wait_ready("bystander")
@@ -54,6 +55,6 @@ def test_a_changed_field_is_put_back(
     before = _part(bystander.get(kind, name), change)
     bystander.patch(kind, name, change)
     begun = time.monotonic()
-    until(lambda: _part(bystander.get(kind, name), change) == before, BOUND_SECONDS, f"{kind} {name} is put right")
+    eventually(lambda: _part(bystander.get(kind, name), change) == before, BOUND_SECONDS, f"{kind} {name} is put right")
     figure(f"changed {kind} put right after", time.monotonic() - begun, "s", goal=GOAL_SECONDS)
     bystander.wait_ready("bystander")

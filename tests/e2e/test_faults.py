@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.e2e.cluster import until
 from tests.e2e.release import FIRST_BYTE_SECONDS, Client, Release, Simulator
+from tests.support.polling import eventually
 
 MODEL = "simulator"
 AT_ONCE = 8
@@ -60,7 +60,7 @@ def test_a_fault_is_told_and_leaves_nothing(
 ) -> None:
     # As many good answers first: the connections kept for reuse are no leak.
     client("at_once", count=AT_ONCE, model=MODEL)
-    until(lambda: _at_rest(release, float("inf")), 20, "the gateway is at rest before the fault")
+    eventually(lambda: _at_rest(release, float("inf")), 20, "the gateway is at rest before the fault")
     sockets = release.gauge("process_open_fds")
     simulator.fault(**fault)
     results = client("at_once", count=AT_ONCE, model=MODEL, stream=stream)
@@ -68,5 +68,5 @@ def test_a_fault_is_told_and_leaves_nothing(
     check(results)
     answer = client("chat", model=MODEL, with_picture=True)
     assert answer["error"] is None and "2 red circles" in answer["content"], answer
-    until(lambda: _at_rest(release, sockets + 2), 20, f"the gateway is at rest with {sockets} open files or so")
+    eventually(lambda: _at_rest(release, sockets + 2), 20, f"the gateway is at rest with {sockets} open files or so")
     assert simulator.stats()["in_flight"] == 0

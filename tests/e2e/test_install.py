@@ -2,9 +2,10 @@
 
 import time
 
-from tests.e2e.cluster import Namespace, Object, until
+from tests.e2e.cluster import Namespace, Object
 from tests.e2e.release import Release, values
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 
 def _engine_pods(namespace: Namespace) -> dict[str, Object]:
@@ -46,7 +47,9 @@ def test_an_upgrade_restarts_no_engine_pod_and_keeps_the_keys(release: Release) 
     assert namespace.get("deployments", "qwen3vl-gateway")["metadata"]["generation"] > gateway, "nothing was changed"
     # The new operator has looked at everything once it has put this Service back.
     namespace.delete("services", "simulator-engine")
-    until(lambda: namespace.find("services", "simulator-engine"), 60, "the new operator puts a deleted Service back")
+    eventually(
+        lambda: namespace.find("services", "simulator-engine"), 60, "the new operator puts a deleted Service back"
+    )
     namespace.wait_ready("simulator")
     assert before and _engine_pods(namespace) == before
     assert namespace.get("secrets", "qwen3vl-keys")["data"] == keys["data"]

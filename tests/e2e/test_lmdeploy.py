@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests.e2e.cluster import ROOT, Namespace, Object, kubectl, until
+from tests.e2e.cluster import ROOT, Namespace, Object, kubectl
 from tests.e2e.release import Release
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 NAME = "qwen3-vl-32b"
 GPU = "nvidia.com/gpu"
@@ -41,7 +42,7 @@ def weights(release: Release) -> Iterator[Namespace]:
         {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": volume}, "spec": persistent},
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "weights"}, "spec": claim},
     )
-    until(
+    eventually(
         lambda: release.namespace.get("persistentvolumeclaims", "weights")["status"].get("phase") == "Bound",
         60,
         "the claim of the weights is bound",
@@ -73,4 +74,4 @@ def test_four_gpus_are_waited_for_then_the_image(weights: Namespace, node_withou
         assert pod["spec"]["containers"][0]["resources"]["limits"][GPU] == "4"
     finally:
         weights.kubectl("delete", "visionmodel", NAME)
-        until(lambda: not weights.list("pods", model=NAME), 60, "its pod is gone")
+        eventually(lambda: not weights.list("pods", model=NAME), 60, "its pod is gone")

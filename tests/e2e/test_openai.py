@@ -1,9 +1,9 @@
 """The official client in a pod of the cluster: answers, and errors in OpenAI's shape."""
 
 import pytest
-from tests.e2e.cluster import until
 from tests.e2e.release import Client, Release, Simulator
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 MODEL = "simulator"
 LONG = " ".join(str(number) for number in range(2000))
@@ -64,7 +64,7 @@ def test_a_dead_engine_is_unavailable_until_its_next_pod_is_ready(
     release.namespace.wait_ready(MODEL)
     answered = release.gauge("qwen3vl_gateway_requests_total")
     asking = client.begin("repeat", model=MODEL, seconds=60, until_answered_again=True)
-    until(lambda: release.gauge("qwen3vl_gateway_requests_total") > answered, 20, "requests arrive")
+    eventually(lambda: release.gauge("qwen3vl_gateway_requests_total") > answered, 20, "requests arrive")
     if abruptly:
         # Killed like this the pod's address is still routed to for a moment.
         release.namespace.delete("pods", f"{MODEL}-engine-0", gracePeriodSeconds=0)

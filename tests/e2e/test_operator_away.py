@@ -4,9 +4,10 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.e2e.cluster import Namespace, until
+from tests.e2e.cluster import Namespace
 from tests.e2e.release import simulator_model
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 KINDS = ("visionmodels", "statefulsets", "deployments", "services", "secrets", "persistentvolumeclaims")
 
@@ -32,14 +33,14 @@ def _versions(namespace: Namespace, model: str) -> dict[str, str]:
 def operator_away(bystander: Namespace) -> Iterator[Namespace]:
     """The namespace with the operator scaled to 0; it comes back afterwards."""
     bystander.kubectl("scale", "deployment/qwen3vl-operator", "--replicas=0")
-    until(lambda: not bystander.list("pods", component="operator"), 60, "the operator's pod is gone")
+    eventually(lambda: not bystander.list("pods", component="operator"), 60, "the operator's pod is gone")
     yield bystander
     bystander.kubectl("scale", "deployment/qwen3vl-operator", "--replicas=1")
-    until(lambda: bystander.ready_pod("operator"), 60, "the operator is back")
+    eventually(lambda: bystander.ready_pod("operator"), 60, "the operator is back")
 
 
 def test_a_change_while_the_operator_dies_is_caught_up_with(bystander: Namespace, figure: Figures) -> None:
-    old = until(lambda: bystander.ready_pod("operator"), 60, "the operator is Ready")["metadata"]
+    old = eventually(lambda: bystander.ready_pod("operator"), 60, "the operator is Ready")["metadata"]
     service = bystander.uid("services", "bystander-engine")
     bystander.delete("pods", old["name"], gracePeriodSeconds=0)
     bystander.patch("visionmodels", "bystander", {"spec": {"pod": {"labels": {"changed": "yes"}}}})
@@ -50,9 +51,9 @@ def test_a_change_while_the_operator_dies_is_caught_up_with(bystander: Namespace
         labels = stateful["spec"]["template"]["metadata"]["labels"]
         return labels.get("changed") == "yes" and bystander.uid("services", "bystander-engine") not in (None, service)
 
-    until(_new_operator(bystander, old["uid"]), 60, "the new operator's pod is Ready")
+    eventually(_new_operator(bystander, old["uid"]), 60, "the new operator's pod is Ready")
     begun = time.monotonic()
-    until(caught_up, 10, "the new operator has caught up")
+    eventually(caught_up, 10, "the new operator has caught up")
     figure(
         "change during the operator's death caught up with, after its pod is Ready", time.monotonic() - begun, "s", 2
     )
@@ -61,14 +62,16 @@ def test_a_change_while_the_operator_dies_is_caught_up_with(bystander: Namespace
 
 def test_a_restart_with_everything_converged_writes_nothing(bystander: Namespace) -> None:
     bystander.wait_ready("simulator")
-    old = until(lambda: bystander.ready_pod("operator"), 60, "the operator is Ready")["metadata"]
+    old = eventually(lambda: bystander.ready_pod("operator"), 60, "the operator is Ready")["metadata"]
     before = _versions(bystander, "simulator")
     bystander.delete("pods", old["name"])
-    until(_new_operator(bystander, old["uid"]), 60, "the new operator's pod is Ready")
+    eventually(_new_operator(bystander, old["uid"]), 60, "the new operator's pod is Ready")
     # The new operator has looked at every model once it has put this Service back.
     service = bystander.uid("services", "bystander-engine")
     bystander.delete("services", "bystander-engine")
-    until(lambda: bystander.uid("services", "bystander-engine") not in (None, service), 20, "the new operator works")
+    eventually(
+        lambda: bystander.uid("services", "bystander-engine") not in (None, service), 20, "the new operator works"
+    )
     assert set(before) >= {
         "visionmodel",
         *("statefulsets/simulator-engine", "services/simulator-engine", "secrets/simulator-keys"),
@@ -92,6 +95,6 @@ def test_deletion_does_not_wait_for_an_operator(
         children = [item for kind in KINDS for item in namespace.list(kind, model="orphan")]
         return all("deletionTimestamp" in child["metadata"] for child in children)
 
-    until(going, 50, "the children are deleted or terminating")
+    eventually(going, 50, "the children are deleted or terminating")
     figure("its children deleted or terminating after", time.monotonic() - begun, "s", goal=10)
-    until(lambda: not namespace.list("pods", model="orphan"), 60, "its pod is gone: nothing is stuck")
+    eventually(lambda: not namespace.list("pods", model="orphan"), 60, "its pod is gone: nothing is stuck")

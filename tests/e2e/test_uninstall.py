@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.cluster import Api, Namespace, kubectl, namespace, until
+from tests.e2e.cluster import Api, Namespace, kubectl, namespace
 from tests.e2e.release import Release, simulator_model, values
+from tests.support.polling import eventually
 
 KUBERNETES_OWN = {"configmaps/kube-root-ca.crt", "serviceaccounts/default"}
 """What every namespace has."""
@@ -44,7 +45,7 @@ def test_only_the_definition_and_the_retained_claim_stay(release: Release, other
     other.kubectl("delete", "visionmodel", "cached")
     leaving.uninstall()
     allowed = {*KUBERNETES_OWN, "persistentvolumeclaim/cached-cache"}
-    until(lambda: _objects(other) <= allowed, 90, "everything but the claim is gone")
+    eventually(lambda: _objects(other) <= allowed, 90, "everything but the claim is gone")
     assert _objects(other) == allowed
     assert json.loads(kubectl("get", "crd", "visionmodels.qwen3vl.io", "--output=json"))["status"]["storedVersions"]
     # The other release's models went through all this untouched.

@@ -2,17 +2,13 @@
 
 import json
 import time
-from collections.abc import Iterator
 
 import pytest
-from tests.e2e.cluster import Namespace, until
-from tests.e2e.release import Client, Release, Simulator
-from tests.e2e.walk import Walk, nav_task
-from tests.figures import Figures
-
-MODEL = "simulator"
-RED, BLUE = "Walk to the red door and stop.", "Walk to the blue door and stop."
-
+from tests.e2e.cluster import Namespace
+from tests.e2e.release import Release, Simulator
+from tests.e2e.walk import BLUE, MODEL, RED, Walk, nav_task, well_done
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 COUNT_TOPICS = """
 import collections, json, pathlib, sys
@@ -24,26 +20,6 @@ for path in pathlib.Path("/var/lib/qwen3vl/recordings", sys.argv[1]).glob("*.mca
 print(json.dumps(counts))
 """
 """Messages by topic in a task's recording; run in the VLN API's pod."""
-
-
-@pytest.fixture
-def walk(release: Release, client: Client, request: pytest.FixtureRequest) -> Iterator[Walk]:
-    """A walk of the example's model, cleared away afterwards."""
-    name = request.node.name.removeprefix("test_").replace("_", "-")[:40].strip("-")
-    target = release.namespace
-    target.wait_condition(MODEL, "Ready", 60, status="True")
-    until(lambda: target.ready_pod("vln"), 60, "the VLN API is Ready")
-    walk = Walk(target, name, MODEL, robot=name)
-    yield walk
-    walk.end()
-
-
-def well_done(walk: Walk, door: str) -> dict[str, object]:
-    report = walk.report()
-    walk.reaches(lambda: walk.phase() == "Succeeded", 10, "the NavTask has Succeeded")
-    assert walk.condition("Complete")["reason"] == "GoalReached" and walk.status["verdict"] == "GoalReached"
-    assert report["ended"] == "goal" and report["door"] == door and report["collisions"] == 0, report
-    return report
 
 
 def test_to_the_door(walk: Walk, figure: Figures) -> None:
@@ -102,7 +78,7 @@ def test_a_deleted_navtask_stops_the_robot(walk: Walk, figure: Figures) -> None:
     walk.drives()
     begun = time.monotonic()
     walk.namespace.kubectl("delete", "navtask", walk.name, "--wait=true")
-    until(lambda: walk.newest().get("state") == "stopped", 10, "the robot is stopped")
+    eventually(lambda: walk.newest().get("state") == "stopped", 10, "the robot is stopped")
     figure("NavTask deleted until the robot says stopped (it speaks once a second)", time.monotonic() - begun, "s")
     walk.stands()
 
@@ -113,7 +89,7 @@ def test_the_vln_pod_killed_on_the_way(walk: Walk, figure: Figures) -> None:
     pod = walk.namespace.ready_pod("vln")["metadata"]["name"]
     walk.namespace.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     begun = time.monotonic()
-    until(lambda: walk.newest().get("state") != "moving", 5, "the robot stands")
+    eventually(lambda: walk.newest().get("state") != "moving", 5, "the robot stands")
     walk.drives(0.2, 90)
     figure("VLN pod killed until the robot drives again", time.monotonic() - begun, "s")
     report = well_done(walk, "red")
@@ -125,11 +101,11 @@ def test_the_operator_away(walk: Walk) -> None:
     walk.drives()
     walk.namespace.kubectl("scale", "deployment/qwen3vl-operator", "--replicas=0")
     try:
-        until(lambda: not walk.namespace.list("pods", component="operator"), 60, "the operator's pod is gone")
+        eventually(lambda: not walk.namespace.list("pods", component="operator"), 60, "the operator's pod is gone")
         assert walk.report()["ended"] == "goal"
     finally:
         walk.namespace.kubectl("scale", "deployment/qwen3vl-operator", "--replicas=1")
-    until(lambda: walk.namespace.ready_pod("operator"), 60, "the operator is back")
+    eventually(lambda: walk.namespace.ready_pod("operator"), 60, "the operator is back")
     well_done(walk, "red")
 
 

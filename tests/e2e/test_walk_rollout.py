@@ -2,13 +2,9 @@
 
 import time
 
-from tests.e2e import test_walk
-from tests.e2e.cluster import until
-from tests.e2e.test_walk import MODEL, RED, well_done
-from tests.e2e.walk import Walk
-from tests.figures import Figures
-
-walk = test_walk.walk
+from tests.e2e.walk import MODEL, RED, Walk, well_done
+from tests.support.figures import Figures
+from tests.support.polling import eventually
 
 STANDING = ("not_connected", "no_answer", "answer_too_old", "restarted")
 
@@ -22,10 +18,10 @@ def test_the_vln_pod_rolled_on_the_way(walk: Walk, figure: Figures) -> None:
     steps = int(walk.status["steps"]["done"])
     begun = time.monotonic()
     target.kubectl("rollout", "restart", deployment)
-    until(lambda: walk.newest().get("state") != "moving", 15, "the robot stands")
+    eventually(lambda: walk.newest().get("state") != "moving", 15, "the robot stands")
     assert walk.phase() == "Running", "a restart of the VLN API ends no task"
     target.kubectl("rollout", "status", deployment, "--timeout=90s")
-    assert until(lambda: target.ready_pod("vln"), 60, "the new pod is Ready")["metadata"]["uid"] != before
+    assert eventually(lambda: target.ready_pod("vln"), 60, "the new pod is Ready")["metadata"]["uid"] != before
     walk.drives(0.2, 90)
     figure("VLN pod rolled until the robot drives again", time.monotonic() - begun, "s")
     assert {line.get("reason") for line in walk.said()} & set(STANDING), walk.said()

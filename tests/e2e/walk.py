@@ -6,8 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.cluster import Namespace, Object, until
+from tests.e2e.cluster import Namespace, Object
 from tests.e2e.release import restricted_pod
+from tests.support.polling import eventually
+
+MODEL = "simulator"
+"""The example's, which the fixture `release` installs."""
+RED, BLUE = "Walk to the red door and stop.", "Walk to the blue door and stop."
 
 
 def nav_task(name: str, model: str, robot: str, instruction: str, **spec: Any) -> Object:
@@ -51,7 +56,7 @@ class Walk:
     def start(self, instruction: str, *arguments: str, **spec: Any) -> None:
         """Apply the NavTask and put the robot into the building."""
         self.namespace.apply(nav_task(self.name, self.model, self.robot, instruction, **spec))
-        until(lambda: self.phase() == "Pending", 15, "the NavTask is Pending")
+        eventually(lambda: self.phase() == "Pending", 15, "the NavTask is Pending")
         self.namespace.apply(robot_pod(self.name, self.model, self.robot, *arguments))
 
     @property
@@ -93,7 +98,7 @@ class Walk:
     def drives(self, metres: float = 0.2, seconds: float = 60) -> None:
         """Wait until it has driven this much more."""
         before = self.driven_metres()
-        until(lambda: self.driven_metres() >= before + metres, seconds, f"{self.name} drives", show=self._show)
+        eventually(lambda: self.driven_metres() >= before + metres, seconds, f"{self.name} drives", show=self._show)
 
     def stands(self, seconds: float = 2.5) -> None:
         """Wait until it has said twice that it stands, or has ended, so that it has braked; it drives no more then."""
@@ -104,7 +109,7 @@ class Walk:
             twice = len(last) == 2 and all(line.get("state") != "moving" for line in last)
             return twice or any("report" in line for line in said)
 
-        until(braked, 15, f"{self.name} stands", show=self._show)
+        eventually(braked, 15, f"{self.name} stands", show=self._show)
         before = self.driven_metres()
         time.sleep(seconds)  # standing still can only be seen by waiting
         assert self.driven_metres() - before < 0.02, self.said()[-4:]
@@ -116,7 +121,7 @@ class Walk:
             self.phase()
             return what()
 
-        until(seen, seconds, meaning, show=self._show)
+        eventually(seen, seconds, meaning, show=self._show)
 
     def report(self, seconds: float = 180) -> dict[str, Any]:
         """The robot's report, once it is there."""
@@ -130,3 +135,12 @@ class Walk:
         """Remove NavTask and robot."""
         self.namespace.kubectl("delete", "navtask", self.name, "--ignore-not-found", "--wait=true")
         self.namespace.kubectl("delete", "pod", self.name, "--ignore-not-found", "--grace-period=1", "--wait=true")
+
+
+def well_done(walk: Walk, door: str) -> dict[str, object]:
+    """It ended at this door and touched nothing; the robot's report."""
+    report = walk.report()
+    walk.reaches(lambda: walk.phase() == "Succeeded", 10, "the NavTask has Succeeded")
+    assert walk.condition("Complete")["reason"] == "GoalReached" and walk.status["verdict"] == "GoalReached"
+    assert report["ended"] == "goal" and report["door"] == door and report["collisions"] == 0, report
+    return report

@@ -1,15 +1,17 @@
 """The gateway's table follows a real apiserver: slices made, changed, deleted, and the apiserver away for a while."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from kubernetes.aio import client, config
 from tests.integration.operator.api import Api
+from tests.support.polling import until
 
 from localkube.testing import ApiServer, api_server
 from qwen3vl_server.gateway.discovery import Directory, SliceWatch
 
+WATCHED_SECONDS = 30
 SLICES = "apis/discovery.k8s.io/v1/namespaces/{}/endpointslices"
 
 
@@ -31,18 +33,12 @@ async def directory(server: ApiServer) -> AsyncIterator[Directory]:
     found = Directory()
     watching = asyncio.create_task(SliceWatch(configuration, ("one", "two"), found).run())
     try:
-        await _becomes(lambda: found.complete)
+        await until(lambda: found.complete, WATCHED_SECONDS)
         yield found
         assert not watching.done()
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-
-
-async def _becomes(holds: Callable[[], bool], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - the table is replaced without an event
-            await asyncio.sleep(0.02)
 
 
 def _slice(model: str, *addresses: str, ready: bool = True, served: str | None = None) -> dict[str, object]:
@@ -69,23 +65,23 @@ async def test_slices_are_followed_through_their_life_and_an_outage(
     path = SLICES.format("one")
     admin.call("POST", SLICES.format("two"), _slice("unserved", "10.9.9.9"))
     admin.call("POST", path, _slice("m", served="nice"))
-    await _becomes(lambda: _endpoints(directory, "nice") == ())
+    await until(lambda: _endpoints(directory, "nice") == ())
 
     admin.call("PUT", f"{path}/m-engine-abc", _slice("m", "10.0.0.1", ready=False, served="nice"))
     admin.call("PUT", f"{path}/m-engine-abc", _slice("m", "10.0.0.1", "10.0.0.2", served="nice"))
-    await _becomes(lambda: _endpoints(directory, "nice") == ("10.0.0.1:8000", "10.0.0.2:8000"))
+    await until(lambda: _endpoints(directory, "nice") == ("10.0.0.1:8000", "10.0.0.2:8000"))
     assert set(directory.routes) == {"nice"}, "a slice without the label of the served name is no route"
 
     await asyncio.to_thread(server.stop)
-    await _becomes(lambda: any("EndpointSlices of one" in line and "again in" in line for line in caplog.messages))
+    await until(lambda: any("EndpointSlices of one" in line and "again in" in line for line in caplog.messages))
     assert _endpoints(directory, "nice") == ("10.0.0.1:8000", "10.0.0.2:8000"), "the last table stays in force"
     await asyncio.to_thread(server.start)
     admin.call("POST", SLICES.format("two"), _slice("other", "10.0.1.1", served="other"))
     admin.call("PUT", f"{path}/m-engine-abc", _slice("m", "10.0.0.2", served="nice"))
-    await _becomes(lambda: _endpoints(directory, "other") == ("10.0.1.1:8000",))
-    await _becomes(lambda: _endpoints(directory, "nice") == ("10.0.0.2:8000",))
+    await until(lambda: _endpoints(directory, "other") == ("10.0.1.1:8000",))
+    await until(lambda: _endpoints(directory, "nice") == ("10.0.0.2:8000",))
 
     admin.call("PUT", f"{path}/m-engine-abc", _slice("m", "10.0.0.2"))
-    await _becomes(lambda: _endpoints(directory, "nice") is None)
+    await until(lambda: _endpoints(directory, "nice") is None)
     admin.call("DELETE", f"{SLICES.format('two')}/other-engine-abc")
-    await _becomes(lambda: directory.routes == {})
+    await until(lambda: directory.routes == {})

@@ -1,10 +1,20 @@
-"""Pictures as arrays, for tests that look at what was drawn or written."""
+"""Pictures as bytes and as arrays, for tests that send them or look at what was drawn or written."""
 
+from functools import cache
 from pathlib import Path
 
 import cv2
 import numpy as np
 from cv2.typing import MatLike
+
+
+@cache
+def jpeg(width: int = 64, height: int = 48, seed: int = 0, quality: int = 85) -> bytes:
+    """A picture of coloured noise, for tests of bytes: what is on it does not matter."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (height, width, 3), np.uint8)
+    done, data = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    assert done
+    return data.tobytes()
 
 
 def decoded(data: bytes) -> MatLike:

@@ -46,9 +46,14 @@ class KeyRing:
     """The clients of a directory of keys: file name = client's name, content as `parse_entry`.
 
     Kubernetes swaps a mounted Secret's directory atomically; `reload` is cheap when nothing changed.
+
+    Attributes:
+        prefix: only files that begin with it are clients, named by what follows. Others are not even read: they are
+            somebody else's keys.
     """
 
     directory: Path
+    prefix: str = ""
     _clients: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
 
@@ -58,7 +63,11 @@ class KeyRing:
         Raises:
             OSError: the directory cannot be read; the keys read before stay valid.
         """
-        found = {path.name: path.read_bytes() for path in sorted(self.directory.iterdir()) if self._is_entry(path)}
+        found = {
+            path.name.removeprefix(self.prefix): path.read_bytes()
+            for path in sorted(self.directory.iterdir())
+            if self._is_entry(path)
+        }
         if found == self._seen:
             return False
         clients = {}
@@ -67,13 +76,14 @@ class KeyRing:
                 clients[name] = parse_entry(content.decode())
             except (ValueError, UnicodeDecodeError) as error:
                 reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
-                log.warning("key entry %r is ignored: %s", name, reason)
+                log.warning("key entry %r is ignored: %s", self.prefix + name, reason)
         self._seen, self._clients = found, clients
         return True
 
-    @staticmethod
-    def _is_entry(path: Path) -> bool:
-        return not path.name.startswith(".") and path.is_file()
+    def _is_entry(self, path: Path) -> bool:
+        # The prefix alone names nobody.
+        ours = path.name.startswith(self.prefix) and path.name != self.prefix
+        return ours and not path.name.startswith(".") and path.is_file()
 
     @property
     def clients(self) -> tuple[str, ...]:

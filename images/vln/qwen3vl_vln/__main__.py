@@ -48,7 +48,7 @@ def main() -> None:
 
 async def serve(options: argparse.Namespace) -> None:
     """Serve until told to stop."""
-    ring = None if options.no_auth else KeyRing(options.keys_dir)
+    ring = None if options.no_auth else KeyRing(options.keys_dir, options.keys_prefix or "")
     if ring is not None:
         ring.reload()
     bounds = Bounds(options.max_frame_bytes, options.max_frame_pixels)
@@ -156,6 +156,12 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--model-name", required=True, help="the name that the gateway knows")
     parser.add_argument("--gateway-url", required=True, help="with /v1; its key is in QWEN3VL_GATEWAY_KEY")
     parser.add_argument("--keys-dir", type=Path, default=Path("/etc/qwen3vl/robot-keys"))
+    parser.add_argument(
+        "--keys-prefix",
+        type=_keys_prefix,
+        metavar="MODEL.",
+        help="take only the keys of files that begin with this; what follows is the client's name. Default: all files",
+    )
     parser.add_argument("--no-auth", action="store_true", help="take every robot without a key")
     parser.add_argument("--allow-origin", action="append", default=[], help="origin of a web page that may drive")
     parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
@@ -168,6 +174,13 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--drain-seconds", type=float, default=0.0)
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
+
+
+def _keys_prefix(text: str) -> str:
+    if not text.endswith("."):
+        # Without the dot, the prefix of the model qwen would let in the robots of qwen-robot.
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in a dot; for the model m it is m.")
+    return text
 
 
 def _mebibytes(text: str) -> int:

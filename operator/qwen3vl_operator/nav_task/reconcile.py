@@ -96,7 +96,9 @@ class TaskReconciler:
         if "startedAt" in status:
             done = (status.get("steps") or {}).get("done", 0)
             resume = Resume(elapsed_seconds=status.get("elapsedSeconds", 0), steps=done)
-        entry = Entry(body["metadata"]["uid"], model, spec.get("robot", ""), want, task, resume)
+        # What was told to a VLN API may be there, whatever can be read of it; what has ended is not.
+        session = "session" in status and not is_finished(status)
+        entry = Entry(body["metadata"]["uid"], model, spec.get("robot", ""), want, task, resume, session)
         if self.links.book.put(key, entry) and (link := self.links.get(key.namespace, model)):
             link.wake()
 
@@ -127,8 +129,16 @@ class TaskReconciler:
         link = self.links.get(task.namespace, task.spec.model_ref.name)
         if link is None:
             return TaskSeen(model, busy)
-        refusal = link.refusal(task.task_id, task.generation)
-        return TaskSeen(model, busy, link.state, link.record(task.task_id), refusal)
+        task_id, generation = task.task_id, task.generation
+        return TaskSeen(
+            model,
+            busy,
+            link.state,
+            link.record(task_id),
+            link.refusal(task_id, generation),
+            stopping=link.is_stopping(task_id),
+            call_error=link.call_error(task_id, generation),
+        )
 
     async def _after_end(self, key: Key, body: Object) -> float | None:
         """A finished task: nothing is asserted any more; what still runs under its name is stopped."""

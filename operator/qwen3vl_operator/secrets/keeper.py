@@ -35,12 +35,16 @@ def decoded(secret: Object | None) -> dict[str, str]:
     return result
 
 
+def encoded(entries: Mapping[str, str]) -> dict[str, str | None]:
+    """Entries as a Secret has them."""
+    return {entry: base64.b64encode(text.encode()).decode() for entry, text in sorted(entries.items())}
+
+
 def secret(namespace: str, name: str, entries: Mapping[str, str]) -> Object:
     """A Secret of ours."""
-    data = {entry: base64.b64encode(text.encode()).decode() for entry, text in sorted(entries.items())}
     labels = {names.MANAGED_BY: names.FIELD_MANAGER, names.PART_OF: "qwen3vl"}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded(entries)}
 
 
 @dataclass
@@ -110,12 +114,23 @@ class Keeper:
         wanted, leaving = self._wanted(key, internal, present)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
-        if all(present.get(name) == value for name, value in wanted.items()) and not stale:
+        lost = self._lost(key, wanted) if live is None else {}
+        if all(present.get(name) == value for name, value in wanted.items()) and not stale and not lost:
             return present
         whole = wanted | {name: present[name] for name in kept}
-        applied = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
+        written = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
-        return decoded(applied)
+        # An apply removes only what it alone owns, and what is somebody's own must never become ours.
+        change = dict.fromkeys(stale.intersection(decoded(written))) | encoded(lost)
+        if change:
+            written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
+        return decoded(written)
+
+    def _lost(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Users' own entries of a Secret that somebody deleted whole."""
+        if key.kind != robot_keys.KIND:
+            return {}
+        return {name: value for name, value in self.entries(key).items() if name not in wanted}
 
     def _wanted(self, key: Key, internal: bytes, present: Mapping[str, str]) -> tuple[dict[str, str], Iterable[str]]:
         """The entries that models want, and all that are there of our making."""

@@ -120,12 +120,16 @@ def unwanted(model: VisionModel, wanted: Sequence[Object], children: Sequence[Ob
     ]
 
 
-def to_apply(step: Step, model: VisionModel, now: str) -> Object:
-    """The object with what is noted on it at this moment, beside what is compared."""
+def to_apply(step: Step, model: VisionModel, began: str | None) -> Object:
+    """The object with what is noted on it when it is applied, beside what is compared.
+
+    Args:
+        began: RFC 3339 time, where a rollout of it begins that others wait for.
+    """
     if step.thing["kind"] not in ROLLED_OUT:
         return step.thing
     metadata = step.thing["metadata"]
     known = ((step.live or {}).get("metadata") or {}).get("annotations") or {}
-    began = now if step.paced else known.get(names.ROLLOUT)
+    began = began or known.get(names.ROLLOUT)
     noted = {names.GENERATION: str(model.generation)} | ({names.ROLLOUT: began} if began else {})
     return {**step.thing, "metadata": {**metadata, "annotations": {**metadata["annotations"], **noted}}}

@@ -288,7 +288,8 @@ class Reconciler:
                 found = await self.kube.get(_resource(thing), model.namespace, thing["metadata"]["name"])
                 if found is not None and not is_ours(model, found):
                     return Result(title(thing), Outcome.TAKEN)
-            applied = await self._apply(to_apply(step, model, self.now()), step.live)
+            began = self.now() if step.paced and self._was_ready(key) else None
+            applied = await self._apply(to_apply(step, model, began), step.live)
         except ApiError as error:
             return self._failed(model, thing, error)
         self.store.put(_resource(thing), applied, live=True)
@@ -331,10 +332,12 @@ class Reconciler:
         program = model.spec.engine.kind.program(model)
         return float(program.startup_period_seconds * program.startup_failures + program.grace_seconds)
 
+    def _was_ready(self, key: Key) -> bool:
+        return _is_ready(self.store.get(api.VISION_MODELS, key.namespace, key.name) or {})
+
     def _began(self, key: Key, model: VisionModel) -> None:
         """A paced change of it was applied. One that was not Ready before is not waited for."""
-        body = self.store.get(api.VISION_MODELS, key.namespace, key.name) or {}
-        until = asyncio.get_running_loop().time() + self._patience(model) if _is_ready(body) else None
+        until = asyncio.get_running_loop().time() + self._patience(model) if self._was_ready(key) else None
         self.rollouts.began(key, until)
         if until is None:
             self._pass_turn_on()

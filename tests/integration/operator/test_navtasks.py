@@ -121,15 +121,15 @@ def test_a_walk_from_pending_to_its_verdict(running: Scene) -> None:
     running.change(task_id, **RUNNING, steps=steps, latency=latency)
     running.until(phase="Running", state="moving")
     row = printed(running.namespace, wide=False)
-    assert list(row) == ["Name", "Phase", "Verdict", "Robot", "Step", "Action", "P95", "Age"]
-    assert [row[name] for name in ("Phase", "Robot", "Step", "Action", "P95")] == [
-        "Running", "go2-01", "3/500", "forward", 410,
-    ]  # fmt: skip
+    assert list(row) == ["Name", "Phase", "State", "Reason", "Robot", "Step", "Model-MS", "Age"]
+    assert list(row.values())[1:-1] == ["Running", "moving", "FollowingPlan", "go2-01", "3/500", 410]
     wide = printed(running.namespace, wide=True)
-    assert (wide["Model"], wide["State"], wide["Reason"]) == ("m", "moving", "FollowingPlan")
-    assert wide["Instruction"] == "Walk to the red door."
+    assert list(wide)[len(row) :] == ["Model", "Instruction", "Message", "Action"]
+    assert list(wide.values())[len(row) :] == ["m", "Walk to the red door.", "", "forward"]
     running.vln.do(lambda vln: vln.finish(task_id, "GoalReached", "goal", "seen twice"))
     running.until(phase="Succeeded", verdict="GoalReached")
+    ended = printed(running.namespace, wide=False)
+    assert [ended[name] for name in ("Phase", "State", "Reason")] == ["Succeeded", "goal", "GoalReached"]
     assert running.condition("Complete") == ("True", "GoalReached")
     assert running.condition("Failed") == ("", "")
 

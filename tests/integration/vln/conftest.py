@@ -4,9 +4,7 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
@@ -16,11 +14,12 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.unit.vln.pictures import jpeg
+from tests.support.images import jpeg
+from tests.support.polling import until
+from tests.support.processes import ENVIRONMENT, free_port
 
 from qwen3vl_client import Command, Robot
 
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 ROBOT_KEY, OPERATOR_KEY, ENGINE_KEY = "robot-key", "operator-key", "engine-key"
 FORWARD: dict[str, Any] = {
     "reached_goal": False,
@@ -38,12 +37,6 @@ def frame(task: str, seed: int = 0, **more: Any) -> dict[str, Any]:
 def child_of(pid: int) -> int:
     """The process that this one has started."""
     return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
@@ -125,6 +118,10 @@ class Chain:
         status, body = await self.ask("GET", f"/vln/task/{task_id}")
         assert status == 200, body
         return dict(body)
+
+    async def ended(self, task_id: str, verdict: str) -> bool:
+        """Whether a task has this verdict."""
+        return bool((await self.task(task_id))["verdict"] == verdict)
 
     async def says(self, text: str | dict[str, Any]) -> None:
         """The model answers with this from now on."""
@@ -211,12 +208,9 @@ class Base:
 
     async def until(self, wanted: Callable[[Command], bool], seconds: float = 10.0) -> float:
         """Wait for a command; when it came."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not (self.log and wanted(self.last)):  # noqa: ASYNC110 - the loop under test offers no event
-                    await asyncio.sleep(0.01)
-        except TimeoutError:
-            raise AssertionError(f"not within {seconds:g} s; the last command was {self.last}") from None
+        await until(
+            lambda: self.log and wanted(self.last), seconds, "the command", lambda: f"the last one was {self.last}"
+        )
         return self.log[-1][0]
 
     async def moves(self) -> None:

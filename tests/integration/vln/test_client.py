@@ -1,16 +1,13 @@
 """What the client and the server agree on: stops that come late, and one task after another."""
 
-import asyncio
-
 from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, base
+from tests.support.polling import until
 
 from qwen3vl_client import Robot
 
 
 async def verdict(chain: Chain, task: str, wanted: str) -> None:
-    async with asyncio.timeout(10):
-        while (await chain.task(task))["verdict"] != wanted:  # noqa: ASYNC110 - another process
-            await asyncio.sleep(0.05)
+    await until(lambda: chain.ended(task, wanted))
 
 
 async def test_a_stop_is_confirmed_and_the_next_task_is_walked(chain: Chain) -> None:

@@ -4,12 +4,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-from tests.integration.vln.conftest import ENVIRONMENT, FORWARD, ROBOT_KEY, Chain
+from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain
+from tests.support.processes import ENVIRONMENT
 
 EXAMPLE = Path(__file__).parents[3] / "examples/robot_sync.py"
 BASE = """
 from qwen3vl_client.check.base import SimulatedBase
-from tests.unit.vln.pictures import jpeg
+from tests.support.images import jpeg
 
 
 class Base(SimulatedBase):

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from tests.figures import Figures
 from tests.integration.vln import wire as wires
 from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, child_of, running
 from tests.integration.vln.matrix import Matrix
 from tests.integration.vln.timeofday import LIBRARY, PACKAGE, TimeOfDay
 from tests.integration.vln.walking import KEY_FRAME_SECONDS, Ground, Walker
+from tests.support.figures import Figures
 
 from localkube import packages
 from localkube.report import Failure

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.vln.conftest import FORWARD, Base, Chain, base, child_of
+from tests.support.figures import Figures
+from tests.support.polling import until
 
 GOAL = {"reached_goal": True, "waypoints": [], "action": "stop"}
 LINK_SECONDS = 0.3
@@ -164,9 +165,7 @@ async def test_a_stop_through_the_robot_s_own_connection(chain: Chain) -> None:
         await walking(chain, driven)
         await driven.robot.stop()
         assert driven.robot.command().linear_mps == 0.0
-        async with asyncio.timeout(5):
-            while (await chain.task(task))["verdict"] != "Cancelled":  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.05)
+        await until(lambda: chain.ended(task, "Cancelled"), 5)
 
 
 async def test_a_corrupt_picture_behind_a_good_header(chain: Chain) -> None:

@@ -7,13 +7,14 @@ import asyncio
 import json
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, child_of, frame
+from tests.support.figures import Figures
+from tests.support.polling import until
 
 SLOW_SECONDS = 5.0
 QUICK_SECONDS = 0.1
@@ -33,13 +34,6 @@ async def timed(work: Awaitable[Any], times: list[float]) -> Any:
     result = await work
     times.append(time.monotonic() - began)
     return result
-
-
-async def eventually(look: Callable[[], Awaitable[object]], meaning: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not await look():
-        assert time.monotonic() < deadline, meaning
-        await asyncio.sleep(0.05)
 
 
 async def test_timestamps_of_frame_number_by_rate_are_all_stale(chain: Chain) -> None:
@@ -79,7 +73,7 @@ async def test_one_model_call_freezes_every_robot(chain: Chain, figure: Figures)
     assert statistics.quantiles(others, n=50)[-1] < QUICK_SECONDS
     status, body = await sync
     assert status == 200 and body["plan_id"] is not None
-    await eventually(lambda: _has_plan(chain, other), "the other robot has its own answer of the model")
+    await until(lambda: _has_plan(chain, other), what="the other robot has its own answer of the model")
 
 
 async def _has_plan(chain: Chain, task: str) -> bool:
@@ -175,7 +169,7 @@ async def test_memory_grows_with_every_task(chain: Chain, figure: Figures) -> No
     async def kept() -> bool:
         return len((await chain.ask("GET", "/vln/tasks?status=completed"))[1]["tasks"]) == TASKS
 
-    await eventually(kept, "the newest thousand can be read, and no others")
+    await until(kept, what="the newest thousand can be read, and no others")
     assert child_of(edge) == worker, "nothing was restarted"
 
 

@@ -3,11 +3,13 @@
 import asyncio
 import base64
 import json
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.integration.vln.conftest import FORWARD, OPERATOR_KEY, OWNER, ROBOT_KEY, Chain, base, frame
+from tests.integration.vln.conftest import FORWARD, OPERATOR_KEY, OWNER, ROBOT_KEY, Chain, base, frame, running
+from tests.support.polling import until
 
 ANSWER_FIELDS = {
     "task_id": str,
@@ -174,6 +176,19 @@ class TestKeys:
         assert (await chain.ask("POST", "/vln/frame", frame(task), key="stop-key"))[0] == 403
         assert (await chain.ask("POST", f"/vln/task/{task}/stop", key="stop-key"))[0] == 200
 
+    async def test_only_entries_of_the_model_s_prefix_open_it_also_after_a_change(self, tmp_path: Path) -> None:
+        async with running(tmp_path, "--keys-prefix", "sim.") as chain:
+            folder = tmp_path / "keys"
+            (folder / "sim2.go2").write_text("their-key")
+            (folder / "sim.page.view").write_text("sim-view-key")
+            async with asyncio.timeout(10):
+                while (await chain.ask("GET", "/vln/tasks", key="sim-view-key"))[0] != 200:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
+            for key in (ROBOT_KEY, "their-key", "stop-key"):
+                assert (await chain.ask("GET", "/vln/tasks", key=key))[0] == 401
+            # The client's name, and with it its rights, is what follows the prefix.
+            assert (await chain.ask("POST", "/vln/task/create", {}, key="sim-view-key"))[0] == 403
+
 
 def wish(**more: Any) -> dict[str, Any]:
     return {"owner": OWNER, "robot": "go2-01", "instruction": "Walk on.", "state": "Running"} | more
@@ -234,9 +249,7 @@ class TestOperator:
         status, record = await chain.ask("PUT", "/vln/task/walk-0a1b2c3d", body, key=OPERATOR_KEY)
         assert status == 200 and record["elapsed_seconds"] >= 590 and record["steps"]["done"] == 12
         assert (record["state"], record["reason"]) == ("hold", "restarted")
-        async with asyncio.timeout(5):
-            while (await chain.task("walk-0a1b2c3d"))["verdict"] != "RobotSilent":  # noqa: ASYNC110 - another process
-                await asyncio.sleep(0.1)
+        await until(lambda: chain.ended("walk-0a1b2c3d", "RobotSilent"), 5)
 
     @pytest.mark.parametrize(
         ("body", "param"),

@@ -15,7 +15,6 @@ import pytest
 from mcap.reader import make_reader
 from tests.integration.vln.conftest import (
     ENGINE_KEY,
-    ENVIRONMENT,
     FORWARD,
     OPERATOR_KEY,
     OWNER,
@@ -25,6 +24,8 @@ from tests.integration.vln.conftest import (
     base,
     child_of,
 )
+from tests.support.polling import until
+from tests.support.processes import ENVIRONMENT
 
 GOAL = {"reached_goal": True, "waypoints": [], "action": "stop"}
 RECORDED = {"recording": {"enabled": True}}
@@ -46,10 +47,12 @@ async def files(chain: Chain, task: str) -> list[dict[str, Any]]:
 
 async def finished(chain: Chain, task: str, count: int = 1) -> list[dict[str, Any]]:
     """Wait until the recording has its end."""
-    async with asyncio.timeout(10):
-        while len(found := [one for one in await files(chain, task) if one["finished"]]) < count:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    return found
+
+    async def enough() -> list[dict[str, Any]]:
+        found = [one for one in await files(chain, task) if one["finished"]]
+        return found if len(found) >= count else []
+
+    return await until(enough)
 
 
 def read(data: bytes) -> dict[str, list[dict[str, Any]]]:
@@ -197,9 +200,11 @@ async def test_a_killed_worker_leaves_what_opens_and_the_next_goes_on(chain: Cha
     await chain.says(FORWARD)
     async with base(chain, f"/vln/ws/{task}") as driven:
         await driven.moves()
-        async with asyncio.timeout(20):
-            while sum(one["bytes"] for one in await files(chain, task)) < 300_000:  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.05)
+
+        async def has_much() -> bool:
+            return bool(sum(one["bytes"] for one in await files(chain, task)) >= 300_000)
+
+        await until(has_much, 20)
         os.kill(worker_of(chain), signal.SIGKILL)
         await driven.stands("worker_silent")
         await driven.moves()
@@ -253,9 +258,11 @@ async def test_trouble_with_the_disk_is_told_and_no_robot_stands_for_it(chain: C
     await chain.says(FORWARD)
     async with base(chain, f"/vln/ws/{task}") as driven:
         await driven.moves()
-        async with asyncio.timeout(10):
-            while (await chain.task(task))["recording"]["error"] is None:  # noqa: ASYNC110 - over HTTP
-                await asyncio.sleep(0.05)
+
+        async def failed() -> bool:
+            return (await chain.task(task))["recording"]["error"] is not None
+
+        await until(failed)
         mark = len(driven.log)
         await driven.moves()
         assert all(told.reason not in ("worker_silent",) for _, told in driven.log[mark:])

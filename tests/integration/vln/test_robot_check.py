@@ -6,8 +6,9 @@ import sys
 from typing import Any
 
 import pytest
-from tests.figures import Figures
-from tests.integration.vln.conftest import ENVIRONMENT, ROBOT_KEY, Chain
+from tests.integration.vln.conftest import ROBOT_KEY, Chain
+from tests.support.figures import Figures
+from tests.support.processes import ENVIRONMENT
 
 
 async def robot_check(url: str, *arguments: str, key: str = ROBOT_KEY, said: bytes = b"") -> tuple[int, str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, frame
+from tests.support.polling import until
 
 from qwen3vl_vln.task.lease import QUIET_SECONDS
 
@@ -91,9 +92,11 @@ class TestWriters:
     async def test_another_writer_drops_the_plan(self, chain: Chain) -> None:
         await chain.says(FORWARD)
         task = await chain.create(keyframes={"minIntervalSeconds": 5, "maxIntervalSeconds": 10})
-        async with asyncio.timeout(10):
-            while (await send(chain, task, "a"))[1]["state"] != "moving":  # noqa: ASYNC110 - a process
-                await asyncio.sleep(0.05)
+
+        async def moves() -> bool:
+            return bool((await send(chain, task, "a"))[1]["state"] == "moving")
+
+        await until(moves)
         url = chain.socket_url(f"/vln/ws/{task}")
         async with chain.http.ws_connect(url, headers=BEARER) as socket:
             await socket.send_json({"hello": {"writer": "b", "takeover": True}})

@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from tests.integration.vln.conftest import FORWARD, Chain, base, child_of
-from tests.unit.vln.pictures import jpeg
+from tests.support.images import jpeg
+from tests.support.polling import until
 
 VIEW_KEY, STOP_KEY = "view-key", "stop-key"
 SLOW = {"limits": {"linearMetersPerSecond": 0.05, "angularRadiansPerSecond": 0.05, "maxPlanAgeSeconds": 60}}
@@ -76,10 +77,13 @@ def stalled_viewer(chain: Chain, path: str) -> Iterator[None]:
         yield
 
 
-async def until(chain: Chain, name: str, value: float, seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while await count(chain, name) != value:  # noqa: ASYNC110 - another process is asked
-            await asyncio.sleep(0.05)
+async def counted(chain: Chain, name: str, value: float, seconds: float = 10.0) -> None:
+    """Wait until a metric has this value."""
+
+    async def there() -> bool:
+        return await count(chain, name) == value
+
+    await until(there, seconds, f"{name} is {value:g}")
 
 
 class TestPictures:
@@ -129,7 +133,7 @@ class TestPictures:
             async with watching(chain, f"/vln/task/{task}/view") as stream:
                 assert len(await pictures(stream, 3)) == 3
                 assert await count(chain, "qwen3vl_vln_viewers") == 1
-            await until(chain, "qwen3vl_vln_viewers", 0)
+            await counted(chain, "qwen3vl_vln_viewers", 0)
             # One may still be in the worker's hands; what comes after that is none.
             sent = robot.pictures
             await robot.until(lambda _: robot.pictures >= sent + 2)
@@ -171,8 +175,8 @@ class TestPictures:
         task = await chain.create()
         async with base(chain, f"/vln/ws/{task}"):
             with stalled_viewer(chain, f"/vln/task/{task}/view"):
-                await until(chain, "qwen3vl_vln_viewers", 1)
-                await until(chain, "qwen3vl_vln_viewers", 0, seconds=30)
+                await counted(chain, "qwen3vl_vln_viewers", 1)
+                await counted(chain, "qwen3vl_vln_viewers", 0, seconds=30)
 
     async def test_viewers_do_not_keep_the_server_from_ending(self, chain: Chain) -> None:
         task = await chain.create()
@@ -252,6 +256,6 @@ class TestWhoMayLook:
                 await stack.enter_async_context(watching(chain, path))
             status, body = await chain.ask("GET", path, key=VIEW_KEY)
             assert status == 429 and body["error"]["code"] == "too_many_viewers" and "8 viewers" in body["detail"]
-        await until(chain, "qwen3vl_vln_viewers", 0)
+        await counted(chain, "qwen3vl_vln_viewers", 0)
         async with watching(chain, path):
             assert await count(chain, "qwen3vl_vln_viewers") == 1

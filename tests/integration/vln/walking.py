@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.figures import Figures
 from tests.integration.vln.body import Body, Told
-from tests.integration.vln.conftest import ENVIRONMENT, FORWARD, OPERATOR_KEY, ROBOT_KEY, Chain
+from tests.integration.vln.conftest import FORWARD, OPERATOR_KEY, ROBOT_KEY, Chain
 from tests.integration.vln.matrix import Matrix, Row
 from tests.integration.vln.robot_program import KEY_ENV
 from tests.integration.vln.wire import Wire
+from tests.support.figures import Figures
+from tests.support.polling import until
+from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_world import walkthrough
 
@@ -37,18 +39,17 @@ class Walker:
 
     async def until(self, wanted: Callable[[Told], object], meaning: str, seconds: float = 15.0) -> Told:
         """Wait for a command."""
-        seen = len(self.body.told)
-        try:
-            async with asyncio.timeout(seconds):
-                while True:
-                    for told in self.body.told[max(0, seen - 1) :]:
-                        seen += 1
-                        if wanted(told):
-                            return told
-                    await asyncio.sleep(0.005)
-        except TimeoutError:
-            last = self.body.last
-            raise AssertionError(f"not within {seconds:g} s: {meaning}; {last}\n{self.log.read_text()}") from None
+        seen = max(0, len(self.body.told) - 1)
+
+        def look() -> Told | None:
+            nonlocal seen
+            news = self.body.told[seen:]
+            seen += len(news)
+            return next(filter(wanted, news), None)
+
+        found = await until(look, seconds, meaning, lambda: f"{self.body.last}\n{self.log.read_text()}")
+        assert found is not None
+        return found
 
     @property
     def last(self) -> Told:
@@ -74,9 +75,7 @@ class Walker:
 
     async def quiet(self, seconds: float = QUIET_SECONDS) -> None:
         """Wait until nothing but zero has come for some time."""
-        async with asyncio.timeout(15):
-            while time.monotonic() - max(self.body.last_motion, self.body.rolled_at) < seconds:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: time.monotonic() - max(self.body.last_motion, self.body.rolled_at) >= seconds, 15, "quiet")
 
     async def end(self) -> None:
         if self.process.returncode is None:

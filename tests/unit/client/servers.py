@@ -1,6 +1,5 @@
 """A VLN API by hand: says what a test wants, and remembers what it heard."""
 
-import asyncio
 import contextlib
 import json
 import struct
@@ -86,10 +85,3 @@ async def answer_all(connection: ServerConnection, server: Vln, **more: Any) -> 
         frame = read(data)
         server.heard.append(frame)
         await connection.send(json.dumps(answer(frame.sequence, **more)))
-
-
-async def until(true: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait for something to be so."""
-    async with asyncio.timeout(seconds):
-        while not true():  # noqa: ASYNC110 - any condition
-            await asyncio.sleep(0.005)

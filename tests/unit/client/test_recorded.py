@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.vln.pictures import jpeg
+from tests.support.images import jpeg
+from tests.support.processes import PYTHONPATH
 
 from qwen3vl_client.command import main
 from qwen3vl_vln.parser import ParseLimits, parse
@@ -164,7 +165,7 @@ def test_a_missing_file_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "none.mcap" in capsys.readouterr().err
 
 
-def program(code: str, *arguments: Path, path: str = os.pathsep.join(sys.path)) -> subprocess.CompletedProcess[str]:
+def program(code: str, *arguments: Path, path: str = PYTHONPATH) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", code, *map(str, arguments)]
     return subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
-from tests.unit.client.servers import BLOCKED, EMERGENCY_STOP, Vln, answer, answer_all, greet, read, until, vln
+from tests.support.polling import until
+from tests.unit.client.servers import BLOCKED, EMERGENCY_STOP, Vln, answer, answer_all, greet, read, vln
 from websockets.asyncio.server import ServerConnection
 
 from qwen3vl_client import ClosedError, Robot

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.support.processes import PYTHONPATH
 from tests.unit.client.servers import Vln, answer_all, greet, vln
 from websockets.asyncio.server import ServerConnection
 
@@ -156,13 +157,12 @@ assert robot.alive
 
 def test_a_fork_leaves_the_connection_with_the_parent_and_the_end_is_clean() -> None:
     """The program ends without `close`; nothing hangs and nothing is printed."""
-    path = [entry for entry in sys.path if entry]
     ended = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORKING],
         capture_output=True,
         text=True,
         timeout=20,
-        env={"PYTHONPATH": ":".join(path)},
+        env={"PYTHONPATH": PYTHONPATH},
     )
     assert ended.returncode == 0, ended.stderr
     assert "Traceback" not in ended.stderr and "Fatal" not in ended.stderr, ended.stderr

@@ -49,3 +49,50 @@ def test_a_bad_entry_is_named_and_left_out_and_no_key_is_logged(
 def test_what_is_not_an_entry_is_refused_with_the_rule(text: str) -> None:
     with pytest.raises(ValueError, match=r"one line per key|64 lower-case hex"):
         parse_entry(text)
+
+
+def mount(folder: Path, generation: int, **entries: str) -> None:
+    """The folder as the kubelet mounts a Secret: files are links by way of `..data`, which is swapped."""
+    data = folder / f"..generation-{generation}"
+    data.mkdir()
+    for name, text in entries.items():
+        (data / name).write_text(text)
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(f"..data/{name}")
+    (folder / "..new").symlink_to(data.name)
+    (folder / "..new").rename(folder / "..data")
+    for path in folder.iterdir():
+        if path.is_symlink() and not path.exists():
+            path.unlink()
+
+
+def test_with_a_prefix_only_its_entries_are_clients_named_by_the_rest(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys = {"qwen.default": "key-1", "qwen.page.view": "key-2", "qwen-robot.default": "key-3", "robot": "key-4"}
+    mount(tmp_path, 1, **keys, **{"qwen.": "key-5", "other.default": "three\nbad\nkeys"})
+    ring = KeyRing(tmp_path, "qwen.")
+    assert ring.reload()
+    assert ring.clients == ("default", "page.view")
+    assert [ring.client(f"key-{number}") for number in range(1, 6)] == ["default", "page.view", None, None, None]
+    assert "other" not in caplog.text, "another model's broken entry is not ours to tell"
+    everything = KeyRing(tmp_path)
+    everything.reload()
+    assert everything.client("key-3") == "qwen-robot.default"
+
+
+def test_a_mounted_folder_is_read_again_and_another_model_s_change_is_none(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    mount(tmp_path, 1, **{"m.default": "old", "other.default": "theirs"})
+    ring = KeyRing(tmp_path, "m.")
+    ring.reload()
+    mount(tmp_path, 2, **{"m.default": "old", "other.default": "changed", "other.new": "more"})
+    assert not ring.reload()
+    mount(tmp_path, 3, **{"m.default": "new", "m.bad": "", "other.default": "changed"})
+    assert ring.reload()
+    assert (ring.client("old"), ring.client("new"), ring.client("changed")) == (None, "default", None)
+    assert "'m.bad'" in caplog.text, "named as its owner wrote it"
+    mount(tmp_path, 4, **{"other.default": "changed"})
+    assert ring.reload()
+    assert (ring.clients, ring.client("new")) == ((), None)

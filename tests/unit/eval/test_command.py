@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.processes import PYTHONPATH
 
 from qwen3vl_world.walkthrough import pictures
 
@@ -17,9 +18,7 @@ FIELDS |= {"max_blind_metres", "mean_seconds", "pauses", "seconds_in_state", "fa
 
 def evaluate(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "qwen3vl_eval", *arguments]
-    return subprocess.run(
-        command, env={"PYTHONPATH": ":".join([str(ROOT), *sys.path])}, capture_output=True, text=True, timeout=120
-    )
+    return subprocess.run(command, env={"PYTHONPATH": PYTHONPATH}, capture_output=True, text=True, timeout=120)
 
 
 def test_a_few_walks_reach_their_doors_and_touch_nothing(figure: Figures) -> None:

@@ -3,11 +3,11 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
+
+from tests.support.processes import PYTHONPATH
 
 from qwen3vl_eval.episode import Setting, walk
 
-ROOT = Path(__file__).resolve().parents[3]
 SEED = 3
 
 
@@ -21,7 +21,7 @@ def told(seed: int) -> str:
 def test_a_seed_repeats_bit_for_bit_here_and_in_another_process() -> None:
     here = told(SEED)
     program = f"from tests.unit.eval.test_episode import told, SEED; print(told({SEED}))"
-    environment = {"PYTHONPATH": ":".join([str(ROOT), *sys.path]), "PYTHONHASHSEED": "7"}
+    environment = {"PYTHONPATH": PYTHONPATH, "PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", program]
     there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
     assert there.stdout.strip() == here

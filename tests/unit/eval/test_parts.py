@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.support import virtual_time
 from tests.support.images import read
 
-from qwen3vl_eval import virtual_time
 from qwen3vl_eval.drawing import write_sheet
 from qwen3vl_eval.episode import Episode
 from qwen3vl_eval.film import number_of, undeveloped

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx2
 import picture
 import pytest
+from tests.support.processes import ENVIRONMENT
 
 ROOT = Path(__file__).resolve().parents[3]
 CLIENTS = ROOT / "examples" / "clients"
@@ -29,7 +30,7 @@ def port_of(log: Path, started: subprocess.Popen[bytes]) -> str:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     log = tmp_path_factory.mktemp("simulator") / "log"
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}/images/common:{ROOT}/images/server", "QWEN3VL_ENGINE_KEY": KEY}
+    environment = ENVIRONMENT | {"QWEN3VL_ENGINE_KEY": KEY}
     command = ["qwen3vl_server.simulator", "--model-name", "sim", "--host", "127.0.0.1", "--port", "0"]
     with log.open("wb") as out, subprocess.Popen([sys.executable, "-m", *command], env=environment, stderr=out) as run:
         try:
@@ -101,7 +102,7 @@ def test_missing_address_and_nobody_there() -> None:
 def smoketest(url: str, keys: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "qwen3vl_server.smoketest", "--gateway-url", url, "--keys-dir", str(keys), *options],
-        env=os.environ | {"PYTHONPATH": f"{ROOT}/images/common:{ROOT}/images/server"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         timeout=60,

@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 from aiohttp import web
 from starlette.types import ASGIApp
+from tests.support.polling import until
 from tests.unit.gateway.engine import StubEngine
 from uvicorn.server import ServerState
 
@@ -32,13 +33,6 @@ from qwen3vl_server.gateway.upstream import Timeouts, Upstream
 KEY = "robot-key"
 SECRET = bytes(range(32))
 LIMIT = 33_554_432
-
-
-async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
-    """Wait until it holds; fails after `seconds`."""
-    async with asyncio.timeout(seconds):
-        while not holds():  # noqa: ASYNC110 - counters offer no event
-            await asyncio.sleep(0.005)
 
 
 @dataclass
@@ -69,9 +63,9 @@ class Running:
 
     async def quiet(self) -> None:
         """Nothing of any request is left: no in-flight request, no connection in use, no task."""
-        await eventually(lambda: self.metric("open_upstream_connections") == 0)
-        await eventually(lambda: self.metric("in_flight", model="m") == 0)
-        await eventually(lambda: not request_tasks())
+        await until(lambda: self.metric("open_upstream_connections") == 0)
+        await until(lambda: self.metric("in_flight", model="m") == 0)
+        await until(lambda: not request_tasks())
 
 
 def request_tasks() -> list[str]:
@@ -95,7 +89,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         server.close()
         for connection in list(state.connections):
             connection.shutdown()
-        await eventually(lambda: not state.tasks)
+        await until(lambda: not state.tasks)
 
 
 @contextlib.asynccontextmanager

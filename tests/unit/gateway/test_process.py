@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
 import signal
 import socket
 import subprocess
@@ -17,13 +16,14 @@ import aiohttp
 import pytest
 import yaml
 from kubernetes.aio.config import kube_config
-from tests.unit.gateway.conftest import engine_running, eventually
+from tests.support.polling import until
+from tests.support.processes import ENVIRONMENT, free_port
+from tests.unit.gateway.conftest import engine_running
 from tests.unit.gateway.engine import STREAM, StubEngine
 
 from qwen3vl_server.gateway.__main__ import main
 
 COMMAND = [sys.executable, "-m", "qwen3vl_server.gateway"]
-ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 ASK = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "stream": True}
 
 
@@ -43,9 +43,10 @@ class Process:
             return response.status
 
     async def becomes(self, path: str, status: int, key: str = "first") -> None:
-        async with asyncio.timeout(15):
-            while await self.status(path, key) != status:  # noqa: ASYNC110 - another process offers no event
-                await asyncio.sleep(0.05)
+        async def there() -> bool:
+            return await self.status(path, key) == status
+
+        await until(there, 15, f"{path} answers {status}")
 
 
 @contextlib.asynccontextmanager
@@ -53,9 +54,7 @@ async def started(tmp_path: Path, *arguments: str) -> AsyncIterator[Process]:
     keys, log = tmp_path / "keys", tmp_path / "log"
     keys.mkdir()
     (keys / "lab").write_text("first")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     async with engine_running(StubEngine()) as engine:
         routes = tmp_path / "routes.yaml"
         routes.write_text(yaml.safe_dump([{"model": "m", "endpoints": [engine.address]}]))
@@ -106,7 +105,7 @@ async def test_an_answer_that_does_not_end_is_ended_with_an_error_event(tmp_path
         assert json.loads(end.removeprefix(b"data: "))["error"]["code"] == "model_unavailable"
         assert await asyncio.wait_for(gateway.process.wait(), 10) == 0
         assert "exception" not in gateway.log.read_text()
-        await eventually(lambda: gateway.engine.cancelled == 1)
+        await until(lambda: gateway.engine.cancelled == 1)
 
 
 async def test_keys_change_without_a_restart_and_are_never_logged(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """The table of figures at the end of a run."""
 
 import pytest
-from tests.figures import Figure, Figures
+from tests.support.figures import Figure, Figures
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_vln.parser import ParseLimits, parse
 
@@ -348,13 +349,12 @@ def test_the_filter(tmp_path: Path) -> None:
     lines = [{"text": answer(STEP), "finish_reason": "stop"}, {"text": answer(BACK), "finish_reason": "stop"}]
     given_lines = "\n".join([*map(json.dumps, lines), "rubbish", '{"no": "text"}', "", "[" * 9999])
     command = [sys.executable, "-m", "qwen3vl_vln.parse", "--profile", "waypoints"]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-    done = subprocess.run(command, input=given_lines, capture_output=True, text=True, env=environment, check=True)
+    done = subprocess.run(command, input=given_lines, capture_output=True, text=True, env=ENVIRONMENT, check=True)
     shown = [json.loads(line) for line in io.StringIO(done.stdout)]
     assert [each["outcome"] for each in shown] == ["plan", *["invalid"] * 5]
     assert shown[0]["waypoints"] == [STEP] and all(each["reason"] for each in shown)
     backwards = subprocess.run(
-        [*command, "--reverse"], input=given_lines, capture_output=True, text=True, env=environment
+        [*command, "--reverse"], input=given_lines, capture_output=True, text=True, env=ENVIRONMENT
     )
     assert json.loads(backwards.stdout.splitlines()[1])["outcome"] == "plan"
 

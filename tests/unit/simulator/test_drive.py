@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from tests.unit.vln.pictures import jpeg
+from tests.support.images import jpeg
 
 from qwen3vl_server.simulator import navigation
 from qwen3vl_server.simulator.drive import SEARCH_RADIANS, decide

@@ -2,9 +2,7 @@
 
 import asyncio
 import contextlib
-import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +14,9 @@ import httpx2
 import openai
 import pytest
 from openai.types.chat import ChatCompletionMessageParam
-from tests.figures import Figures
+from tests.support.figures import Figures
+from tests.support.polling import until
+from tests.support.processes import ENVIRONMENT, free_port
 
 from qwen3vl_server.simulator.app import Settings
 
@@ -37,12 +37,6 @@ async def http(running: Running) -> AsyncIterator[httpx2.AsyncClient]:
 async def switch(client: httpx2.AsyncClient, **fault: Any) -> None:
     response = await client.post("/simulator/faults", json=fault)
     assert response.status_code == 200, response.text
-
-
-async def until(condition: Any, seconds: float = 10) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - counters have no event
-            await asyncio.sleep(0.005)
 
 
 async def test_the_switch_is_shown_counted_and_guarded(simulator: Running) -> None:
@@ -150,23 +144,16 @@ async def test_tokens_come_at_the_asked_pace() -> None:
     assert times[-1] < due[-1] + 2  # no drift: a late token does not push the ones after it
 
 
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @contextlib.contextmanager
 def process(log: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     port = free_port()
-    paths = os.pathsep.join(path for path in sys.path if path)
     with log.open("wb") as out:
         started = subprocess.Popen(
             [
                 *(sys.executable, "-m", "qwen3vl_server.simulator", "--model-name", "sim"),
                 *("--host", "127.0.0.1", "--port", str(port), *options),
             ],
-            env=os.environ | {"PYTHONPATH": paths, "QWEN3VL_ENGINE_KEY": KEY},
+            env=ENVIRONMENT | {"QWEN3VL_ENGINE_KEY": KEY},
             stderr=out,
         )
     try:
@@ -200,9 +187,11 @@ async def test_sigterm_lets_a_stream_finish_ends_a_hang_and_exits_0(tmp_path: Pa
                 text = await anext(parts)
                 await switch(client, fault="hang")
                 hung = asyncio.create_task(client.post(CHAT, json=BODY))
-                async with asyncio.timeout(10):
-                    while (await client.get("/simulator/stats")).json()["in_flight"] < 2:  # noqa: ASYNC110
-                        await asyncio.sleep(0.01)
+
+                async def both() -> bool:
+                    return bool((await client.get("/simulator/stats")).json()["in_flight"] == 2)
+
+                await until(both)
                 started.send_signal(signal.SIGTERM)
                 text += "".join([part async for part in parts])
             assert text.endswith("data: [DONE]\n\n")

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from tests.support.images import jpeg
+from tests.support.polling import until
+
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.worker.analyst import Analyst
 from qwen3vl_vln.worker.model import Reply
-
-from .pictures import jpeg
 
 PLAN = '{"reached_goal": false, "waypoints": [{"dx": 0.5, "dy": 0, "dtheta": 0}], "action": "forward"}'
 
@@ -58,7 +59,8 @@ class Bench:
         return self.numbers
 
     async def until(self, kind: str, count: int = 1) -> list[Message]:
-        async with asyncio.timeout(5):
-            while len(found := [m for m in self.sent if m["type"] == kind]) < count:  # noqa: ASYNC110 - a plain list
-                await asyncio.sleep(0.005)
-        return found
+        def found() -> list[Message]:
+            return [message for message in self.sent if message["type"] == kind]
+
+        await until(lambda: len(found()) >= count, 5, f"{count} messages {kind!r}", lambda: str(self.sent))
+        return found()

@@ -4,11 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.support.images import jpeg
 
 from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
 
 from .bench import PLAN, Bench
-from .pictures import jpeg
 
 
 @pytest.fixture

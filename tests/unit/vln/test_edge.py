@@ -7,6 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.images import jpeg
 
 from qwen3vl_client import protocol
 from qwen3vl_vln.edge import images
@@ -17,8 +18,6 @@ from qwen3vl_vln.task.lease import Lease, LeaseBusyError
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import FINISHED_MOST, Tasks
 from qwen3vl_vln.task.words import Reason
-
-from .pictures import jpeg
 
 BOUNDS = Bounds(max_bytes=200_000, max_pixels=2_000_000)
 

@@ -12,8 +12,9 @@ import time
 import cv2
 import numpy as np
 import pytest
-from tests.figures import Figures
+from tests.support.figures import Figures
 from tests.support.images import decoded
+from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.ipc import Message
@@ -268,8 +269,7 @@ def test_exposure_moves_the_threshold_more_than_motion(footage: list[bytes], fig
 def test_latency_is_made_of_drawing() -> None:
     """Every answer waited for the drawing of its picture. The process that answers has nothing to draw with."""
     code = "import sys, qwen3vl_vln.__main__; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
-    paths = {"PYTHONPATH": ":".join(sys.path)}
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=paths)
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=ENVIRONMENT)
     assert "uvloop" in loaded.stdout.split(), "it is the whole program"
     assert not {"cv2", "numpy", "PIL", "simplejpeg"} & set(loaded.stdout.split())
 

@@ -5,10 +5,10 @@ import math
 from dataclasses import dataclass, field
 
 import pytest
-from tests.figures import Figures
-from tests.unit.vln.pictures import jpeg
+from tests.support import virtual_time
+from tests.support.figures import Figures
+from tests.support.images import jpeg
 
-from qwen3vl_eval import virtual_time
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Script
 from qwen3vl_eval.robot import Rhythm

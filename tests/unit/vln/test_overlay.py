@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import ImageFont
-from tests.unit.vln.pictures import jpeg
+from tests.support.images import jpeg
 
 from qwen3vl_vln.motion.limits import Camera
 from qwen3vl_vln.overlay.course import course

@@ -15,14 +15,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import NonSeekingReader, make_reader
+from tests.support.images import jpeg
+from tests.support.polling import until
+from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_vln.recording import messages
 from qwen3vl_vln.recording.recorder import WAITING_MOST_BYTES, Bounds, Recorder, changes
 from qwen3vl_vln.recording.schemas import SCHEMAS
 from qwen3vl_vln.recording.scribe import LEAST_FILE_BYTES, Scribe
 from qwen3vl_vln.recording.shelf import Shelf, file_of, is_whole, listed, mend
-
-from .pictures import jpeg
 
 KIB = 1024
 AT = 1_700_000_000_000_000_000
@@ -258,17 +259,13 @@ def test_what_a_killed_writer_left_is_mended_by_the_next(tmp_path: Path) -> None
         "for entries in pictures(20): writer.add('t-1', entries)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment(), check=False)
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=ENVIRONMENT, check=False)
     assert done.returncode == -9
     (left,) = listed(tmp_path, "t-1") or []
     assert not left.whole
     scribe(tmp_path)
     (path,) = (tmp_path / "t-1").iterdir()
     assert is_whole(path) and sum(topic == "/camera" for topic, _, _ in read(path)) == 20, "no picture is lost"
-
-
-def environment() -> dict[str, str]:
-    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
 
 
 def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None:
@@ -284,7 +281,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None
         "print(json.dumps(writer.tell))\n"
     )
     command = [sys.executable, "-c", program, str(tmp_path)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=True)
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     told = json.loads(done.stdout)
     assert [error for _, _, error in told if error] == ["File too large"]
     assert done.stderr.count("is given up") == 1
@@ -311,9 +308,7 @@ async def test_a_disk_that_hangs_holds_nobody_up_and_what_is_lost_is_told(tmp_pa
         slowest = max(slowest, time.perf_counter() - began)
     assert slowest < 0.1
     (folder / "old" / "20260101T000000Z-0.mcap").write_bytes(b"")  # the disk comes back
-    async with asyncio.timeout(20):
-        while recorder._waiting_bytes > 0:  # noqa: ASYNC110 - a thread
-            await asyncio.sleep(0.01)
+    await until(lambda: recorder._waiting_bytes == 0, 20)
     recorder.frame(message | {"frame": count, "received": time.monotonic()}, picture, key=False)
     recorder.take({"type": "record", "task": "t-1", "answers": [], "plans": [], "lost": 0, "end": True})
     await recorder.close()

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support.images import jpeg
 
 from qwen3vl_vln.edge import rest
 from qwen3vl_vln.edge.identity import Doorkeeper
@@ -18,7 +19,6 @@ from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
-from .pictures import jpeg
 from .samples import navigation_without_worker
 
 

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from tests.support.images import jpeg
+from tests.support.virtual_time import run
 
-from qwen3vl_eval.virtual_time import run
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.worker.analyst import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Analyst
 from qwen3vl_vln.worker.model import ModelError, Reply
 
 from .bench import PLAN, Bench
-from .pictures import jpeg
 
 IMAGE_SECONDS = 0.1
 

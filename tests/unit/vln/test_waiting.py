@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.support.images import jpeg
 
 from qwen3vl_vln.edge import waiters
 from qwen3vl_vln.edge.errors import api_error
@@ -14,7 +15,6 @@ from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import Entry
 
-from .pictures import jpeg
 from .samples import navigation_without_worker
 
 

@@ -3,9 +3,9 @@
 import math
 
 import pytest
-from tests.figures import Figures
+from tests.support import virtual_time
+from tests.support.figures import Figures
 
-from qwen3vl_eval import virtual_time
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Behaviour, PolicyModel
 from qwen3vl_vln.task.task import Settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import simplejpeg
-from tests.figures import Figures
+from tests.support.figures import Figures
 from tests.support.images import read
 
 from qwen3vl_world import buildings, picture

@@ -16,6 +16,7 @@ from qwen3vl_vln.task.errors import (
     UnknownTaskError,
 )
 from qwen3vl_vln.task.lease import LeaseBusyError
+from qwen3vl_vln.unused import NoUnusedIdError
 
 
 class UnknownTask(ApiError):
@@ -65,6 +66,8 @@ def api_error(error: Exception) -> ApiError | None:
         return Unavailable(text, code="no_picture")
     if isinstance(error, EndedUnseenError):
         return UnknownTask(text, code="ended")
+    if isinstance(error, NoUnusedIdError):
+        return Unavailable(text, code="no_unused_id")
     if isinstance(error, ModelLostError):
         return Unavailable(text)
     if isinstance(error, SyncTimeoutError):

@@ -52,7 +52,7 @@ class Navigation:
 
     link: WorkerLink
     metrics: Metrics
-    tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(4)))
+    tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(8)))
     views: Views = field(init=False)
     _waiters: Waiters = field(default_factory=Waiters)
 
@@ -154,7 +154,7 @@ class Navigation:
         """Make a task as the older protocol does.
 
         Raises:
-            RobotBusyError, TooManyTasksError, NotRecordingError: see there.
+            RobotBusyError, TooManyTasksError, NotRecordingError, NoUnusedIdError: see there.
         """
         self._can_record(settings)
         task_id = self.tasks.new_id(time.time())
@@ -177,6 +177,16 @@ class Navigation:
         self.tasks.touch(entry)
         self._waiters.wake(entry.task.task_id)
         log.info("task %s was stopped: %s", entry.task.task_id, message)
+
+    def stop_asserted(self, task_id: str) -> None:
+        """Stop a NavTask's task, also when its assertion is still under way to here: it then ends as it begins.
+
+        Raises:
+            UnknownTaskError: it is not there, or not yet.
+        """
+        if self.tasks.find(task_id) is None:
+            self.tasks.stop_early(task_id)
+        self.stop(self.tasks.get(task_id), "stopped by operator")
 
     def delete(self, entry: Entry) -> None:
         """Stop a task and forget it."""
@@ -252,7 +262,10 @@ class Navigation:
             entry.task.started = now - wish.elapsed_seconds
             entry.task.last_frame_at = now
             entry.task.steps = wish.steps
-        self.link.tell(entry.task)
+        if self.tasks.was_stopped_early(task_id):
+            self.stop(entry, "stopped by operator before it began")
+        else:
+            self.link.tell(entry.task)
         return entry
 
     # The worker -----------------------------------------------------------------------------------------------------

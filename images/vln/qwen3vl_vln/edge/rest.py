@@ -26,6 +26,7 @@ from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.tasks import Entry
 from qwen3vl_vln.task.words import Reason
+from qwen3vl_vln.unused import NoUnusedIdError
 
 LARGEST_BODY = 64 * 1024
 SLOWEST_UPLOAD_SECONDS = 1.0
@@ -189,7 +190,10 @@ def build(
     @app.post("/vln/task/{task_id}/stop")
     async def stop(request: Request, task_id: str) -> Response:
         caller = who(request, DRIVE, STOP)
-        navigation.stop(of(task_id), f"stopped by {caller.name}")
+        if caller.operator:
+            navigation.stop_asserted(task_id)
+        else:
+            navigation.stop(of(task_id), f"stopped by {caller.name}")
         return Json({"task_id": task_id, "status": "stopped"})
 
     @app.delete("/vln/task/{task_id}")
@@ -231,7 +235,7 @@ def build(
         answer = known.get(status) or InvalidRequest("the request is not understood")
         return Json(error_body(answer, error), status_code=answer.status, headers=answer.headers())
 
-    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError):
+    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError, NoUnusedIdError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(HTTPException, not_routed)
     return app

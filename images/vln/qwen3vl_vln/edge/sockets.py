@@ -3,6 +3,7 @@
 Binary: `/vln/ws/{task}` and `/vln/robot/{robot}`. JSON of the older protocol: `/vln/stream/{task}`."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,6 +21,7 @@ from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import Entry
+from qwen3vl_vln.unused import NoUnusedIdError, unused
 
 BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST, LIMIT = 4400, 4403, 4004, 4409, 4410, 4429
 CONNECTIONS_PER_TASK, CONNECTIONS_MOST = 16, 1024
@@ -56,10 +58,24 @@ class Connection:
 
 
 class Sockets:
-    """All WebSockets of this process."""
+    """All WebSockets of this process.
 
-    def __init__(self, navigation: Navigation, doors: Doorkeeper, bounds: Bounds, origins: frozenset[str]) -> None:
+    Args:
+        origins: whose pages may open one.
+        draw: random characters that tell the writers of one key apart.
+    """
+
+    def __init__(
+        self,
+        navigation: Navigation,
+        doors: Doorkeeper,
+        bounds: Bounds,
+        origins: frozenset[str],
+        *,
+        draw: Callable[[], str] = lambda: secrets.token_hex(4),
+    ) -> None:
         self._navigation, self._doors, self._bounds, self._origins = navigation, doors, bounds, origins
+        self._draw = draw
         self._writing: dict[str, Connection] = {}
         self._open: set[Connection] = set()
 
@@ -122,8 +138,15 @@ class Sockets:
         if len(self._open) >= CONNECTIONS_MOST or self._of(entry) >= CONNECTIONS_PER_TASK:
             most = f"{CONNECTIONS_PER_TASK} connections to a task and {CONNECTIONS_MOST} to all"
             raise Closing(LIMIT, f"{most} are open at most; close one")
-        writer = f"{caller.name}/{secrets.token_hex(4)}"
-        return Connection(entry, caller, receive, send, writer=writer), kind != "stream"
+        return Connection(entry, caller, receive, send, writer=self._new_writer(caller, entry)), kind != "stream"
+
+    def _new_writer(self, caller: Caller, entry: Entry) -> str:
+        # The holder of a lease may be gone for a moment: its name is not free.
+        taken = {connection.writer for connection in self._open} | {entry.lease.writer}
+        try:
+            return unused("writer", lambda: f"{caller.name}/{self._draw()}", taken.__contains__)
+        except NoUnusedIdError as error:
+            raise Closing(LIMIT, str(error)) from None
 
     def _of(self, entry: Entry) -> int:
         return sum(connection.entry is entry for connection in self._open)

@@ -4,9 +4,11 @@ A ticket opens the pictures of one task and nothing else. Only its hash is kept.
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from qwen3vl_vln.edge.views import ViewError
+from qwen3vl_vln.unused import unused
 
 TICKET_SECONDS = 60.0
 TICKETS_MOST = 256
@@ -20,6 +22,7 @@ class TooManyTicketsError(ViewError):
 class Tickets:
     """The tickets that were given out and not used. `now`: seconds on a monotonic clock."""
 
+    draw: Callable[[], str] = lambda: secrets.token_urlsafe(24)
     _given: dict[bytes, tuple[str, float]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -29,13 +32,13 @@ class Tickets:
         """A new ticket for a task.
 
         Raises:
-            TooManyTicketsError: see there.
+            TooManyTicketsError, NoUnusedIdError: see there.
         """
         for digest in [digest for digest, (_, until) in self._given.items() if until <= now]:
             del self._given[digest]
         if len(self._given) >= TICKETS_MOST:
             raise TooManyTicketsError(f"{TICKETS_MOST} tickets wait to be used; each is forgotten after a minute")
-        ticket = secrets.token_urlsafe(24)
+        ticket = unused("ticket", self.draw, lambda drawn: _digest(drawn) in self._given)
         self._given[_digest(ticket)] = task_id, now + TICKET_SECONDS
         return ticket
 

@@ -9,10 +9,13 @@ from qwen3vl_vln.task.errors import RobotBusyError, TooManyTasksError, UnknownTa
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.lease import Lease
 from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.unused import unused
 
 FINISHED_SECONDS = 600.0
 FINISHED_MOST = 1000
 UNFINISHED_MOST = 256
+STOPPED_EARLY_MOST = 1000
+"""Ids that are remembered as stopped before they began."""
 
 
 @dataclass
@@ -38,6 +41,7 @@ class Tasks:
 
     Attributes:
         boot_id: of this process; a restart makes a new one.
+        suffix: random characters that tell tasks of one second apart.
     """
 
     boot_id: str
@@ -45,6 +49,7 @@ class Tasks:
     _entries: dict[str, Entry] = field(default_factory=dict)
     _revisions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _newest: int = 0
+    _stopped_early: dict[str, None] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
@@ -75,8 +80,12 @@ class Tasks:
         return None
 
     def new_id(self, wall: float) -> str:
-        """An id as the older protocol makes them."""
-        return f"vln_{int(wall)}_{self.suffix()}"
+        """An id as the older protocol makes them, that no task has.
+
+        Raises:
+            NoUnusedIdError: none was found.
+        """
+        return unused("task", lambda: f"vln_{int(wall)}_{self.suffix()}", self._entries.__contains__)
 
     def add(
         self, task_id: str, settings: Settings, wall: float, *, owner: Owner | None = None, restarted: bool = False
@@ -105,6 +114,17 @@ class Tasks:
         other = self.of_robot(robot)
         if other is not None and other.task.task_id != task_id:
             raise RobotBusyError(f"robot {robot!r} has the unfinished task {other.task.task_id!r}; stop that one first")
+
+    def stop_early(self, task_id: str) -> None:
+        """A task that is not there is stopped: when its assertion comes after all, it has ended."""
+        self._stopped_early.pop(task_id, None)
+        self._stopped_early[task_id] = None
+        while len(self._stopped_early) > STOPPED_EARLY_MOST:
+            del self._stopped_early[next(iter(self._stopped_early))]
+
+    def was_stopped_early(self, task_id: str) -> bool:
+        """Whether a task was stopped before it began."""
+        return task_id in self._stopped_early
 
     def forget(self, task_id: str) -> None:
         """Remove a task."""

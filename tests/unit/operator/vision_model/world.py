@@ -1,6 +1,7 @@
 """One model, a dictionary of objects as its apiserver, and everything that a pass over it needs."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -118,10 +119,12 @@ class World:
         model = self.live(api.VISION_MODELS, name)
         model["spec"] = {key: value for key, value in (model["spec"] | spec).items() if value is not None}
         model["metadata"]["generation"] += 1
-        model["metadata"]["resourceVersion"] = str(int(model["metadata"]["resourceVersion"]) + 1_000_000)
+        self.touch(api.VISION_MODELS, name)
 
     def upgrade(self) -> None:
-        """Another version of the operator, with other default images."""
+        """Another version of the operator, with other default images: it has looked at no model yet."""
+        for model in self.store.all(api.VISION_MODELS):
+            self.rollouts.expect(Key("robots", model["metadata"]["name"]), time.monotonic())
         self.settings = replace(self.settings, server_image="registry.example/qwen3vl/server:2", vln_image="r/vln:2")
 
     def condition(self, kind: str, name: str = "m") -> Object:
@@ -137,9 +140,12 @@ class World:
         model = self.live(api.VISION_MODELS, name)
         engine = self.live(api.STATEFUL_SETS, f"{name}-engine")
         replicas = engine["spec"]["replicas"]
-        engine["metadata"].setdefault("generation", 1)
         revision = str(hash(str(engine["spec"]["template"])))
-        engine["status"] = {"replicas": replicas, "observedGeneration": 99, "updateRevision": revision}
+        engine["status"] = {
+            "replicas": replicas,
+            "observedGeneration": engine["metadata"].get("generation", 1),
+            "updateRevision": revision,
+        }
         labels = {"qwen3vl.io/model-uid": model["metadata"]["uid"], "app.kubernetes.io/component": "engine"}
         labels |= {"app.kubernetes.io/managed-by": "qwen3vl-operator", "controller-revision-hash": revision}
         for number in range(replicas):
@@ -147,15 +153,15 @@ class World:
             ready = {"conditions": [{"type": "Ready", "status": "True"}]}
             spec = {"nodeName": "n", "containers": []}
             self.kube.put(api.PODS, {"kind": "Pod", "metadata": metadata, "spec": spec, "status": ready})
-        self._touch(api.STATEFUL_SETS, f"{name}-engine")
+        self.touch(api.STATEFUL_SETS, f"{name}-engine")
         slice_labels = {"kubernetes.io/service-name": f"{name}-engine", "qwen3vl.io/model": name}
         endpoints = [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}] * replicas
         metadata = {"name": f"{name}-engine-x", "namespace": "robots", "labels": slice_labels}
         self.kube.put(api.SLICES, {"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints})
 
-    def _touch(self, resource: Resource, name: str) -> None:
-        thing = self.live(resource, name)
-        thing["metadata"]["resourceVersion"] = str(int(thing["metadata"]["resourceVersion"]) + 1_000_000)
+    def touch(self, resource: Resource, name: str) -> None:
+        """The object was changed in place."""
+        self.kube.touch(resource, "robots", name)
 
 
 REFUSED = ApiError(422, "spec: Forbidden: spec is immutable after creation")
