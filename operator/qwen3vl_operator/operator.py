@@ -105,6 +105,12 @@ class Operator:
             models=lambda: self.store.all(api.VISION_MODELS),
             tasks=lambda: self.store.all(api.NAV_TASKS),
         )
+        self.pool = VlnSyncPool(
+            DesiredTasks(),
+            address=lambda namespace, model: self.options.vln_url.format(namespace=namespace, model=model),
+            key=self._vln_key,
+            notify=self.queue.add,
+        )
         self.rollouts = Rollouts(self.options.max_concurrent_upgrades)
 
     async def run(self) -> None:
@@ -153,12 +159,6 @@ class Operator:
         self.internal = InternalSecret(kube, options.release_namespace, manager)
         self.keeper = Keeper(kube, self.store, self.internal, self.namespaces.lists, self.queue.add)
         self.reader: EventReader[Key] = EventReader(kube, notify=self.queue.add)
-        self.pool = VlnSyncPool(
-            DesiredTasks(),
-            address=lambda namespace, model: options.vln_url.format(namespace=namespace, model=model),
-            key=self._vln_key,
-            notify=self.queue.add,
-        )
         models = Reconciler(
             kube,
             self.store,
@@ -321,7 +321,8 @@ class Operator:
 
     def why_not_live(self) -> str | None:
         """None while passes end, or none is due."""
-        if self.queue.workers_ended or any(task.done() for task in self._tasks):
+        ended = self.queue.workers_ended or any(task.done() for task in self._tasks)
+        if ended or self.pool.ended:
             return "a part of the operator ended"
         if self.queue.stalled_seconds > STALLED_SECONDS:
             return f"no pass has ended for {self.queue.stalled_seconds:.0f} s although keys are due"

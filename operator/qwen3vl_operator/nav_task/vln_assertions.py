@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Entry, Intent
+from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
+from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
 from qwen3vl_operator.nav_task.record import Record, Refusal, assertion
 from qwen3vl_operator.nav_task.spec import NavTask
 from qwen3vl_operator.nav_task.vln_client import LinkError, VlnClient
-from qwen3vl_operator.nav_task.vln_records import News, VlnRecords
+from qwen3vl_operator.nav_task.vln_records import News
 
 log = logging.getLogger(__name__)
 
@@ -39,23 +40,10 @@ class VlnAssertions:
 
     Args:
         may: whether it answers and its tasks are known; else nothing is asserted.
-        notify: told the key of a NavTask about which something new is known.
     """
 
-    def __init__(
-        self,
-        namespace: str,
-        model: str,
-        *,
-        client: VlnClient,
-        book: DesiredTasks,
-        records: VlnRecords,
-        may: Callable[[], bool],
-        notify: Callable[[Key], None],
-    ) -> None:
-        self._place = namespace, model
-        self._client, self._book, self._records = client, book, records
-        self._may, self._notify = may, notify
+    def __init__(self, api: OneVlnApi, client: VlnClient, may: Callable[[], bool]) -> None:
+        self._api, self._client, self._may = api, client, may
         self._wake, self._slots = asyncio.Event(), asyncio.Semaphore(AT_ONCE)
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._failures: dict[str, _Failure] = {}
@@ -104,7 +92,7 @@ class VlnAssertions:
         for key, entry, task in wanted[:PER_TURN]:
             await self._slots.acquire()
             # While this waited for its turn it may have been stopped, or told otherwise.
-            if self._may() and self._book.get(key) is entry and self._is_new(task):
+            if self._may() and self._api.book.get(key) is entry and self._is_new(task):
                 self._under_way[task.task_id] = group.create_task(self._assert(key, entry, task))
             else:
                 self._slots.release()
@@ -115,19 +103,19 @@ class VlnAssertions:
             return []
         found = [
             (key, entry, entry.task)
-            for key, entry in self._book.of_model(*self._place)
+            for key, entry in self._api.entries()
             if entry.want is Intent.ASSERT and entry.task is not None and self._is_new(entry.task)
         ]
         return sorted(found, key=lambda one: self._precedence(one[2]))
 
     def _precedence(self, task: NavTask) -> tuple[bool, bool]:
-        return task.task_id in self._failures, self._records.get(task.task_id) is None
+        return task.task_id in self._failures, self._api.records.get(task.task_id) is None
 
     def _is_new(self, task: NavTask) -> bool:
         """Whether the VLN API does not have this generation of an unfinished task, and is to be told now."""
         if task.task_id in self._under_way:
             return False
-        record = self._records.get(task.task_id)
+        record = self._api.records.get(task.task_id)
         if record is not None:
             known = -1 if record.owner is None else record.owner.generation
             if record.is_finished or known >= task.generation:
@@ -139,7 +127,7 @@ class VlnAssertions:
         before = self._failures.get(task.task_id)
         try:
             answer = await self._client.assert_task(
-                task.task_id, assertion(task, self._records.resume(task.task_id, entry.resume))
+                task.task_id, assertion(task, self._api.records.resume(task.task_id, entry.resume))
             )
         except LinkError as error:
             answer = None
@@ -148,23 +136,23 @@ class VlnAssertions:
         finally:
             del self._under_way[task.task_id]
             self._slots.release()
-            if self._book.get(key) is not entry:
+            if self._api.book.get(key) is not entry:
                 self._wake.set()  # an edit that came meanwhile was not looked at
         if isinstance(answer, Record):
             self._failures.pop(task.task_id, None)
             log.info("asserted %s as %s, generation %d", key, task.task_id, task.generation)
-            if self._records.take_answer(answer) is not News.NOTHING:
-                self._notify(key)
+            if self._api.records.take_answer(answer) is not News.NOTHING:
+                self._api.notify(key)
         elif answer is not None and answer.code != STALE:
             self._failures[task.task_id] = _Failure(task.generation, self._now(), refusal=answer)
         after = self._failures.get(task.task_id)
         if (before and (before.refusal, before.error)) != (after and (after.refusal, after.error)):
-            self._notify(key)
+            self._api.notify(key)
 
     def tidy(self) -> None:
         """Forget failures of tasks that are not wanted any more."""
         if self._failures:
-            wanted = {entry.task.task_id for _, entry in self._book.of_model(*self._place) if entry.task is not None}
+            wanted = {entry.task.task_id for _, entry in self._api.entries() if entry.task is not None}
             self._failures = {name: failure for name, failure in self._failures.items() if name in wanted}
 
     @staticmethod

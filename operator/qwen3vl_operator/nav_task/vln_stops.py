@@ -5,10 +5,9 @@ import logging
 from collections.abc import Callable
 
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks
+from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
 from qwen3vl_operator.nav_task.record import Record
 from qwen3vl_operator.nav_task.vln_client import LinkError, VlnClient
-from qwen3vl_operator.nav_task.vln_records import VlnRecords
 
 log = logging.getLogger(__name__)
 
@@ -20,28 +19,17 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 5.0
 
 
 class VlnStops:
-    """Carries out what `DesiredTasks.stops` holds for one model.
+    """Carries out what `DesiredTasks.stops` holds for one model; told is each that is confirmed or fails in a new way.
 
     Args:
         client: with connections that nothing else uses.
         asserting: the assertion of a task that is under way.
-        notify: told the key of a NavTask whose stop is confirmed, or fails in a new way.
     """
 
     def __init__(
-        self,
-        namespace: str,
-        model: str,
-        *,
-        client: VlnClient,
-        book: DesiredTasks,
-        records: VlnRecords,
-        asserting: Callable[[str], "asyncio.Task[None] | None"],
-        notify: Callable[[Key], None],
+        self, api: OneVlnApi, client: VlnClient, asserting: Callable[[str], "asyncio.Task[None] | None"]
     ) -> None:
-        self._place = namespace, model
-        self._client, self._book, self._records = client, book, records
-        self._asserting, self._notify = asserting, notify
+        self._api, self._client, self._asserting = api, client, asserting
         self._wake, self._hope = asyncio.Event(), asyncio.Event()
         self._first, self._again = asyncio.Semaphore(FIRST_AT_ONCE), asyncio.Semaphore(AGAIN_AT_ONCE)
         self._errors: dict[str, str] = {}
@@ -68,7 +56,7 @@ class VlnStops:
     def found(self, record: Record, key: Key, asked_at: float) -> None:
         """A read that was asked for at that time still shows a task that is to be stopped."""
         if self._confirmed.get(record.task_id, -1.0) < asked_at:
-            self._book.must_stop(key, self._place[1], record.task_id)
+            self._api.must_stop(key, record.task_id)
             self.wake()
 
     def forget_confirmed(self, asked_at: float) -> None:
@@ -80,7 +68,7 @@ class VlnStops:
         async with asyncio.TaskGroup() as group:
             while True:
                 self._wake.clear()
-                for task_id, key in list(self._book.stops(*self._place).items()):
+                for task_id, key in list(self._api.stops().items()):
                     if task_id not in self._errors:
                         self._errors[task_id] = ""
                         group.create_task(self._stop(task_id, key))
@@ -88,7 +76,7 @@ class VlnStops:
 
     async def _stop(self, task_id: str, key: Key) -> None:
         pause, there = FIRST_PAUSE_SECONDS, True
-        while not self._records.is_finished(task_id):
+        while not self._api.records.is_finished(task_id):
             assertion = self._asserting(task_id)
             try:
                 async with self._again if self._errors[task_id] else self._first:
@@ -104,16 +92,16 @@ class VlnStops:
             # An assertion that was under way may come after the stop: only one that follows it is the last word.
             await asyncio.wait({assertion})
         if not there:
-            self._records.drop(task_id)
+            self._api.records.drop(task_id)
         del self._errors[task_id]
-        self._book.stopped(*self._place, task_id)
-        self._notify(key)
+        self._api.stopped(task_id)
+        self._api.notify(key)
 
     def _failed(self, task_id: str, key: Key, error: str) -> None:
         if error != self._errors[task_id]:
             self._errors[task_id] = error
             log.warning("task %s of %s is not stopped yet: %s", task_id, key, error)
-            self._notify(key)
+            self._api.notify(key)
 
     async def _pause(self, seconds: float) -> float:
         """Wait, but not beyond a sign of life; how long to wait after the next failure."""

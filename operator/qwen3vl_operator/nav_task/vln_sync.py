@@ -9,11 +9,12 @@ from collections.abc import Callable
 
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Intent
+from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
 from qwen3vl_operator.nav_task.record import Record, Refusal
 from qwen3vl_operator.nav_task.status import Link
 from qwen3vl_operator.nav_task.vln_assertions import VlnAssertions
 from qwen3vl_operator.nav_task.vln_client import LinkError, VlnClient
-from qwen3vl_operator.nav_task.vln_records import News, VlnRecords
+from qwen3vl_operator.nav_task.vln_records import News
 from qwen3vl_operator.nav_task.vln_stops import VlnStops
 
 log = logging.getLogger(__name__)
@@ -45,29 +46,12 @@ class VlnSync:
         notify: Callable[[Key], None],
         notify_figures: Callable[[Key], None],
     ) -> None:
-        self._namespace, self._model = namespace, model
-        self._client, self._book, self._notify, self._notify_figures = client, book, notify, notify_figures
-        self._records = VlnRecords()
+        self._api = OneVlnApi(namespace, model, book, notify)
+        self._client, self._notify_figures = client, notify_figures
         self._full_read_at = 0.0
         self._failures, self._error, self._answered = 0, "", False
-        self._assertions = VlnAssertions(
-            namespace,
-            model,
-            client=client,
-            book=book,
-            records=self._records,
-            may=lambda: self._answered and not self._failures,
-            notify=notify,
-        )
-        self._stops = VlnStops(
-            namespace,
-            model,
-            client=stop_client,
-            book=book,
-            records=self._records,
-            asserting=self._assertions.of,
-            notify=notify,
-        )
+        self._assertions = VlnAssertions(self._api, client, lambda: self._answered and not self._failures)
+        self._stops = VlnStops(self._api, stop_client, self._assertions.of)
 
     # What is seen ---------------------------------------------------------------------------------------------------
 
@@ -80,7 +64,7 @@ class VlnSync:
 
     def record(self, task_id: str) -> Record | None:
         """The task as last read."""
-        return self._records.get(task_id)
+        return self._api.records.get(task_id)
 
     def refusal(self, task_id: str, generation: int) -> Refusal | None:
         """Why this generation of the task was not taken, if it was not."""
@@ -88,7 +72,7 @@ class VlnSync:
 
     def is_stopping(self, task_id: str) -> bool:
         """Whether a stop of the task is not confirmed yet."""
-        return task_id in self._book.stops(self._namespace, self._model)
+        return task_id in self._api.stops()
 
     def call_error(self, task_id: str, generation: int) -> str:
         """Why the last call about this task failed: its stop if it has one, else the assertion of this generation."""
@@ -133,17 +117,17 @@ class VlnSync:
             self._failures, self._answered = 0, True
         after = self.state
         if after.state != before.state:
-            log.info("VLN API of %s/%s: %s %s", self._namespace, self._model, after.state, after.error)
-            for key, _ in self._book.of_model(self._namespace, self._model):
-                self._notify(key)
+            log.info("VLN API of %s/%s: %s %s", self._api.namespace, self._api.model, after.state, after.error)
+            for key, _ in self._api.entries():
+                self._api.notify(key)
         self._assertions.wake()
 
     async def _read(self) -> None:
-        asked_at, boot_id = self._now(), self._records.boot_id
-        full = not self._records.cursor or asked_at - self._full_read_at >= FULL_READ_SECONDS
-        self._records.ask()
-        page = await self._client.read("" if full else self._records.cursor)
-        changed = self._records.take_page(page, full=full)
+        asked_at, boot_id = self._now(), self._api.records.boot_id
+        full = not self._api.records.cursor or asked_at - self._full_read_at >= FULL_READ_SECONDS
+        self._api.records.ask()
+        page = await self._client.read("" if full else self._api.records.cursor)
+        changed = self._api.records.take_page(page, full=full)
         if full or page.boot_id != boot_id:
             self._full_read_at = asked_at
             self._assertions.tidy()
@@ -151,25 +135,25 @@ class VlnSync:
             self._assertions.forget()
         for record, matters in changed:
             if (key := self._key_of(record)) is not None:
-                (self._notify if matters is News.TRANSITION else self._notify_figures)(key)
+                (self._api.notify if matters is News.TRANSITION else self._notify_figures)(key)
         self._find_unwanted(asked_at)
 
     def _find_unwanted(self, asked_at: float) -> None:
         """Tasks whose NavTask is gone or Stopped, also those that were told to stop already."""
-        for record in self._records:
+        for record in self._api.records:
             key = self._key_of(record)
             if record.is_finished or key is None or record.owner is None:
                 continue
-            want = self._book.want(key, record.owner, self._model)
+            want = self._api.book.want(key, record.owner, self._api.model)
             if want is None:
-                self._notify(key)
+                self._api.notify(key)
             elif want is Intent.STOP:
                 self._stops.found(record, key, asked_at)
         self._stops.forget_confirmed(asked_at)
 
     def _key_of(self, record: Record) -> Key | None:
         owner = record.owner
-        if owner is None or owner.namespace != self._namespace:
+        if owner is None or owner.namespace != self._api.namespace:
             return None  # made by REST
         return task_key(owner.namespace, owner.name)
 

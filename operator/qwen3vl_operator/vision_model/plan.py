@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
@@ -33,16 +33,23 @@ class Step:
     paced: bool = False
 
 
+class Missing(NamedTuple):
+    """Keys that are being written, or could not be."""
+
+    message: str
+    failed: bool
+
+
 @dataclass(frozen=True)
 class Situation:
     """What decides beside the objects themselves.
 
     Attributes:
-        missing_keys: by kind of object, why the keys that it mounts are not there yet.
+        missing_keys: by kind of object, what became of the keys that it mounts and that are not there.
         may_begin: whether it is the model's turn to be rolled out for the operator's own reasons.
     """
 
-    missing_keys: Mapping[str, str]
+    missing_keys: Mapping[str, Missing]
     may_begin: Callable[[], bool]
 
 
@@ -65,7 +72,7 @@ def _step(model: VisionModel, thing: Object, live: Object | None, situation: Sit
     if model.spec.paused:
         return Step(thing, live, Outcome.PAUSED)
     if missing := situation.missing_keys.get(thing["kind"]):
-        return Step(thing, live, Outcome.WAITING, missing)
+        return Step(thing, live, Outcome.FAILED if missing.failed else Outcome.WAITING, missing.message)
     if live is not None and is_operators_change(model, thing, live):
         if not situation.may_begin():
             return Step(thing, live, Outcome.QUEUED)

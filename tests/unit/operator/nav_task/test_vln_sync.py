@@ -84,20 +84,19 @@ async def listening(vln: StandInVln) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+def link_to(
+    client: VlnClient, book: DesiredTasks, told: Callable[[Key], None], figures: Callable[[Key], None]
+) -> VlnSync:
+    """A link that speaks to its VLN API by one client."""
+    more = {"notify": told, "notify_figures": figures}
+    return VlnSync("robots", "m", client=client, stop_client=client, book=book, **more)
+
+
 @pytest.fixture
 async def setting() -> AsyncIterator[Setting]:
     vln, book, told, figures = StandInVln("operator-key"), DesiredTasks(), list[Key](), list[Key]()
     async with listening(vln) as url, aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
-        client = VlnClient(session, url, "operator-key")
-        link = VlnSync(
-            "robots",
-            "m",
-            client=client,
-            stop_client=client,
-            book=book,
-            notify=told.append,
-            notify_figures=figures.append,
-        )
+        link = link_to(VlnClient(session, url, "operator-key"), book, told.append, figures.append)
         running = [group.create_task(part.run()) for part in (link._stops, link._assertions)]
         yield Setting(vln, link, book, told, figures)
         for one in running:
@@ -468,16 +467,7 @@ async def test_an_assertion_without_an_answer_that_takes_effect_later_is_stopped
 async def test_it_reads_again_and_again_and_asserts_without_waiting_for_a_read() -> None:
     vln, book = StandInVln("operator-key"), DesiredTasks()
     async with listening(vln) as url, aiohttp.ClientSession() as session:
-        client = VlnClient(session, url, "operator-key")
-        link = VlnSync(
-            "robots",
-            "m",
-            client=client,
-            stop_client=client,
-            book=book,
-            notify=lambda _: None,
-            notify_figures=lambda _: None,
-        )
+        link = link_to(VlnClient(session, url, "operator-key"), book, lambda _: None, lambda _: None)
         running = asyncio.create_task(link.run())
         try:
             await until(lambda: link.state.state == "Reachable")

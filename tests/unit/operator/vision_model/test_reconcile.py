@@ -389,16 +389,11 @@ def test_a_pass_that_takes_too_long_is_broken_off_and_told() -> None:
     class Slow(FakeKube):
         async def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
             await asyncio.sleep(1000)
-            raise AssertionError("never")
+            return None
 
     from tests.unit.operator.virtual_time import run
 
-    world = settled(SPECS["simulator"])
-    world.kube.lose(api.SERVICES, "robots", "m-engine")
-    slow = Slow()
-    slow.objects, slow._applied, slow._numbers = world.kube.objects, world.kube._applied, world.kube._numbers
-    world.kube = slow
-    object.__setattr__(world.reconciler, "kube", slow)
+    world = World(samples.body("m", SPECS["simulator"]), kube=Slow())
     assert run(world.passes()) == 1
     assert world.says("Accepted") == ("False", "ApplyFailed")
     assert "took longer than 60 s" in world.condition("Accepted")["message"]
@@ -414,6 +409,22 @@ def test_an_engine_waits_for_its_keys_and_no_object_mounts_what_is_not_there() -
     world.look()
     assert world.has(api.STATEFUL_SETS, "m-engine")
     assert world.has(api.DEPLOYMENTS, "m-vln")
+
+
+def test_keys_that_cannot_be_written_are_told_where_the_models_owner_looks() -> None:
+    world = cluster(SPECS["navigation"])
+    world.kube.refuse["Secret"] = ApiError(500, 'failed calling webhook "v.example": connection refused')
+    world.look()
+    with pytest.raises(ApiError):
+        world.keys()
+    world.look()
+    assert world.says("Accepted") == ("False", "ApplyFailed")
+    assert "Secret qwen3vl-model-keys-" in world.condition("Accepted")["message"]
+    assert "connection refused" in world.condition("Accepted")["message"]
+    world.kube.refuse.clear()
+    world.keys()
+    world.look()
+    assert world.says("Accepted") == ("True", "Valid")
 
 
 def test_vln_apis_are_followed_while_they_are_there() -> None:

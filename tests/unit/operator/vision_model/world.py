@@ -59,8 +59,9 @@ class Places:
 class World:
     """See the module. `look` is a pass as it follows a watch event: the store knows what the apiserver has."""
 
-    def __init__(self, *models: Object) -> None:
-        self.kube, self.store, self.links, self.places = FakeKube(), Store(INDEXES, trim), NoLinks(), Places()
+    def __init__(self, *models: Object, kube: FakeKube | None = None) -> None:
+        self.kube, self.store = FakeKube() if kube is None else kube, Store(INDEXES, trim)
+        self.links, self.places = NoLinks(), Places()
         for model in models:
             self.kube.put(api.VISION_MODELS, model)
         self.settings, self.time = samples.SETTINGS, samples.NOW
