@@ -19,6 +19,7 @@ from qwen3vl_operator.secrets.model_keys import ENGINE, secret_name
 NOT_DONE = (403, 404, 409, 422)
 """The apiserver's answers where a step finds nothing that it could change: the object or its namespace is away."""
 GONE_SECONDS = 90
+READY_SECONDS = 60
 PATCH = "application/json-patch+json"
 OBSTACLES: dict[str, Object] = {
     "services": {"ports": [{"port": 1}], "selector": {"a": "b"}},
@@ -256,7 +257,9 @@ class World:
 
     def _start_operator(self, step: Step) -> None:
         if self.operator is None:
-            self.operator = self.start()
+            started = self.operator = self.start()
+            if step.detail:
+                eventually(lambda: started.health() == 200, READY_SECONDS)
 
     def _restart_apiserver(self, step: Step) -> None:
         self.server.stop()

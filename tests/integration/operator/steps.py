@@ -133,7 +133,7 @@ class _Author:
             self._secret: 10,
             self._obstacle: 6,
             self._task: 10,
-            self._rest: 3,
+            self._rest: 14,
         }
         for self._number in range(1, self.count + 1):
             due = rare.get(self._number)
@@ -165,7 +165,8 @@ class _Author:
         for number, pair in ((first, begin), (first + self.chance.randint(1, max(longest, 1)), end)):
             free = next((one for one in range(number, self.count + 1) if one not in result), None)
             if pair is not None and free is not None:
-                result[free] = Step(free, *pair)
+                waits = self.chance.random() < 0.7 if pair[0] == "start_operator" else None
+                result[free] = Step(free, *pair, detail=waits)
 
     # Drawn at any time
 
@@ -244,7 +245,7 @@ class _Author:
         return self._step("edit_task", place, name, [how, model])
 
     def _rest(self) -> Step:
-        return self._step("rest", detail=self.chance.choice((0.3, 0.5, 1.0, 2.0)))
+        return self._step("rest", detail=self.chance.choice((0.1, 0.2, 0.3, 0.5, 1.0, 2.0)))
 
 
 def _without_none(value: Any) -> Any:
