@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import __version__, names
@@ -91,7 +92,7 @@ class Operator:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.store = Store(INDEXES, trim)
+        self.store = Store(INDEXES, trim, self._answered)
         self.queue: Queue[Key] = Queue(
             group=lambda key: key.namespace,
             reserve=RESERVED_WORKERS,
@@ -265,12 +266,23 @@ class Operator:
     def _seen(self, resource: Resource, type_: str | None, thing: Object) -> None:
         thing = {"apiVersion": resource.api_version, "kind": resource.kind, **thing}
         change = self.store.remove(resource, thing) if type_ == "DELETED" else self.store.put(resource, thing)
-        if change is None:
+        if change is not None:
+            self._changed(change)
+
+    def _answered(self, change: Change) -> None:
+        """The answer to a write of ours. A pass that wrote a status goes on: its own object needs another one only
+        where somebody changed the spec meanwhile, of which the answer tells before the watch does."""
+        thing = change.new
+        if thing is None or change.resource not in (api.VISION_MODELS, api.NAV_TASKS):
             return
-        if resource is api.NAV_TASKS:
+        self._changed(change, but=key_of(thing) if _generation(change.old) == _generation(thing) else None)
+
+    def _changed(self, change: Change, *, but: Key | None = None) -> None:
+        if change.resource is api.NAV_TASKS:
             self._stop_at_once(change)
         for key in concerned(change, self.store):
-            self.queue.add(key)
+            if key != but:
+                self.queue.add(key)
 
     def _stop_at_once(self, change: Change) -> None:
         """A NavTask that is to stop, or is gone, waits for no queue."""
@@ -283,10 +295,7 @@ class Operator:
 
     def _listed(self, namespace: str, changes: list[Change], first: bool) -> None:
         for change in changes:
-            if change.resource is api.NAV_TASKS:
-                self._stop_at_once(change)
-            for key in concerned(change, self.store):
-                self.queue.add(key)
+            self._changed(change)
         if not first:
             return
         now = asyncio.get_running_loop().time()
@@ -338,6 +347,10 @@ class Operator:
         if self.waiting_for is not None:
             return f"waiting for {self.waiting_for}"
         return None if self.namespaces.any_listed else self.namespaces.waiting()
+
+
+def _generation(thing: Object | None) -> Any:
+    return None if thing is None else thing["metadata"].get("generation")
 
 
 def _jitter() -> float:

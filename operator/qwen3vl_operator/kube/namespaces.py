@@ -149,6 +149,10 @@ class Namespaces:
         unknown = (Health.UNKNOWN, Health.UNREACHABLE)
         return tuple(name for name, one in self.by_name.items() if not one.is_listed and one.health in unknown)
 
+    def are_pending(self) -> bool:
+        """Whether one was not read to its end even once since this process began: it will be known in a moment."""
+        return any(one.health is Health.UNKNOWN for one in self.by_name.values())
+
     def suspect(self, namespace: str) -> None:
         """A call in it was forbidden: check it soon."""
         if namespace in self.by_name:

@@ -29,6 +29,9 @@ class Namespaces(Protocol):
     def unlisted(self) -> tuple[str, ...]:
         """Names of those of which nobody can say what is in them."""
 
+    def are_pending(self) -> bool:
+        """Whether it will be known of one in a moment."""
+
     def suspect(self, namespace: str) -> None:
         """A call in it was forbidden."""
 

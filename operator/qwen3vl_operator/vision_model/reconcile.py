@@ -41,6 +41,8 @@ LOOK_SOON_SECONDS = 20.0
 """While something is wrong that no watched object tells."""
 LONGEST_RETRY_SECONDS = 60.0
 PASS_SECONDS = 60.0
+UNLISTED_SECONDS = 2.0
+"""While nobody can say what is in another namespace: no object of this one tells when that is known."""
 LOOKED_AT_SOON = {Outcome.TAKEN, Outcome.REFUSED, Outcome.QUEUED, Outcome.WAITING}
 
 
@@ -134,12 +136,15 @@ class Reconciler:
         previous = body.get("status") or {}
         told = status(model, read.seen, gateway_url=settings.gateway_url, previous=previous, now=self.now())
         at_rest = all(result.outcome is Outcome.UNCHANGED for result in results)
-        if read.unread and at_rest and previous.get("observedGeneration") == model.generation:
-            # A new process: what the status says of those that wait may come from Events that it has not read yet.
-            return EVENTS_AFTER_SECONDS
+        pending = bool(seen.unlisted) and self.namespaces.are_pending()
+        if (read.unread or pending) and at_rest and previous.get("observedGeneration") == model.generation:
+            # A new process: what the status says may come from namespaces, or of those that wait from Events, that it
+            # has not read yet.
+            return UNLISTED_SECONDS if pending else EVENTS_AFTER_SECONDS
         await self._voice.tell(body, told)
         turn = await self._turns.settle(key, model, body, seen, told)
         soon = [EVENTS_AFTER_SECONDS] if read.waits else []
+        soon += [UNLISTED_SECONDS] if seen.unlisted else []
         return min([self._again_seconds(key, results), *soon, *([] if turn is None else [turn])])
 
     def _follow(self, model: VisionModel) -> None:

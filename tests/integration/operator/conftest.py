@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,17 +95,21 @@ def chart_rules() -> list[list[dict[str, Any]]]:
     return [yaml.safe_load(block) for block in blocks]
 
 
-def operator_kubeconfig(server: ApiServer, namespace: Namespace, path: Path, url: str | None = None) -> Path:
-    """A kubeconfig with nothing but the rights that the chart gives the operator."""
-    rules = [rule for rules in chart_rules() for rule in rules]
+def grant(namespace: Namespace, release: str, rules: list[dict[str, Any]]) -> None:
+    """Give the operator of the release namespace these rights in a namespace."""
     group = "rbac.authorization.k8s.io"
     namespace.create("roles", {"metadata": {"name": "operator"}, "rules": rules})
     binding = {
         "metadata": {"name": "operator"},
         "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
-        "subjects": [{"kind": "ServiceAccount", "name": "qwen3vl-operator", "namespace": namespace.name}],
+        "subjects": [{"kind": "ServiceAccount", "name": "qwen3vl-operator", "namespace": release}],
     }
     namespace.create("rolebindings", binding)
+
+
+def operator_kubeconfig(server: ApiServer, namespace: Namespace, path: Path, url: str | None = None) -> Path:
+    """A kubeconfig with nothing but the rights that the chart gives the operator."""
+    grant(namespace, namespace.name, [rule for rules in chart_rules() for rule in rules])
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
     account = f"api/v1/namespaces/{namespace.name}/serviceaccounts/qwen3vl-operator/token"
     token = namespace.api.call("POST", account, request)["status"]["token"]
@@ -161,7 +165,10 @@ class Operator:
         self.process.wait(10)
 
 
-def spawn(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") -> Operator:
+def spawn(
+    kubeconfig: Path, namespace: str, log: Path, vln_url: str = "", settings: Mapping[str, str] | None = None
+) -> Operator:
+    """Start the operator of that release namespace; `settings` are further variables of its environment."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     environment = {
@@ -175,6 +182,7 @@ def spawn(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") -> Ope
         "QWEN3VL_VLN_URL": vln_url,
         "QWEN3VL_HEALTH_PORT": str(port),
         "QWEN3VL_METRICS_PORT": "0",
+        **(settings or {}),
     }
     command = [sys.executable, "-m", "qwen3vl_operator"]
     with log.open("ab") as sink:

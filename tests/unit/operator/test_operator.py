@@ -120,6 +120,44 @@ def test_an_event_puts_the_keys_on_the_queue_that_it_concerns_and_an_old_one_non
     run(scenario())
 
 
+def test_a_status_that_the_operator_wrote_concerns_the_tasks_of_the_model_though_its_watch_event_is_no_news() -> None:
+    async def scenario() -> None:
+        operator, kube = build((api.VISION_MODELS, samples.body("m")), (api.NAV_TASKS, nav_body()))
+        kube.fill(operator.store)
+        serve(operator)
+        await operator._handlers["VisionModel"](KEY)
+        written = kube.objects["visionmodels", "robots", "m"]
+        assert written["status"]["conditions"]
+        operator._seen(api.VISION_MODELS, "MODIFIED", written)
+        kinds = {key.kind for key in operator.queue.keys}
+        assert task_key("robots", "walk") in operator.queue.keys
+        assert KEY not in operator.queue.keys, f"its own pass is over: {kinds}"
+
+    run(scenario())
+
+
+def test_a_spec_that_changed_while_a_status_was_written_is_not_lost() -> None:
+    """The answer has the newer spec, and what the watch says of it afterwards is older or the same."""
+
+    async def scenario() -> None:
+        operator, _ = build()
+        stopped: list[Key] = []
+        operator.pool.stop = stopped.append  # type: ignore[method-assign]  # only what it is told matters here
+        for resource, old, new in (
+            (api.VISION_MODELS, samples.body("m"), samples.body("m", {"replicas": 0})),
+            (api.NAV_TASKS, nav_body(), nav_body(state="Stopped")),
+        ):
+            operator.store.put(resource, versioned(old, 5))
+            new["metadata"]["generation"] = 2
+            operator.store.put(resource, versioned(new, 7), live=True)
+            operator._seen(resource, "MODIFIED", versioned(new, 6))
+            operator._seen(resource, "MODIFIED", versioned(new, 7))
+        assert {KEY, task_key("robots", "walk")} <= set(operator.queue.keys)
+        assert stopped == [task_key("robots", "walk")]
+
+    run(scenario())
+
+
 def test_a_stop_waits_for_no_queue() -> None:
     async def scenario() -> None:
         operator, _ = build()

@@ -21,6 +21,7 @@ from qwen3vl_operator.vision_model.reconcile import (
     LONGEST_RETRY_SECONDS,
     LOOK_AGAIN_SECONDS,
     LOOK_SOON_SECONDS,
+    UNLISTED_SECONDS,
 )
 
 SPECS: dict[str, Object] = {
@@ -298,6 +299,22 @@ def test_no_served_name_is_given_away_while_a_namespace_is_unread() -> None:
     before = world.kube.versions()[("services", "robots", "m-engine")]
     world.look()
     assert world.kube.versions()[("services", "robots", "m-engine")] == before, "who has it keeps it"
+
+
+def test_a_new_process_tells_nothing_else_of_a_name_before_it_has_read_every_namespace() -> None:
+    world = settled(SPECS["simulator"])
+    told, before = world.says("Exposed"), world.kube.versions()
+    again = _over(world)
+    again.keys()
+    again.places.unread, again.places.pending = ("slow",), True
+    assert again.look() == UNLISTED_SECONDS
+    assert again.kube.versions() == before
+    again.places.pending = False
+    assert again.look() == UNLISTED_SECONDS, "one that does not answer is looked for again"
+    assert (told[1], again.says("Exposed")[1]) == ("ScaledToZero", "NamespaceUnread")
+    again.places.unread = ()
+    again.look()
+    assert again.says("Exposed") == told
 
 
 @pytest.mark.parametrize(

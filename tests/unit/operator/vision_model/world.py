@@ -43,10 +43,14 @@ class Places:
     """Namespaces as a test wants them."""
 
     unread: tuple[str, ...] = ()
+    pending: bool = False
     suspected: list[str] = field(default_factory=list)
 
     def unlisted(self) -> tuple[str, ...]:
         return self.unread
+
+    def are_pending(self) -> bool:
+        return self.pending
 
     def suspect(self, namespace: str) -> None:
         self.suspected.append(namespace)
