@@ -12,7 +12,7 @@ from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, spec_of
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.secrets.internal import InternalSecret
@@ -20,6 +20,8 @@ from qwen3vl_operator.secrets.internal import InternalSecret
 log = logging.getLogger(__name__)
 
 READ_AGAIN_SECONDS = 30.0
+RESTORER = f"{names.FIELD_MANAGER}-restore"
+"""Field manager of entries that are not ours but were put back: under our own they would go with our next apply."""
 UNUSED_SECONDS = 600.0
 """A Secret that is neither there nor wanted."""
 
@@ -75,6 +77,11 @@ class Keeper:
         self._waiting.setdefault(key, set()).add(model)
         self.notify(key)
 
+    def forget(self, namespace: str) -> None:
+        """What was in its Secrets is not to be put back: the namespace may be another one of this name next time."""
+        for key in [key for key in self._seen if key.namespace == namespace]:
+            del self._seen[key]
+
     async def reconcile(self, key: Key) -> float | None:
         """Read the Secret and write it where it lacks something; seconds until the next look.
 
@@ -110,11 +117,23 @@ class Keeper:
         wanted, leaving = self._wanted(key, internal, present)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
+        if live is None:
+            present = await self._restore(key, wanted)
         if all(present.get(name) == value for name, value in wanted.items()) and not stale:
             return present
         whole = wanted | {name: present[name] for name in kept}
         applied = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
+        return decoded(applied)
+
+    async def _restore(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Put users' own entries of a Secret back that somebody deleted; what it holds then."""
+        lost = {name: value for name, value in self._seen.get(key, {}).items() if name not in wanted}
+        if key.kind != robot_keys.KIND or not lost:
+            return {}
+        body = secret(key.namespace, key.name, lost)
+        applied = await self.kube.apply(api.SECRETS, body, manager=RESTORER, force=False)
+        log.info("put %d entries back into Secret %s/%s", len(lost), key.namespace, key.name)
         return decoded(applied)
 
     def _wanted(self, key: Key, internal: bytes, present: Mapping[str, str]) -> tuple[dict[str, str], Iterable[str]]:
@@ -127,7 +146,7 @@ class Keeper:
         for model in models:
             name = model["metadata"]["name"]
             if model_keys.secret_name(key.namespace, name) == key.name:
-                walks = (model.get("spec") or {}).get("navigation") is not None
+                walks = spec_of(model).get("navigation") is not None
                 wanted |= model_keys.entries(internal, key.namespace, name, navigation=walks)
         return wanted, [name for name in present if name.rpartition(".")[2] in model_keys.PURPOSES]
 

@@ -27,7 +27,7 @@ from qwen3vl_operator.secrets.keeper import Keeper
 from qwen3vl_operator.vision_model.desired import Settings, desired
 from qwen3vl_operator.vision_model.events_wanted import events_wanted
 from qwen3vl_operator.vision_model.observed import Observed, Outcome, Result
-from qwen3vl_operator.vision_model.plan import Situation, Step, is_ours, plan, to_apply, unwanted
+from qwen3vl_operator.vision_model.plan import MissingKeys, Situation, Step, is_ours, plan, to_apply, unwanted
 from qwen3vl_operator.vision_model.rollouts import Rollouts
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
 from qwen3vl_operator.vision_model.status import failed_pass, invalid, status
@@ -131,6 +131,10 @@ class Reconciler:
 
     def _gone(self, key: Key) -> None:
         self.vln_apis.end(*key[:2])
+        self.leave(key)
+
+    def leave(self, key: Key) -> None:
+        """It is gone, or cannot be looked at for now: no other model waits for its rollout."""
         self._failures.pop(key, None)
         last = self.rollouts.looked_at(key)
         if self.rollouts.settled(key) or last:
@@ -145,6 +149,8 @@ class Reconciler:
         settings = self.settings()
         if not settings.internal_secret:
             words = f"Secret {names.INTERNAL_SECRET}, which all keys are made from, could not be read or made yet"
+            if settings.internal_secret_problem:
+                words += f": {settings.internal_secret_problem}"
             await self._tell(body, failed_pass(body, words, now=self.now()))
             return LOOK_SOON_SECONDS
         navigation = model.spec.navigation
@@ -249,8 +255,8 @@ class Reconciler:
             results += await self._delete(model, thing)
         return results
 
-    def _missing_keys(self, key: Key, model: VisionModel) -> dict[str, str]:
-        """By kind of object, why the keys that it needs are not there; whoever writes them is asked to."""
+    def _missing_keys(self, key: Key, model: VisionModel) -> dict[str, MissingKeys]:
+        """By kind of object, keys that it needs and that are not there; whoever writes them is asked to."""
         internal, missing = self.settings().internal_secret, {}
         navigation = model.spec.navigation is not None
         needed = model_keys.entries(internal, model.namespace, model.name, navigation=navigation)
@@ -264,15 +270,16 @@ class Reconciler:
             missing[api.DEPLOYMENTS.kind] = self._waits_for(robots, key)
         return missing
 
-    def _waits_for(self, secret: Key, key: Key) -> str:
+    def _waits_for(self, secret: Key, key: Key) -> MissingKeys:
         self.keeper.wait(secret, key)
         error = self.keeper.error(secret)
-        return f"Secret {secret.name}: {error or 'is being written'}"
+        words = f"Secret {secret.name}: {error or 'is being written'}"
+        return MissingKeys(words, None if error is None else error.status)
 
     async def _carry_out(self, key: Key, model: VisionModel, step: Step) -> Result:
         thing = step.thing
         if step.outcome is not None:
-            return Result(title(thing), step.outcome, message=step.message)
+            return Result(title(thing), step.outcome, step.status, step.message)
         try:
             if step.live is None:
                 # The store has only what carries our labels.
