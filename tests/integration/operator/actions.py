@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.integration.operator.api import Api, Namespace, Object, Refused, eventually
-from tests.integration.operator.conftest import Operator, grant, model, nav_task
+from tests.integration.operator.conftest import Operator, model, nav_task
+from tests.integration.operator.rights import grant
 from tests.integration.operator.steps import MARK, TASKS, Step
 
 from localkube.testing import ApiServer
@@ -46,7 +47,6 @@ class World:
     server: ApiServer
     api: Api
     places: dict[str, Namespace]
-    rules: Callable[[str], list[dict[str, Any]]]
     start: Callable[[], Operator]
     operator: Operator | None = None
     users_entries: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -224,7 +224,7 @@ class World:
         eventually(lambda: not self._is_there(place.name), GONE_SECONDS)
         self.api.call("POST", "api/v1/namespaces", {"metadata": {"name": place.name}})
         self._removed.discard(step.place)
-        grant(place, self.places["a"].name, self.rules(step.place))
+        grant(place, self.places["a"])
         self.users_entries.pop(step.place, None)
         self.stopped -= {one for one in self.stopped if one[0] == step.place}
         for noted in (self._obstacles, self._disowned):
@@ -241,13 +241,14 @@ class World:
 
     def _take_rights(self, step: Step) -> None:
         if step.place not in self._removed:
-            self.places[step.place].delete("rolebindings", "operator")
-            self.places[step.place].delete("roles", "operator")
+            for name in ("operator", "operator-internal") if step.place == "a" else ("operator",):
+                self.places[step.place].delete("rolebindings", name)
+                self.places[step.place].delete("roles", name)
             self._without_rights.add(step.place)
 
     def _give_rights(self, step: Step) -> None:
         if step.place in self._without_rights:
-            grant(self.places[step.place], self.places["a"].name, self.rules(step.place))
+            grant(self.places[step.place], self.places["a"])
             self._without_rights.discard(step.place)
 
     def _kill_operator(self, step: Step) -> None:

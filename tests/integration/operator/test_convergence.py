@@ -19,14 +19,13 @@ from tests.integration.operator.actions import World
 from tests.integration.operator.api import Api, Namespace, Object, eventually
 from tests.integration.operator.conftest import (
     Operator,
-    chart_rules,
-    grant,
     install_crd,
     operator_kubeconfig,
     spawn,
 )
 from tests.integration.operator.controllers import COLLECTED_SECONDS
 from tests.integration.operator.likeness import Seen, differences, left_over, likeness, look
+from tests.integration.operator.rights import grant
 from tests.integration.operator.steps import PLACES, steps
 
 from localkube.testing import CONTROLLERS, ApiServer, api_server, controller_manager
@@ -65,12 +64,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             yield Cluster(server, api)
 
 
-def rules(letter: str) -> list[Object]:
-    """The operator's rights in a namespace: its own Secrets only where it was released."""
-    everywhere, own = chart_rules()
-    return [*everywhere, *own] if letter == PLACES[0] else everywhere
-
-
 @contextmanager
 def installation(cluster: Cluster, word: str, folder: Path) -> Iterator[tuple[dict[str, Namespace], Callable[[], Operator]]]:
     """Namespaces with the chart's rights, and what starts an operator of them; every one started ends with the block."""
@@ -81,7 +74,7 @@ def installation(cluster: Cluster, word: str, folder: Path) -> Iterator[tuple[di
     release.create("serviceaccounts", {"metadata": {"name": "qwen3vl-operator"}})
     config = operator_kubeconfig(cluster.server, release, folder / f"{word}.kubeconfig")
     for letter in PLACES[1:]:
-        grant(places[letter], release.name, rules(letter))
+        grant(places[letter], release)
     started: list[Operator] = []
     watched = {"QWEN3VL_NAMESPACES": ",".join(place.name for place in places.values())}
 
@@ -157,7 +150,7 @@ def test_what_a_sequence_of_steps_leaves_is_what_a_new_installation_makes(
         installation(cluster, f"tried{number}", tmp_path) as (places, start),
         installation(cluster, f"fresh{number}", tmp_path) as (new_places, start_new),
     ):
-        world = World(cluster.server, cluster.api, places, rules, start, start())
+        world = World(cluster.server, cluster.api, places, start, start())
         done = 0
         print(f"seed {seed}, {count} steps")
         began = time.monotonic()
