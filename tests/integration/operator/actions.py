@@ -7,7 +7,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.integration.operator.api import Api, Namespace, Object, Refused, eventually
 from tests.integration.operator.conftest import Operator, model, nav_task
@@ -143,7 +142,9 @@ class World:
         place, plural = self.places[step.place], step.detail
         body = {"metadata": {"name": step.name, "annotations": {f"{MARK}.example/note": "in the way"}}}
         if (there := place.find(plural, step.name)) is not None:
-            if plural == "persistentvolumeclaims" or f"{MARK}.example/note" in (there["metadata"].get("annotations") or {}):
+            if plural == "persistentvolumeclaims" or f"{MARK}.example/note" in (
+                there["metadata"].get("annotations") or {}
+            ):
                 return
             place.delete(plural, step.name)
         self._obstacles.add((step.place, plural, step.name))
@@ -281,4 +282,3 @@ class World:
 
 def _encoded(text: str) -> str:
     return base64.b64encode(text.encode()).decode()
-

@@ -23,7 +23,6 @@ from tests.integration.operator.conftest import (
     operator_kubeconfig,
     spawn,
 )
-from tests.integration.operator.controllers import COLLECTED_SECONDS
 from tests.integration.operator.likeness import Seen, differences, left_over, likeness, look
 from tests.integration.operator.rights import grant
 from tests.integration.operator.steps import PLACES, steps
@@ -65,7 +64,9 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @contextmanager
-def installation(cluster: Cluster, word: str, folder: Path) -> Iterator[tuple[dict[str, Namespace], Callable[[], Operator]]]:
+def installation(
+    cluster: Cluster, word: str, folder: Path
+) -> Iterator[tuple[dict[str, Namespace], Callable[[], Operator]]]:
     """Namespaces with the chart's rights, and what starts an operator of them; every one started ends with the block."""
     places = {letter: Namespace(cluster.api, f"{word}-{letter}") for letter in PLACES}
     for place in places.values():
@@ -80,7 +81,9 @@ def installation(cluster: Cluster, word: str, folder: Path) -> Iterator[tuple[di
 
     def start() -> Operator:
         # Nobody answers as VLN API.
-        operator = spawn(config, release.name, folder / f"{word}.log", "http://127.0.0.1:1/{namespace}/{model}", watched)
+        operator = spawn(
+            config, release.name, folder / f"{word}.log", "http://127.0.0.1:1/{namespace}/{model}", watched
+        )
         started.append(operator)
         return operator
 
