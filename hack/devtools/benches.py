@@ -12,6 +12,7 @@ COMMANDS = (
     ("hack/bench/gateway", "--json", "--seconds", "2"),
     ("hack/bench/overlay", "--rounds", "2", "--seconds", "2"),
     ("hack/bench/vln", "--json", "--robots", "2", "--seconds", "5"),
+    ("hack/bench/operator", "--json", "--models", "20"),
     ("hack/eval", "--json", "--episodes", "2"),
 )
 

@@ -9,6 +9,7 @@ import signal
 import sys
 
 from qwen3vl_common.logs import configure
+from qwen3vl_operator.kube.namespaces import FULL_LIST_SECONDS
 from qwen3vl_operator.operator import VLN_URL, Operator, Options
 from qwen3vl_operator.vision_model.desired import Settings
 from qwen3vl_operator.vision_model.reconcile import LOOK_AGAIN_SECONDS
@@ -54,6 +55,7 @@ def options_from_environment() -> Options:
         max_concurrent_upgrades=max(1, int(_number("QWEN3VL_UPGRADE_MAX_CONCURRENT", 1))),
         vln_url=os.environ.get("QWEN3VL_VLN_URL") or VLN_URL,
         look_again_seconds=_number("QWEN3VL_LOOK_AGAIN_SECONDS", LOOK_AGAIN_SECONDS),
+        full_list_seconds=_number("QWEN3VL_FULL_LIST_SECONDS", FULL_LIST_SECONDS),
         health_port=int(_number("QWEN3VL_HEALTH_PORT", 8080)),
         metrics_port=int(_number("QWEN3VL_METRICS_PORT", 9090)),
     )

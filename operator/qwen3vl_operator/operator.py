@@ -6,6 +6,7 @@ import os
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import __version__, names
@@ -18,7 +19,7 @@ from qwen3vl_operator.kube.event_writer import EventWriter
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.namespaces import FULL_LIST_SECONDS, Namespace, Namespaces
 from qwen3vl_operator.kube.queue import Queue
-from qwen3vl_operator.kube.resources import Object, Resource
+from qwen3vl_operator.kube.resources import Object, Resource, text_at
 from qwen3vl_operator.kube.store import Change, Store
 from qwen3vl_operator.kube.trim import trim
 from qwen3vl_operator.metrics import Metrics
@@ -91,7 +92,7 @@ class Operator:
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.store = Store(INDEXES, trim)
+        self.store = Store(INDEXES, trim, self._answered)
         self.queue: Queue[Key] = Queue(
             group=lambda key: key.namespace,
             reserve=RESERVED_WORKERS,
@@ -104,6 +105,12 @@ class Operator:
             namespaces=self.namespaces.healthy,
             models=lambda: self.store.all(api.VISION_MODELS),
             tasks=lambda: self.store.all(api.NAV_TASKS),
+        )
+        self.pool = VlnSyncPool(
+            DesiredTasks(),
+            address=lambda namespace, model: self.options.vln_url.format(namespace=namespace, model=model),
+            key=self._vln_key,
+            notify=self.queue.add,
         )
         self.rollouts = Rollouts(self.options.max_concurrent_upgrades)
 
@@ -146,23 +153,21 @@ class Operator:
         options = self.options
         for name in options.namespaces:
             seconds = options.full_list_seconds
-            place = Namespace(name, kube, self.store, self._listed, full_list_seconds=seconds)
+            place = Namespace(name, kube, self.store, self._listed, lost=self._lost, full_list_seconds=seconds)
             self.namespaces.by_name[name] = place
         # A field manager of this process alone.
         manager = f"{names.FIELD_MANAGER}-{os.environ.get('POD_ID') or secrets.token_hex(4)}"
         self.internal = InternalSecret(kube, options.release_namespace, manager)
         self.keeper = Keeper(kube, self.store, self.internal, self.namespaces.lists, self.queue.add)
         self.reader: EventReader[Key] = EventReader(kube, notify=self.queue.add)
-        self.pool = VlnSyncPool(
-            DesiredTasks(),
-            address=lambda namespace, model: options.vln_url.format(namespace=namespace, model=model),
-            key=self._vln_key,
-            notify=self.queue.add,
-        )
-        models = Reconciler(
+        models = self.models = Reconciler(
             kube,
             self.store,
-            settings=lambda: replace(options.settings, internal_secret=self.internal.value or b""),
+            settings=lambda: replace(
+                options.settings,
+                internal_secret=self.internal.value or b"",
+                internal_secret_problem=self.internal.problem,
+            ),
             namespaces=self.namespaces,
             keeper=self.keeper,
             rollouts=self.rollouts,
@@ -176,21 +181,39 @@ class Operator:
         )
         tasks = TaskReconciler(kube, self.store, self.pool, self.now, self.namespaces.suspect, jitter=_jitter)
         self._handlers: dict[str, Callable[[Key], Awaitable[float | None]]] = {
-            names.KIND: self._served(models.reconcile),
-            names.NAV_TASK_KIND: self._served(tasks.reconcile),
+            names.KIND: self._served(models.reconcile, api.VISION_MODELS),
+            names.NAV_TASK_KIND: self._served(tasks.reconcile, api.NAV_TASKS),
             model_keys.KIND: self._served(self.keeper.reconcile),
             robot_keys.KIND: self._served(self.keeper.reconcile),
             internal.KIND: self._internal_secret,
             user_keys.KIND: UserKeys(kube, self.internal).reconcile,
         }
 
-    def _served(self, handle: Callable[[Key], Awaitable[float | None]]) -> Callable[[Key], Awaitable[float | None]]:
-        """Leaves keys of a namespace that cannot be served now: all of them come again when it can."""
+    def _served(
+        self, handle: Callable[[Key], Awaitable[float | None]], kind: Resource | None = None
+    ) -> Callable[[Key], Awaitable[float | None]]:
+        """Leaves keys of a namespace that cannot be served now: all of them come again when it can.
+
+        Args:
+            kind: what the keys are of; the end of an object is noted wherever it was.
+        """
 
         async def guarded(key: Key) -> float | None:
-            return await handle(key) if self.namespaces.is_served(key.namespace) else None
+            is_gone = kind is not None and self.store.get(kind, key.namespace, key.name) is None
+            if is_gone or self.namespaces.is_served(key.namespace):
+                return await handle(key)
+            if kind is api.VISION_MODELS:
+                self.models.leave(key)
+            return None
 
         return guarded
+
+    def _lost(self, namespace: str, is_refused: bool) -> None:
+        """The namespace cannot be read any more."""
+        for model in self.store.all(api.VISION_MODELS, namespace):
+            self.models.leave(key_of(model))
+        if is_refused:
+            self.keeper.forget(namespace)
 
     def _start(self, namespaces: tuple[str, ...]) -> asyncio.Task[None]:
         async def handle(key: Key) -> float | None:
@@ -267,28 +290,36 @@ class Operator:
     def _seen(self, resource: Resource, type_: str | None, thing: Object) -> None:
         thing = {"apiVersion": resource.api_version, "kind": resource.kind, **thing}
         change = self.store.remove(resource, thing) if type_ == "DELETED" else self.store.put(resource, thing)
-        if change is None:
+        if change is not None:
+            self._changed(change)
+
+    def _answered(self, change: Change) -> None:
+        """The answer to a write of ours. A pass that wrote a status goes on: its own object needs another one only
+        where somebody changed the spec meanwhile, of which the answer tells before the watch does."""
+        thing = change.new
+        if thing is None or change.resource not in (api.VISION_MODELS, api.NAV_TASKS):
             return
-        if resource is api.NAV_TASKS:
+        self._changed(change, but=key_of(thing) if _generation(change.old) == _generation(thing) else None)
+
+    def _changed(self, change: Change, *, but: Key | None = None) -> None:
+        if change.resource is api.NAV_TASKS:
             self._stop_at_once(change)
         for key in concerned(change, self.store):
-            self.queue.add(key)
+            if key != but:
+                self.queue.add(key)
 
     def _stop_at_once(self, change: Change) -> None:
         """A NavTask that is to stop, or is gone, waits for no queue."""
         thing = change.new or change.old
         if thing is None:
             return
-        stopped = (thing.get("spec") or {}).get("state") == "Stopped"
+        stopped = text_at(thing, "state") == "Stopped"
         if stopped or change.new is None or "deletionTimestamp" in thing["metadata"]:
             self.pool.stop(key_of(thing))
 
     def _listed(self, namespace: str, changes: list[Change], first: bool) -> None:
         for change in changes:
-            if change.resource is api.NAV_TASKS:
-                self._stop_at_once(change)
-            for key in concerned(change, self.store):
-                self.queue.add(key)
+            self._changed(change)
         if not first:
             return
         now = asyncio.get_running_loop().time()
@@ -313,6 +344,7 @@ class Operator:
                     self.queue.add(secret)
                 for model in self.store.all(api.VISION_MODELS, namespace):
                     self.pool.end(namespace, model["metadata"]["name"])
+                    self.rollouts.expect(key_of(model), asyncio.get_running_loop().time())
                     self.queue.add(key_of(model))
             if self.options.user_keys_secret:
                 self.queue.add(user_keys_key(self.options.release_namespace, self.options.user_keys_secret))
@@ -325,7 +357,8 @@ class Operator:
 
     def why_not_live(self) -> str | None:
         """None while passes end, or none is due."""
-        if self.queue.workers_ended or any(task.done() for task in self._tasks):
+        ended = self.queue.workers_ended or any(task.done() for task in self._tasks)
+        if ended or self.pool.ended:
             return "a part of the operator ended"
         if self.queue.stalled_seconds > STALLED_SECONDS:
             return f"no pass has ended for {self.queue.stalled_seconds:.0f} s although keys are due"
@@ -346,6 +379,10 @@ class Operator:
 def _place(namespace: str) -> Key:
     """A namespace among those that a rollout waits for."""
     return Key(namespace, "", "Namespace")
+
+
+def _generation(thing: Object | None) -> Any:
+    return None if thing is None else thing["metadata"].get("generation")
 
 
 def _jitter() -> float:

@@ -40,6 +40,19 @@ def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
     return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
 
 
+class _NoDiffs(kopf.DiffBaseStorage):
+    """Keeps nothing: nobody here asks kopf what changed, and comparing costs as much as all else that it does."""
+
+    def build(self, *, body: kopf.Body, extra_fields: Any = None) -> Any:
+        return {}
+
+    def fetch(self, *, body: kopf.Body) -> Any:
+        return None
+
+    def store(self, *, body: kopf.Body, patch: kopf.Patch, essence: Any) -> None:
+        raise AssertionError("a handler that needs kopf's memory was registered")
+
+
 def _settings(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.scanning.disabled = True
     settings.peering.standalone = True
@@ -48,6 +61,7 @@ def _settings(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()
     settings.watching.chunk_size = PAGE_SIZE
+    settings.persistence.diffbase_storage = _NoDiffs()
     for resource in api.WATCHED:
         if selector := api.selector(resource):
             settings.watching.label_selectors[_selector(resource)] = selector

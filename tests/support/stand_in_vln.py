@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import copy
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -46,18 +47,35 @@ def new_record(task_id: str, body: Object) -> Object:
 
 @dataclass
 class StandInVln:
-    """`calls` lists what came in; `hang`, `refuse_stops`, `answer` and `restart` make trouble."""
+    """A VLN API that answers all calls at once, each as late as it is told to.
+
+    Attributes:
+        calls: what came in.
+        arrivals: likewise, after the monotonic time at which it came.
+        hang: no call that comes is ever answered.
+        hanging: methods whose calls are not.
+        slow: seconds that calls of a method take, before anything is done about them.
+        refuse_stops, answer: what is answered instead.
+    """
 
     key: str
     boot: int = 1
     records: dict[str, Object] = field(default_factory=dict)
     bodies: dict[str, list[Object]] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
+    arrivals: list[tuple[float, str]] = field(default_factory=list)
     hang: bool = False
+    hanging: set[str] = field(default_factory=set)
+    slow: dict[str, float] = field(default_factory=dict)
     refuse_stops: bool = False
     answer: tuple[int, Object] | None = None
     _revisions: dict[str, int] = field(default_factory=dict)
     _revision: int = 0
+
+    @property
+    def told(self) -> int:
+        """Assertions that came."""
+        return sum(call.startswith("PUT") for call in self.calls)
 
     def app(self) -> web.Application:
         app = web.Application(middlewares=[self._guard])
@@ -90,8 +108,11 @@ class StandInVln:
     @web.middleware
     async def _guard(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.calls.append(f"{request.method} {request.path_qs}")
-        if self.hang:
+        self.arrivals.append((time.monotonic(), self.calls[-1]))
+        if self.hang or request.method in self.hanging:
             await asyncio.Event().wait()
+        if request.method in self.slow:
+            await asyncio.sleep(self.slow[request.method])
         if self.answer is not None:
             return web.json_response(self.answer[1], status=self.answer[0])
         if request.headers.get("authorization") != f"Bearer {self.key}":

@@ -1,14 +1,13 @@
 """Entry point of hack/bench/operator: see its --help."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 async def _run(source: Path, scenario: Scenario, figures: Figures, prefix: str, limit_seconds: float) -> str | None:
-    """Install and run; what went wrong, if something did."""
+    """Install and run; what went wrong, if something did. SIGTERM ends it with everything that it started."""
+    if (myself := asyncio.current_task()) is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, myself.cancel)
     with tempfile.TemporaryDirectory(prefix="operator-bench-") as folder, api_server(Path(folder)) as server:
         try:
             async with asyncio.timeout(limit_seconds), installed(source, server) as installation:
@@ -70,7 +71,7 @@ async def _run(source: Path, scenario: Scenario, figures: Figures, prefix: str, 
 def measure(source: Path, options: Options) -> Figures:
     """All figures of one checkout; `failed` among them says what went wrong."""
     say(f"measuring {_commit(source)}")
-    figures: Figures = {"commit": _commit(source), "cores": os.cpu_count()}
+    figures: Figures = {"commit": _commit(source), "cores": os.cpu_count(), "load_before": round(os.getloadavg()[0], 1)}
     failed: list[str | None] = []
     if options.models:
         figures |= {"models": options.models, "replicas": options.replicas, "relook_seconds": options.relook_seconds}
@@ -89,29 +90,17 @@ def measure(source: Path, options: Options) -> Figures:
     if any(failed):
         figures["failed"] = "; ".join(filter(None, failed))
         say(f"failed: {figures['failed']}")
-    return figures | {"goals_met": goals_met(figures)}
-
-
-@contextlib.contextmanager
-def _ended_by_signal() -> Iterator[None]:
-    """SIGTERM ends the bench as Ctrl-C does: with everything that it started."""
-
-    def end(number: int, frame: object) -> None:
-        signal.raise_signal(signal.SIGINT)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+    return figures | {"load_after": round(os.getloadavg()[0], 1), "goals_met": goals_met(figures)}
 
 
 def main() -> None:
     """Measure, print the line; exit 1 when the run is not valid."""
     options = parse()
-    with _ended_by_signal():
+    try:
         before = {} if options.compare is None else {"before": measure(options.compare, options)}
         figures = measure(options.source, options) | before
+    except asyncio.CancelledError:
+        sys.exit("ended by SIGTERM")
     print(json.dumps(figures, indent=None if options.as_json else 2))
     sys.exit("failed" in figures)
 

@@ -47,11 +47,8 @@ class Installation:
     async def operator(self, *, look_again_seconds: float) -> AsyncIterator[OperatorProcess]:
         """The operator, ready; it ends with the block, and started again it is a restart."""
         self._starts += 1
-        pod = {
-            name: value.replace(chart.POD, f"{chart.POD}-{self._starts}")
-            for name, value in self.release.environment.items()
-        }
-        environment = pod | {
+        pod = f"{chart.POD}-{self._starts}"
+        environment = {name: value.replace(chart.POD, pod) for name, value in self.release.environment.items()} | {
             "KUBECONFIG": str(self.kubeconfig),
             "QWEN3VL_LOOK_AGAIN_SECONDS": f"{look_again_seconds:g}",
             "QWEN3VL_FULL_LIST_SECONDS": f"{look_again_seconds / 2:g}",

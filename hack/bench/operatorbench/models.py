@@ -22,6 +22,8 @@ from hack.bench.operatorbench.tracker import Tracker
 LABEL = "qwen3vl.io/context-length"
 FIRST_LENGTH = 4096
 EDIT_SECONDS = 60.0
+LAST_PASS_SECONDS = 1.0
+"""After the last edit is seen, its status is written and its echoes are looked at."""
 SETTLE_SECONDS = 90.0
 A_DAY = 86_400.0
 GET = frozenset({"GET"})
@@ -76,7 +78,6 @@ class ModelsRun:
                 await self._apply()
                 await self._settle(operator)
                 await self._edit(operator)
-                await self._settle(operator)
                 window = await watch_window(operator, self.installation.cluster, self.options.relook_seconds)
                 self.figures["idle_writes_per_minute"] = round(60 * window.writes / window.seconds, 2)
                 self.figures["rss_mib"] = round(operator.rss_mib())
@@ -126,7 +127,7 @@ class ModelsRun:
         took, cpu = [], operator.cpu_seconds()
         for turn in range(self.options.edits):
             took.append(await self._change(name_of(order[turn % len(order)]), FIRST_LENGTH + 1 + turn))
-        await quiet_since(operator)
+        await asyncio.sleep(LAST_PASS_SECONDS)
         used = operator.cpu_seconds() - cpu
         self.figures["cpu_ms_per_pass"] = round(1000 * used / self.options.edits, 2)
         self.figures["change_p50_ms"], self.figures["change_p99_ms"] = quantile_ms(took, 0.5), quantile_ms(took, 0.99)
@@ -165,10 +166,8 @@ class ModelsRun:
             cost = idle_cost(window.moments, passes=window.passes, list_waves=window.list_waves, rest_rate=rate)
         else:  # no wave came: this operator knows no other period than its own
             names = [name_of(number) for number in range(models)]
-            by, cost = (
-                "touched models",
-                IdleCost(rate, await touch(operator, self.installation.cluster, names, rate), 0.0),
-            )
+            per_pass = await touch(operator, self.installation.cluster, names, rate)
+            by, cost = "touched models", IdleCost(rate, per_pass, list_wave=0.0)
         self.figures |= {
             "cpu_ms_per_pass_at_rest": round(1000 * cost.per_pass, 3),
             "at_rest_by": by,

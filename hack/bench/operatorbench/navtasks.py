@@ -99,8 +99,9 @@ class NavTasksRun:
         while True:
             await asyncio.sleep(STEP_SECONDS)
             for task_id in self._walking:
-                steps = self.vln.vln.records[task_id]["steps"]
-                self.vln.vln.change(task_id, steps=steps | {"done": steps["done"] + 1})
+                record = self.vln.vln.records[task_id]
+                if record["phase"] == "Running":
+                    self.vln.vln.change(task_id, steps=record["steps"] | {"done": record["steps"]["done"] + 1})
 
     async def _apply(self) -> None:
         count, cluster, began = self.options.navtasks, self.installation.cluster, time.monotonic()
@@ -131,15 +132,13 @@ class NavTasksRun:
         for transition in plan:
             await asyncio.sleep(max(0.0, began + transition.at - time.monotonic()))
             self._change(transition)
-        offered_seconds = max(time.monotonic() - began, 1 / OFFERED_PER_SECOND)
-        done = (await self.installation.cluster.requests()).since(before)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(PATIENCE_SECONDS):
                 await self._tracker.until(lambda: not self._awaited)
-        now = time.monotonic()
+        now, answered = time.monotonic(), (await self.installation.cluster.requests()).since(before)
         missing = [now - since for _, since in self._awaited.values()]
         self._awaited.clear()
-        self.figures["writes_per_second"] = round(done.of("navtasks", STATUS_WRITES, "status") / offered_seconds, 1)
+        self.figures["writes_per_second"] = round(answered.of("navtasks", STATUS_WRITES, "status") / (now - began), 1)
         self.figures["transitions"] = len(plan)
         self.figures["lag_p99_ms"] = quantile_ms(self._lags + missing, 0.99)
         say(f"{len(plan)} transitions, p99 {self.figures['lag_p99_ms']} ms, {len(missing)} never told")
@@ -183,7 +182,7 @@ class NavTasksRun:
                 await self.vln.until_stopped(ids[name] for name in stopped)
         now = time.monotonic()
         arrived = [self.vln.stopped_at.get(ids[name], now) for name in stopped]
-        waits = [max(0.0, at - self._stopped[name]) for name, at in zip(stopped, arrived, strict=True)]
+        waits = [max(0.0, at - self._stopped.get(name, at)) for name, at in zip(stopped, arrived, strict=True)]
         missing = sum(at == now for at in arrived)
         self.figures["stop_p99_ms"] = quantile_ms(waits, 0.99)
         say(f"{len(stopped)} stops, p99 {self.figures['stop_p99_ms']} ms, {missing} never arrived")

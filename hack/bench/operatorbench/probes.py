@@ -47,13 +47,14 @@ class Probing:
     async def _live(self, session: aiohttp.ClientSession, probe: Probe) -> None:
         await asyncio.sleep(probe.initial_delay_seconds)
         in_a_row = 0
-        while in_a_row < probe.failure_threshold:
+        while True:
             in_a_row = 0 if await _passes(session, probe) else in_a_row + 1
             if in_a_row:
                 self.failures += 1
                 say(f"the liveness probe failed ({in_a_row} in a row)")
+            if in_a_row >= probe.failure_threshold:
+                raise RunFailure(f"a kubelet would kill it: {in_a_row} liveness probes failed in a row")
             await asyncio.sleep(probe.period_seconds)
-        raise RunFailure(f"a kubelet would kill it: {in_a_row} liveness probes failed in a row")
 
     async def _readiness(self, session: aiohttp.ClientSession, probe: Probe) -> None:
         await asyncio.sleep(probe.initial_delay_seconds)

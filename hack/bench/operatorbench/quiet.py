@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable
 from hack.bench.operatorbench.operator_process import OperatorProcess
 
 SAMPLE_SECONDS = 0.25
-QUIET_SECONDS = 3.0
+QUIET_SECONDS = 2.0
 QUIET_SHARE = 0.05
 """Taking less of a processor than this, it has no passes waiting."""
 
 
 async def quiet_since(operator: OperatorProcess) -> float:
-    """Wait until it has been quiet for some seconds; the monotonic time when that began."""
+    """Wait until it has been quiet for two seconds; the monotonic time when that began."""
     since, at, cpu = time.monotonic(), time.monotonic(), operator.cpu_seconds()
     while at - since < QUIET_SECONDS:
         await asyncio.sleep(SAMPLE_SECONDS)

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import time
+import urllib.parse
+import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -234,5 +236,23 @@ async def connect(on_call: Callable[[Call], None] | None = None) -> AsyncIterato
         config.load_incluster_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
     except config.ConfigException:
         await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]  # likewise
-    async with client.ApiClient(configuration) as api:
+    configuration.proxy = configuration.proxy or _proxy(configuration.host)
+    # Otherwise each request asks the environment for a proxy and .netrc for a password, in two threads.
+    configuration.client_session_kwargs = {"trust_env": False}
+    async with _PlainClient(configuration) as api:
         yield HttpKube(api, on_call)
+
+
+class _PlainClient(client.ApiClient):
+    """The official client for objects that are plain JSON already: it need not look at each value of theirs."""
+
+    def sanitize_for_serialization(self, obj: Any) -> Any:
+        return obj
+
+
+def _proxy(url: str) -> str | None:
+    """The proxy that the environment names for the apiserver."""
+    parts = urllib.parse.urlsplit(url)
+    if urllib.request.proxy_bypass(parts.hostname or ""):
+        return None
+    return urllib.request.getproxies().get(parts.scheme)

@@ -17,11 +17,12 @@ log = logging.getLogger(__name__)
 K = TypeVar("K", bound=Hashable)
 Result = Literal["ok", "failed"]
 FIRST_RETRY_SECONDS = 1.0
-LONGEST_RETRY_SECONDS = 300.0
+LONGEST_RETRY_SECONDS = 60.0
+"""What is mended outside, such as a webhook, is noticed within this time."""
 
 
 def retry_delay(failures: int, jitter: float) -> float:
-    """Seconds until the next try after that many failures in a row: 1, 2, 4, … up to 300, times 1 to 1.1.
+    """Seconds until the next try after that many failures in a row: 1, 2, 4, … up to 60, times 1 to 1.1.
 
     Args:
         jitter: 0 to 1.

@@ -38,11 +38,18 @@ class Store:
 
     Args:
         keep: what of an object is kept: it gets the kind and the whole object, and gives a smaller one.
+        answered: told each change that came as an answer to a call of ours; its watch event will bring nothing new.
     """
 
-    def __init__(self, indexes: Iterable[Index] = (), keep: Callable[[Resource, Object], Object] | None = None) -> None:
+    def __init__(
+        self,
+        indexes: Iterable[Index] = (),
+        keep: Callable[[Resource, Object], Object] | None = None,
+        answered: Callable[[Change], None] | None = None,
+    ) -> None:
         self._indexes = tuple(indexes)
         self._keep = keep or (lambda resource, thing: thing)
+        self._answered = answered or (lambda change: None)
         self._objects: dict[tuple[str, str], dict[str, Object]] = {}
         self._found: dict[tuple[str, Hashable], dict[Place, None]] = {}
         self._dead: OrderedDict[str, int] = OrderedDict()
@@ -83,7 +90,10 @@ class Store:
         self._objects.setdefault(place[:2], {})[place[2]] = new
         for index, value in self._values(resource, new):
             self._found.setdefault((index.name, value), {})[place] = None
-        return Change(resource, old, new)
+        change = Change(resource, old, new)
+        if live:
+            self._answered(change)
+        return change
 
     def remove(self, resource: Resource, thing: Object) -> Change | None:
         """The object was deleted, as of the resourceVersion that it has; what changed, or None."""

@@ -21,12 +21,13 @@ def _status() -> Schema:
                 {"id": string("Its id."), "url": string("Where the robot connects, a WebSocket.")},
             ),
             "startedAt": string("When the robot's first frame was known, RFC 3339."),
+            "stopRequestedAt": string("Since when the VLN API is told to stop it, RFC 3339."),
             "finishedAt": string("When it ended, RFC 3339."),
             "elapsedSeconds": number(
                 "Seconds since the first frame, as last written; a new VLN API goes on from here."
             ),
             "state": string("waiting, moving, hold, stale, error, goal or stopped."),
-            "reason": string("Why: one word for programs."),
+            "reason": string("Why, one word for programs: the verdict once it has ended."),
             "message": string("Likewise, one sentence for people."),
             "action": string("The last plan in one word."),
             "environment": string("What the model says of the place."),
@@ -70,18 +71,17 @@ def nav_tasks() -> Schema:
     """The definition of NavTask."""
     narrow = (
         ("Phase", ".status.phase"),
-        ("Verdict", ".status.verdict"),
+        ("State", ".status.state"),
+        ("Reason", ".status.reason"),
         ("Robot", ".spec.robot"),
         ("Step", ".status.steps.summary"),
-        ("Action", ".status.action"),
-        ("P95", ".status.latency.p95Millis"),
+        ("Model-MS", ".status.latency.p95Millis"),
     )
     wide = (
         ("Model", ".spec.modelRef.name"),
-        ("State", ".status.state"),
-        ("Reason", ".status.reason"),
         ("Instruction", ".spec.instruction"),
         ("Message", ".status.message"),
+        ("Action", ".status.action"),
     )
     return definition(
         kind=names.NAV_TASK_KIND,
@@ -90,6 +90,6 @@ def nav_tasks() -> Schema:
         description="One walk of one robot by one instruction.",
         spec=structural(NavTaskSpec.model_json_schema(by_alias=True)),
         status=_status(),
-        printed=columns(narrow, wide, numbers=("P95",)),
+        printed=columns(narrow, wide, numbers=("Model-MS",)),
         name_use="the task's id adds to it",
     )

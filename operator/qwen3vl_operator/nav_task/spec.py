@@ -142,6 +142,11 @@ class NavTaskSpec(Part):
     )
 
 
+def task_id(name: str, uid: str) -> str:
+    """The id in the VLN API of the NavTask of that name and uid."""
+    return f"{name}-{uid[:8]}"
+
+
 class NavTask(BaseModel):
     """A parsed NavTask: identity and spec."""
 
@@ -155,8 +160,8 @@ class NavTask(BaseModel):
 
     @property
     def task_id(self) -> str:
-        """The task's id in the VLN API."""
-        return f"{self.name}-{self.uid[:8]}"
+        """See `task_id`."""
+        return task_id(self.name, self.uid)
 
     @property
     def precedence(self) -> tuple[str, str]:
@@ -177,5 +182,5 @@ def parse_task(body: dict[str, Any]) -> NavTask:
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         created=metadata.get("creationTimestamp", ""),
-        spec=NavTaskSpec.model_validate(body.get("spec") or {}),
+        spec=NavTaskSpec.model_validate({} if body.get("spec") is None else body["spec"]),
     )

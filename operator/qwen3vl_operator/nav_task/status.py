@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import serialize
+from qwen3vl_operator.kube.resources import spec_of
 from qwen3vl_operator.nav_task.conditions import COMPLETE, TaskCondition
 from qwen3vl_operator.nav_task.record import Record, Refusal
 from qwen3vl_operator.nav_task.spec import NavTask
@@ -13,6 +14,7 @@ from qwen3vl_operator.vision_model import pods
 
 Object = dict[str, Any]
 TERMINAL = ("Succeeded", "Failed", "Stopped")
+NOT_TOLD = "the VLN API could not be told"
 RERUN = "the task has ended, a change of its spec is ignored: make a new NavTask"
 
 
@@ -34,6 +36,8 @@ class TaskSeen:
         link: None where the model has no VLN API.
         record: the task in the VLN API.
         refusal: why the VLN API does not take it.
+        stopping: a stop of it is not confirmed yet.
+        call_error: why the last call about it failed.
     """
 
     model: Object | None = None
@@ -41,6 +45,19 @@ class TaskSeen:
     link: Link | None = None
     record: Record | None = None
     refusal: Refusal | None = None
+    stopping: bool = False
+    call_error: str = ""
+
+    @property
+    def has_vln_api(self) -> bool:
+        """Whether the model wants a VLN API; the link to it may not be there yet."""
+        navigation = ((self.model or {}).get("spec") or {}).get("navigation")
+        return navigation is not None and navigation.get("replicas") != 0
+
+    @property
+    def is_told_nothing(self) -> bool:
+        """Whether nobody has asked the VLN API yet."""
+        return self.link is None or self.link.state == "Unknown"
 
 
 def is_finished(status: Object) -> bool:
@@ -58,7 +75,9 @@ def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) ->
     if task.spec.state == "Stopped" and _nothing_to_stop(seen, previous):
         return _ended(task, seen, kept, "Cancelled", previous=previous, now=now)
     said: Object
-    if not accepted.status:
+    if task.spec.state == "Stopped":
+        running, said = _stopping(seen, kept, previous, now)
+    elif not accepted.status:
         kept.pop("state", None)
         said = {"phase": "Pending", "reason": accepted.reason, "message": accepted.message}
         running = TaskCondition("Running", False, "NotAccepted", accepted.message)
@@ -67,16 +86,14 @@ def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) ->
         said = {"phase": kept.get("phase", "Pending"), "reason": "NavigationUnreachable", "message": message}
         running = TaskCondition("Running", None, "NavigationUnreachable", message)
     elif record is None:
-        told = _carried(previous) if link is None or link.state == "Unknown" else None
-        running = told or TaskCondition("Running", False, "Asserting", "the VLN API is being told")
+        told = _carried(previous) if seen.is_told_nothing else None
+        message = f"{NOT_TOLD}: {seen.call_error}" if seen.call_error else "the VLN API is being told"
+        running = told or TaskCondition("Running", False, "Asserting", message)
         said = {"phase": kept.get("phase", "Pending")}
         if told is None:
             said |= {"reason": running.reason, "message": running.message}
     else:
-        running = _running(task, record)
-        said = facts(record) | {"phase": _phase(record, kept)}
-        if said["phase"] != "Pending":
-            said["startedAt"] = kept.get("startedAt", now)
+        running, said = _running(record), _walk(record, kept, now)
     if accepted.status:
         said["session"] = session(task)
     conditions = [accepted, _model_ready(task, seen), running]
@@ -93,9 +110,11 @@ def session(task: NavTask) -> Object:
 
 def status_after_end(body: Object, *, now: str) -> Object:
     """The status of a finished NavTask: as it was, but a later change of the spec is answered."""
-    status, generation = body["status"], body["metadata"].get("generation", 0)
+    status, generation = dict(body["status"]), body["metadata"].get("generation", 0)
+    if "verdict" in status:
+        status["reason"] = status["verdict"]  # of an operator before this one it may be another word
     if status.get("observedGeneration") == generation:
-        return dict(status)
+        return status
     conditions = _with_ignored(status.get("conditions") or [], generation, now)
     return {**status, "observedGeneration": generation, "conditions": conditions}
 
@@ -123,8 +142,8 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
 
     if seen.model is None:
         return no("ModelNotFound", f"there is no VisionModel {model} in {task.namespace}")
-    navigation = (seen.model.get("spec") or {}).get("navigation")
-    if navigation is None:
+    navigation = spec_of(seen.model).get("navigation")
+    if not isinstance(navigation, dict):
         return no("NavigationOff", f"VisionModel {model} has no VLN API: set its spec.navigation to {{}}")
     if navigation.get("replicas", 1) == 0:
         return no("NavigationOff", f"VisionModel {model} has navigation.replicas 0")
@@ -132,13 +151,32 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
         return no("RobotBusy", f"robot {task.spec.robot} has the unfinished NavTask {seen.busy}")
     if refusal is not None:
         return no("RobotBusy" if refusal.code == "robot_busy" else "Refused", refusal.message)
-    return TaskCondition("Accepted", True, "Valid")
+    late = f"{NOT_TOLD} of this spec: {seen.call_error}" if seen.call_error and task.spec.state != "Stopped" else ""
+    return TaskCondition("Accepted", True, "Valid", late[: pods.MAX_MESSAGE])
 
 
 def _nothing_to_stop(seen: TaskSeen, previous: Object) -> bool:
     """Whether no VLN API can have the task: it never was told, or it was asked and knows nothing."""
-    never = "session" not in previous and seen.record is None
-    return never or seen.link is None or (seen.link.state == "Reachable" and seen.record is None)
+    if not seen.has_vln_api:
+        return True
+    if seen.record is not None or seen.stopping:
+        return False
+    return "session" not in previous or (seen.link is not None and seen.link.state == "Reachable")
+
+
+def _stopping(seen: TaskSeen, kept: Object, previous: Object, now: str) -> tuple[TaskCondition, Object]:
+    """Running and the fields beside it of a task that is to end, until the VLN API says that it has."""
+    said = {"phase": kept.get("phase", "Pending")} if seen.record is None else _walk(seen.record, kept, now)
+    told = _carried(previous) if seen.is_told_nothing else None
+    if told is not None and told.reason == "Stopping":
+        return told, said
+    # When it began to be repeated, not for how long it is: a status says nothing that time alone changes.
+    since = kept.get("stopRequestedAt", now)
+    error = seen.call_error or (seen.link.error if seen.link is not None else "")
+    gone = seen.link is not None and seen.link.state == "Unreachable"
+    message = f"the VLN API is being told to stop since {since}" + (f"; the last try failed: {error}" if error else "")
+    running = TaskCondition("Running", None if gone else False, "Stopping", message[: pods.MAX_MESSAGE])
+    return running, said | {"reason": "Stopping", "message": running.message, "stopRequestedAt": since}
 
 
 def _model_ready(task: NavTask, seen: TaskSeen) -> TaskCondition:
@@ -151,6 +189,14 @@ def _model_ready(task: NavTask, seen: TaskSeen) -> TaskCondition:
     return TaskCondition("ModelReady", ready["status"] == "True", ready["reason"], ready["message"], handed_on=True)
 
 
+def _walk(record: Record, kept: Object, now: str) -> Object:
+    """What the VLN API says of a task that has not ended."""
+    said = facts(record) | {"phase": _phase(record, kept)}
+    if said["phase"] != "Pending":
+        said["startedAt"] = kept.get("startedAt", now)
+    return said
+
+
 def _phase(record: Record, kept: Object) -> str:
     if record.phase == "WaitingForRobot":
         # After a restart of the VLN API it waits again, but the walk has begun.
@@ -158,9 +204,7 @@ def _phase(record: Record, kept: Object) -> str:
     return record.phase
 
 
-def _running(task: NavTask, record: Record) -> TaskCondition:
-    if task.spec.state == "Stopped":
-        return TaskCondition("Running", False, "Stopping", "the VLN API is being told to stop")
+def _running(record: Record) -> TaskCondition:
     if record.state == "error":
         return TaskCondition("Running", False, upper_camel(record.reason), record.message, handed_on=True)
     if record.phase == "Running":
@@ -184,7 +228,7 @@ def _ended(task: NavTask, seen: TaskSeen, kept: Object, verdict: str, *, previou
     complete = verdict in COMPLETE
     phase = "Succeeded" if complete else "Stopped" if verdict == "Cancelled" else "Failed"
     message = record.message if record is not None else "stopped by spec.state"
-    said = facts(record) if record is not None else {"state": "stopped", "reason": verdict, "message": message}
+    said = facts(record) if record is not None else {"state": "stopped", "message": message}
     finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
     conditions = [
         _accepted(task, seen),
@@ -196,5 +240,5 @@ def _ended(task: NavTask, seen: TaskSeen, kept: Object, verdict: str, *, previou
     acted_on = task.generation if record is None or record.owner is None else record.owner.generation
     if acted_on < task.generation and task.spec.state != "Stopped":
         listed = _with_ignored(listed, task.generation, now)
-    said |= {"phase": phase, "verdict": verdict, "finishedAt": finished_at}
+    said |= {"phase": phase, "verdict": verdict, "reason": verdict, "finishedAt": finished_at}
     return {**kept, **said, "observedGeneration": task.generation, "conditions": listed}

@@ -1,4 +1,4 @@
-"""The three calls of the VLN API that the operator makes, each within a second."""
+"""The three calls of the VLN API that the operator makes, each within a bounded time."""
 
 import asyncio
 from typing import Any
@@ -8,8 +8,12 @@ from pydantic import ValidationError
 
 from qwen3vl_operator.nav_task.record import Page, Record, Refusal
 
-CALL_SECONDS = 1.0
+READ_SECONDS = 1.0
+ASSERT_SECONDS = 3.0
+STOP_SECONDS = 3.0
 MOST_WORDS = 300
+UNKNOWN_TASK = "unknown_task"
+"""A 404 without this code is of something between here and there, and confirms nothing."""
 
 
 class LinkError(Exception):
@@ -34,7 +38,7 @@ class VlnClient:
         Raises:
             LinkError: see there.
         """
-        status, body = await self._call("GET", "/vln/tasks", query={"since": since} if since else {})
+        status, body = await self._call("GET", "/vln/tasks", READ_SECONDS, query={"since": since} if since else {})
         if status != 200:
             raise LinkError(f"GET /vln/tasks answers {status}: {_message(body)}")
         try:
@@ -42,15 +46,16 @@ class VlnClient:
         except ValidationError as error:
             raise LinkError(f"GET /vln/tasks: {error.error_count()} fields are not as they should be") from None
 
-    async def stop(self, task_id: str) -> None:
-        """Stop the task for good; no error when it is not there.
+    async def stop(self, task_id: str) -> bool:
+        """Stop the task for good; whether it is there.
 
         Raises:
             LinkError: it may not have been stopped.
         """
-        status, body = await self._call("POST", f"/vln/task/{task_id}/stop")
-        if status not in (200, 404):
+        status, body = await self._call("POST", f"/vln/task/{task_id}/stop", STOP_SECONDS)
+        if status != 200 and not (status == 404 and _error(body).get("code") == UNKNOWN_TASK):
             raise LinkError(f"POST /vln/task/{task_id}/stop answers {status}: {_message(body)}")
+        return status == 200
 
     async def assert_task(self, task_id: str, wanted: dict[str, Any]) -> Record | Refusal:
         """Bring the task to what is wanted: its record then, also when it has ended; or why it is not taken.
@@ -58,7 +63,7 @@ class VlnClient:
         Raises:
             LinkError: see there.
         """
-        status, body = await self._call("PUT", f"/vln/task/{task_id}", body=wanted)
+        status, body = await self._call("PUT", f"/vln/task/{task_id}", ASSERT_SECONDS, body=wanted)
         ended = status == 409 and _error(body).get("code") == "finished"
         if status == 200 or ended:
             try:
@@ -70,16 +75,22 @@ class VlnClient:
         raise LinkError(f"PUT /vln/task/{task_id} answers {status}: {_message(body)}")
 
     async def _call(
-        self, method: str, path: str, *, query: dict[str, str] | None = None, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        seconds: float,
+        *,
+        query: dict[str, str] | None = None,
+        body: dict[str, Any] | None = None,
     ) -> tuple[int, Any]:
         request = self._session.request(
             method, self._url + path, params=query, json=body, headers=self._headers, allow_redirects=False
         )
         try:
-            async with asyncio.timeout(CALL_SECONDS), request as answer:
+            async with asyncio.timeout(seconds), request as answer:
                 return answer.status, await answer.json(content_type=None)
         except TimeoutError:
-            raise LinkError(f"no answer within {CALL_SECONDS:g} s") from None
+            raise LinkError(f"no answer within {seconds:g} s") from None
         except aiohttp.ClientError as error:
             raise LinkError(str(error)[:MOST_WORDS] or type(error).__name__) from None
         except ValueError:

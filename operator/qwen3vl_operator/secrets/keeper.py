@@ -12,7 +12,7 @@ from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, spec_of
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.secrets.internal import InternalSecret
@@ -35,12 +35,16 @@ def decoded(secret: Object | None) -> dict[str, str]:
     return result
 
 
+def encoded(entries: Mapping[str, str]) -> dict[str, str | None]:
+    """Entries as a Secret has them."""
+    return {entry: base64.b64encode(text.encode()).decode() for entry, text in sorted(entries.items())}
+
+
 def secret(namespace: str, name: str, entries: Mapping[str, str]) -> Object:
     """A Secret of ours."""
-    data = {entry: base64.b64encode(text.encode()).decode() for entry, text in sorted(entries.items())}
     labels = {names.MANAGED_BY: names.FIELD_MANAGER, names.PART_OF: "qwen3vl"}
     metadata = {"name": name, "namespace": namespace, "labels": labels}
-    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": data}
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque", "data": encoded(entries)}
 
 
 @dataclass
@@ -74,6 +78,11 @@ class Keeper:
         """The model waits for entries of the Secret: have it looked at once there is news."""
         self._waiting.setdefault(key, set()).add(model)
         self.notify(key)
+
+    def forget(self, namespace: str) -> None:
+        """What was in its Secrets is not to be put back: the namespace may be another one of this name next time."""
+        for key in [key for key in self._seen if key.namespace == namespace]:
+            del self._seen[key]
 
     async def reconcile(self, key: Key) -> float | None:
         """Read the Secret and write it where it lacks something; seconds until the next look.
@@ -110,12 +119,23 @@ class Keeper:
         wanted, leaving = self._wanted(key, internal, present)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
-        if all(present.get(name) == value for name, value in wanted.items()) and not stale:
+        lost = self._lost(key, wanted) if live is None else {}
+        if all(present.get(name) == value for name, value in wanted.items()) and not stale and not lost:
             return present
         whole = wanted | {name: present[name] for name in kept}
-        applied = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
+        written = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
-        return decoded(applied)
+        # An apply removes only what it alone owns, and what is somebody's own must never become ours.
+        change = dict.fromkeys(stale.intersection(decoded(written))) | encoded(lost)
+        if change:
+            written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
+        return decoded(written)
+
+    def _lost(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
+        """Users' own entries of a Secret that somebody deleted whole."""
+        if key.kind != robot_keys.KIND:
+            return {}
+        return {name: value for name, value in self.entries(key).items() if name not in wanted}
 
     def _wanted(self, key: Key, internal: bytes, present: Mapping[str, str]) -> tuple[dict[str, str], Iterable[str]]:
         """The entries that models want, and all that are there of our making."""
@@ -127,7 +147,7 @@ class Keeper:
         for model in models:
             name = model["metadata"]["name"]
             if model_keys.secret_name(key.namespace, name) == key.name:
-                walks = (model.get("spec") or {}).get("navigation") is not None
+                walks = spec_of(model).get("navigation") is not None
                 wanted |= model_keys.entries(internal, key.namespace, name, navigation=walks)
         return wanted, [name for name in present if name.rpartition(".")[2] in model_keys.PURPOSES]
 

@@ -13,6 +13,7 @@ from qwen3vl_operator.vision_model.spec import VisionModel
 
 ROLLED_OUT = (api.STATEFUL_SETS.kind, api.DEPLOYMENTS.kind)
 """Kinds whose change restarts pods."""
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Step:
     Attributes:
         live: the object as it is known, None where none is.
         outcome: what is decided without asking anybody; None: it is applied.
-        message: why it waits.
+        message: why it waits, or failed already.
+        status: HTTP status by which it failed already; 0 when no answer came.
         paced: it is applied because it is its turn.
     """
 
@@ -30,7 +32,21 @@ class Step:
     live: Object | None
     outcome: Outcome | None = None
     message: str = ""
+    status: int = 0
     paced: bool = False
+
+
+@dataclass(frozen=True)
+class MissingKeys:
+    """Keys that an object mounts and that are not there yet.
+
+    Attributes:
+        message: which, and why, in the apiserver's words where they cannot be written.
+        failed: HTTP status of the try to write them, 0 when no answer came; None: nothing has failed, they come.
+    """
+
+    message: str
+    failed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -38,11 +54,11 @@ class Situation:
     """What decides beside the objects themselves.
 
     Attributes:
-        missing_keys: by kind of object, why the keys that it mounts are not there yet.
+        missing_keys: by kind of object, keys that it mounts and that are not there.
         may_begin: whether it is the model's turn to be rolled out for the operator's own reasons.
     """
 
-    missing_keys: Mapping[str, str]
+    missing_keys: Mapping[str, MissingKeys]
     may_begin: Callable[[], bool]
 
 
@@ -65,7 +81,10 @@ def _step(model: VisionModel, thing: Object, live: Object | None, situation: Sit
     if model.spec.paused:
         return Step(thing, live, Outcome.PAUSED)
     if missing := situation.missing_keys.get(thing["kind"]):
-        return Step(thing, live, Outcome.WAITING, missing)
+        if missing.failed is None:
+            return Step(thing, live, Outcome.WAITING, missing.message)
+        outcome = Outcome.REFUSED if missing.failed == FORBIDDEN else Outcome.FAILED
+        return Step(thing, live, outcome, missing.message, missing.failed)
     if live is not None and is_operators_change(model, thing, live):
         if not situation.may_begin():
             return Step(thing, live, Outcome.QUEUED)
@@ -120,12 +139,16 @@ def unwanted(model: VisionModel, wanted: Sequence[Object], children: Sequence[Ob
     ]
 
 
-def to_apply(step: Step, model: VisionModel, now: str) -> Object:
-    """The object with what is noted on it at this moment, beside what is compared."""
+def to_apply(step: Step, model: VisionModel, began: str | None) -> Object:
+    """The object with what is noted on it when it is applied, beside what is compared.
+
+    Args:
+        began: RFC 3339 time, where a rollout of it begins that others wait for.
+    """
     if step.thing["kind"] not in ROLLED_OUT:
         return step.thing
     metadata = step.thing["metadata"]
     known = ((step.live or {}).get("metadata") or {}).get("annotations") or {}
-    began = now if step.paced else known.get(names.ROLLOUT)
+    began = began or known.get(names.ROLLOUT)
     noted = {names.GENERATION: str(model.generation)} | ({names.ROLLOUT: began} if began else {})
     return {**step.thing, "metadata": {**metadata, "annotations": {**metadata["annotations"], **noted}}}

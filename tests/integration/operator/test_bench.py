@@ -36,3 +36,16 @@ def test_nothing_to_measure_is_said() -> None:
     command = [str(ROOT / "hack/bench/operator"), "--json"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "--models N, --navtasks M or both" in done.stderr
+
+
+def test_an_operator_that_ends_fails_the_run_and_leaves_the_line(tmp_path: Path) -> None:
+    (tmp_path / "charts").symlink_to(ROOT / "charts")
+    package = tmp_path / "operator/qwen3vl_operator"
+    package.mkdir(parents=True)
+    (package / "__main__.py").write_text("raise SystemExit(3)")
+    command = [str(ROOT / "hack/bench/operator"), "--models", "1", "--source", str(tmp_path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 1
+    told = json.loads(done.stdout)
+    assert "ended by itself with status 3" in told["failed"]
+    assert not told["goals_met"]["apply_seconds"]

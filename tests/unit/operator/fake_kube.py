@@ -15,6 +15,7 @@ from qwen3vl_operator.kube.store import Store
 
 Place = tuple[str, str, str]
 Objects = list[Object]
+CREATED = "2026-03-01T12:00:00Z"
 
 
 class FakeKube:
@@ -29,7 +30,7 @@ class FakeKube:
         self.calls = 0
         self.fail_at: int | None = None
         self.after_effect = False
-        self.fault = ApiError(500, "injected")
+        self.fault = (500, "injected")
         self.refuse: dict[str, ApiError] = {}
         self._applied: dict[tuple[Place, str], Object] = {}
         self._numbers = itertools.count(1)
@@ -38,9 +39,14 @@ class FakeKube:
         """Place an object as if somebody else had made it."""
         stored = copy.deepcopy(thing)
         stored["metadata"].setdefault("uid", f"uid-{next(self._numbers)}")
+        stored["metadata"].setdefault("creationTimestamp", CREATED)
         stored["metadata"]["resourceVersion"] = str(next(self._numbers))
         self.objects[resource.plural, stored["metadata"]["namespace"], stored["metadata"]["name"]] = stored
         return stored
+
+    def touch(self, resource: Resource, namespace: str, name: str) -> None:
+        """Give the object a new version, after somebody changed it in place."""
+        self.objects[resource.plural, namespace, name]["metadata"]["resourceVersion"] = str(next(self._numbers))
 
     def lose(self, resource: Resource, namespace: str, name: str) -> None:
         """Have the object gone as if somebody else had deleted it."""
@@ -134,6 +140,8 @@ class FakeKube:
         if live is None:
             raise ApiError(404, "not found")
         _merge(live, copy.deepcopy(body))
+        for name in [name for name, value in (live.get("data") or {}).items() if value is None]:
+            del live["data"][name]
         live["metadata"]["resourceVersion"] = str(next(self._numbers))
         self._call(before=False)
         return copy.deepcopy(live)
@@ -165,16 +173,22 @@ class FakeKube:
             self.calls += 1
         if self.calls == self.fail_at and before is not self.after_effect:
             self.fail_at = None
-            raise self.fault
+            raise ApiError(*self.fault)
 
     def _apply(self, resource: Resource, place: Place, body: Object, manager: str) -> Object:
         live = self.objects.get(place)
         if live is None:
             live = self.put(resource, {**body, "metadata": dict(body["metadata"])})
         before = copy.deepcopy(live)
+        others = [owned for key, owned in self._applied.items() if key[0] == place and key[1] != manager]
+        kept = [_without(live, owned) for owned in others]
         _drop(live, self._applied.get((place, manager), {}), body)
+        for part in kept:
+            _merge(live, part)
         _merge(live, copy.deepcopy(body))
         self._applied[place, manager] = copy.deepcopy(body)
+        if live.get("spec") != before.get("spec") and resource in (api.STATEFUL_SETS, api.DEPLOYMENTS):
+            live["metadata"]["generation"] = live["metadata"].get("generation", 1) + 1
         if live != before:
             live["metadata"]["resourceVersion"] = str(next(self._numbers))
         return live
@@ -186,6 +200,12 @@ def _merge(live: Object, wanted: Object) -> None:
             _merge(live[key], value)
         else:
             live[key] = value
+
+
+def _without(live: Object, owned: Object) -> Object:
+    """What of the live object another manager applied too, data alone."""
+    data = {name: live["data"][name] for name in owned.get("data") or {} if name in (live.get("data") or {})}
+    return {"data": data} if data else {}
 
 
 def _drop(live: Object, applied: Object, wanted: Object) -> None:

@@ -1,75 +1,17 @@
 """The WebSockets, called as the server calls them, on a clock that only the test moves."""
 
-import asyncio
 import json
 import socket
-from typing import Any
 
 import pytest
-from starlette.types import Message
 from tests.support.images import jpeg
 
 from qwen3vl_vln.__main__ import _listen
-from qwen3vl_vln.edge.identity import Doorkeeper
-from qwen3vl_vln.edge.sockets import CONNECTIONS_PER_TASK, Sockets
-from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.task.calls import Seen
-from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.task.task import Settings
-from qwen3vl_vln.waypoint import Waypoint
+from qwen3vl_vln.edge.sockets import CONNECTIONS_PER_TASK
 
-from .samples import navigation_without_worker
+from .socket_server import Server
 
 HELLO = json.dumps({"hello": {"writer": "w"}})
-
-
-class Server:
-    """A VLN API without its worker, and one task."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-        self.navigation = navigation_without_worker()
-        self.navigation.now = lambda: self.now  # type: ignore[method-assign]
-        self.sockets = Sockets(self.navigation, Doorkeeper(None, None), Bounds(), frozenset())
-        limits = Limits(linear_acceleration=10.0)
-        self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
-
-    def connect(self, path: str | None = None) -> "Robot":
-        return Robot(self, path or f"/vln/ws/{self.entry.task.task_id}")
-
-    def plan(self) -> None:
-        """The model says to walk half a metre, by a picture of now."""
-        task = self.entry.task
-        frame = task.counts.frames
-        task.calls.remember(frame, Seen(task.reckoning.fix(), self.now, None))
-        task.result(Result(task.epoch, frame, "plan", waypoints=(Waypoint(0.5, 0.0, 0.0),)), self.now, 0.0)
-
-
-class Robot:
-    """One connection; `said` holds what the server sent and nobody has taken."""
-
-    def __init__(self, server: Server, path: str) -> None:
-        self._inbox: asyncio.Queue[Message] = asyncio.Queue()
-        self._said: asyncio.Queue[Message] = asyncio.Queue()
-        self._inbox.put_nowait({"type": "websocket.connect"})
-        scope = {"type": "websocket", "path": path, "headers": [], "subprotocols": []}
-        self._serving = asyncio.create_task(server.sockets(scope, self._inbox.get, self._said.put))
-
-    async def heard(self) -> Message:
-        """The next thing the server says."""
-        return await asyncio.wait_for(self._said.get(), 5)
-
-    async def says(self, message: str | bytes) -> dict[str, Any]:
-        """Send, and read the answer."""
-        name = "text" if isinstance(message, str) else "bytes"
-        self._inbox.put_nowait({"type": "websocket.receive", name: message})
-        answer: dict[str, Any] = json.loads((await self.heard())["text"])
-        return answer
-
-    async def leaves(self) -> None:
-        self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
-        await self._serving
 
 
 @pytest.mark.parametrize(("greeted", "quick"), [(True, True), (False, False)])

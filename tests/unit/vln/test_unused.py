@@ -15,7 +15,7 @@ from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.unused import DRAWS, NoUnusedIdError, unused
 
 from .samples import WALL, navigation_without_worker
-from .test_sockets import Robot, Server
+from .socket_server import Robot, Server
 
 TWICE = 2
 

@@ -78,6 +78,7 @@ def test_every_kind_is_listed_before_the_namespace_is_served() -> None:
         world.kube.put(api.VISION_MODELS, model("a"))
         assert not world.all.is_served("a")
         assert world.all.unlisted() == ("a",)
+        assert world.all.are_pending()
         await asyncio.sleep(0.1)
         assert world.all.is_served("a")
         assert [plural for _, plural in world.kube.lists] == [one.plural for one in api.WATCHED]
@@ -105,6 +106,7 @@ def test_one_that_does_not_answer_is_unknown_until_it_was_listed() -> None:
         world.kube.errors["slow"] = ApiError(0, "no answer of the apiserver within 10 s")
         await asyncio.sleep(100)
         assert world.all.unlisted() == ("slow",)
+        assert not world.all.are_pending(), "it may stay so for long"
         del world.kube.errors["slow"]
         await asyncio.sleep(BACK_SECONDS)
         assert world.all.unlisted() == ()

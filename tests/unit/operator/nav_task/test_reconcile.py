@@ -10,9 +10,12 @@ from tests.unit.operator.nav_task.samples_nav import TASK_ID, model_body, nav_bo
 from tests.unit.operator.nav_task.test_status import REACHABLE, WALKING
 from tests.unit.operator.virtual_time import run
 
+from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.store import Store
+from qwen3vl_operator.kube.trim import trim
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Intent
 from qwen3vl_operator.nav_task.reconcile import LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS, TaskReconciler
 from qwen3vl_operator.nav_task.record import Record, Refusal, Resume
@@ -30,6 +33,8 @@ class Seen:
         self.state: Link = REACHABLE
         self.records: dict[str, Record] = {}
         self.refusals: dict[str, Refusal] = {}
+        self.stopping: set[str] = set()
+        self.errors: dict[str, str] = {}
         self.woken = 0
 
     def record(self, task_id: str) -> Record | None:
@@ -37,6 +42,12 @@ class Seen:
 
     def refusal(self, task_id: str, generation: int) -> Refusal | None:
         return self.refusals.get(task_id)
+
+    def is_stopping(self, task_id: str) -> bool:
+        return task_id in self.stopping
+
+    def call_error(self, task_id: str, generation: int) -> str:
+        return self.errors.get(task_id, "")
 
     def wake(self) -> None:
         self.woken += 1
@@ -59,9 +70,17 @@ class Setting:
         self.kube.put(api.VISION_MODELS, model or model_body())
         for task in tasks or [nav_body()]:
             self.kube.put(api.NAV_TASKS, task)
-        self.reconciler = TaskReconciler(self.kube, self.links, lambda: self.time)
+        self.store = Store(INDEXES, trim)
+        self.reconciler = self.new_reconciler()
+
+    def new_reconciler(self) -> TaskReconciler:
+        return TaskReconciler(self.kube, self.store, self.links, lambda: self.time, lambda _: None)
 
     async def look(self, key: Key = KEY) -> float | None:
+        for place in [place for place in self.kube.objects if place[0] in ("navtasks", "visionmodels")]:
+            resource = api.NAV_TASKS if place[0] == "navtasks" else api.VISION_MODELS
+            self.kube.touch(resource, *place[1:])  # tests change objects in place
+        self.kube.fill(self.store)
         return await self.reconciler.reconcile(key)
 
     def body(self, name: str = "walk") -> Object:
@@ -107,7 +126,8 @@ def test_a_new_reconciler_writes_nothing_when_nothing_is_new() -> None:
         setting.links = SeenLinks()
         assert setting.links.seen is not None
         setting.links.seen.state = Link("Unknown")
-        setting.reconciler = TaskReconciler(setting.kube, setting.links, lambda: "2026-03-01T23:00:00Z")
+        setting.time = "2026-03-01T23:00:00Z"
+        setting.reconciler = setting.new_reconciler()
         setting.kube.writes.clear()
         await setting.look()
         setting.links.seen.state = REACHABLE
@@ -236,7 +256,7 @@ def test_a_finished_task_is_never_asserted_again_and_answers_edits() -> None:
         setting.body()["spec"]["instruction"] = "On to the blue door."
         setting.body()["metadata"]["generation"] = 2
         setting.links = SeenLinks()
-        setting.reconciler = TaskReconciler(setting.kube, setting.links, lambda: setting.time)
+        setting.reconciler = setting.new_reconciler()
         setting.kube.writes.clear()
         await setting.look()
         assert (setting.want(), setting.accepted()) == (Intent.STOP, ("False", "Finished"))
@@ -266,6 +286,25 @@ def test_stopped_is_wanted_even_when_nothing_else_fits() -> None:
         setting = Setting(nav_body(state="Stopped", modelRef={"name": "unknown"}))
         await setting.look()
         assert (setting.want(), setting.status()["verdict"]) == (Intent.STOP, "Cancelled")
+
+    run(scenario())
+
+
+def test_a_stop_is_noted_also_where_only_the_status_knows_of_the_task() -> None:
+    """An operator that has just begun, and a VLN API that cannot be read: it may have the task."""
+
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        setting.body()["spec"]["state"] = "Stopped"
+        setting.links = SeenLinks()
+        assert setting.links.seen is not None
+        setting.links.seen.state, setting.links.seen.stopping = Link("Unknown"), {TASK_ID}
+        setting.reconciler = setting.new_reconciler()
+        await setting.look()
+        assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+        assert setting.status()["conditions"][2]["reason"] == "Stopping"
 
     run(scenario())
 

@@ -199,6 +199,58 @@ def test_stopped_is_no_end_before_the_vln_api_says_so() -> None:
     assert look(task=stopped, previous=walking, link=None, model=None)["verdict"] == "Cancelled"
 
 
+def test_a_stop_that_is_not_confirmed_says_so_since_when_and_why() -> None:
+    walking, stopped = look(record(**WALKING)), nav_task(state="Stopped", generation=2)
+    first = look(record(**WALKING), task=stopped, previous=walking, stopping=True)
+    told = f"the VLN API is being told to stop since {samples.NOW}"
+    assert one(first, "Running") == ("False", "Stopping", told)
+    assert (first["state"], first["reason"], first["message"]) == ("moving", "Stopping", told)
+    assert look(record(**WALKING), task=stopped, previous=first, stopping=True, now=LATER) == first
+    failing = look(record(**WALKING), task=stopped, previous=first, stopping=True, call_error="status 500", now=LATER)
+    assert failing["message"] == f"{told}; the last try failed: status 500"
+    gone = look(record(**WALKING), task=stopped, previous=failing, link=UNREACHABLE, stopping=True, now=LATER)
+    assert one(gone, "Running") == ("Unknown", "Stopping", f"{told}; the last try failed: Connection refused")
+    # Another operator has not asked yet: nothing is new.
+    for link in (None, UNKNOWN):
+        assert look(task=stopped, previous=gone, link=link, stopping=True, now=LATER) == gone
+
+
+def test_a_task_whose_assertion_may_be_under_way_is_not_called_stopped() -> None:
+    """The VLN API answers and does not have it yet; its stop is not confirmed."""
+    stopped = nav_task(state="Stopped", generation=2)
+    for previous in ({}, look()):
+        status = look(task=stopped, previous=previous, stopping=True)
+        assert (status["phase"], one(status, "Running")[1]) == ("Pending", "Stopping")
+        assert look(task=stopped, previous=status)["verdict"] == "Cancelled"
+
+
+def test_a_walk_is_not_called_stopped_before_its_vln_api_was_asked_by_a_new_operator() -> None:
+    """Its model's link is not there yet, though the model wants a VLN API."""
+    walking, stopped = look(record(**WALKING)), nav_task(state="Stopped", generation=2)
+    assert one(look(task=stopped, previous=walking, link=None, stopping=True), "Running")[1] == "Stopping"
+
+
+def test_the_reason_is_the_verdict_at_the_end_also_of_one_that_ended_before_that_was_so() -> None:
+    ended = look(record(**WALKING | {"phase": "Finished", "verdict": "StepLimit", "finished_at": 1_772_366_430.0}))
+    assert (ended["reason"], ended["verdict"]) == ("StepLimit", "StepLimit")
+    old = nav_body() | {"status": ended | {"reason": "FollowingPlan"}}
+    assert status_after_end(old, now=LATER) == ended
+
+
+def test_an_assertion_that_fails_is_quoted() -> None:
+    failing = {"call_error": "no answer within 3 s"}
+    status = look(**failing)
+    words = "the VLN API could not be told: no answer within 3 s"
+    assert (one(status, "Running"), status["message"]) == (("False", "Asserting", words), words)
+    edited = look(record(**WALKING), task=nav_task(generation=2), previous=look(record(**WALKING)), **failing)
+    assert one(edited, "Accepted") == (
+        "True",
+        "Valid",
+        "the VLN API could not be told of this spec: no answer within 3 s",
+    )
+    assert one(edited, "Running")[0] == "True"
+
+
 def test_an_edit_that_came_too_late_is_answered() -> None:
     ended = record(phase="Finished", verdict="GoalReached", finished_at=1_772_366_430.0)
     status = look(ended, task=nav_task(generation=2, instruction="To the blue door."))
@@ -253,7 +305,9 @@ def test_transition_times_change_with_the_status_alone() -> None:
 def test_a_full_status_has_no_field_that_the_apiserver_would_prune() -> None:
     known = nav_tasks()["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["status"]
     ended = {"phase": "Finished", "verdict": "GoalReached", "finished_at": 1_772_366_430.0}
-    full = look(record(**WALKING | ended), previous=look(record(**WALKING)))
+    walking = look(record(**WALKING))
+    stopping = look(record(**WALKING), task=nav_task(state="Stopped"), previous=walking)
+    full = look(record(**WALKING | ended), previous=stopping)
 
     def check(value: Any, part: Object, path: str) -> None:
         if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The link to a VLN API, turn by turn, against a server that speaks the protocol."""
+"""The link to a VLN API against a server that speaks the protocol: reads by hand, stops and assertions as they come."""
 
 import asyncio
 import contextlib
@@ -12,31 +12,65 @@ from tests.stand_in_vln import StandInVln, new_record
 from tests.unit.operator.nav_task.samples_nav import TASK_ID, UID, nav_task
 
 from qwen3vl_operator.kube.key import Key, task_key
-from qwen3vl_operator.nav_task import vln_client
+from qwen3vl_operator.nav_task import vln_assertions, vln_client, vln_stops
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Entry, Intent
 from qwen3vl_operator.nav_task.record import Resume, assertion
 from qwen3vl_operator.nav_task.vln_client import VlnClient
-from qwen3vl_operator.nav_task.vln_sync import REFUSED_AGAIN_SECONDS, VlnSync
+from qwen3vl_operator.nav_task.vln_sync import VlnSync
 
 KEY = task_key("robots", "walk")
+READ, PUT, STOP = "GET /vln/tasks", f"PUT /vln/task/{TASK_ID}", f"POST /vln/task/{TASK_ID}/stop"
 
 
 @dataclass
 class Setting:
+    """A link whose stops and assertions run; it reads when it is told to.
+
+    Attributes:
+        told, figures: NavTasks about which something was known, and where it was figures alone.
+    """
+
     vln: StandInVln
     link: VlnSync
     book: DesiredTasks
     told: list[Key] = field(default_factory=list)
+    figures: list[Key] = field(default_factory=list)
 
     def want(self, want: Intent = Intent.ASSERT, *, resume: Resume | None = None, **spec: object) -> None:
         task = nav_task(**spec)
         self.book.put(KEY, Entry(UID, "m", task.spec.robot, want, task if want is Intent.ASSERT else None, resume))
 
+    def stop(self) -> None:
+        self.book.stop(KEY)
+        self.link.wake()
+
+    def has(self, name: str, **fields: object) -> None:
+        """The VLN API has a task of the NavTask `walk` under this id."""
+        self.vln.records[name] = new_record(name, assertion(nav_task(), None)) | fields
+        self.vln.change(name)
+
     async def turn(self) -> list[str]:
-        """Calls of one turn."""
+        """What a read brings about, to the answer of the last call."""
         self.vln.calls.clear()
-        await self.link.turn()
+        await self.link.read()
+        self.link.wake()
+        await self.rest()
         return [call.partition("?")[0] for call in self.vln.calls]
+
+    async def rest(self) -> None:
+        """Until nothing is woken and no call is under way."""
+        parts = self.link._stops, self.link._assertions
+        await until(lambda: not (self.link.under_way or any(part._wake.is_set() for part in parts)))
+
+    def phase(self) -> str | None:
+        found = self.link.record(TASK_ID)
+        return None if found is None else found.phase
+
+
+async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
+    async with asyncio.timeout(seconds):
+        while not holds():  # noqa: ASYNC110 - the server of a test offers no event
+            await asyncio.sleep(0.005)
 
 
 @contextlib.asynccontextmanager
@@ -50,15 +84,26 @@ async def listening(vln: StandInVln) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
+def link_to(
+    client: VlnClient, book: DesiredTasks, told: Callable[[Key], None], figures: Callable[[Key], None]
+) -> VlnSync:
+    """A link that speaks to its VLN API by one client."""
+    more = {"notify": told, "notify_figures": figures}
+    return VlnSync("robots", "m", client=client, stop_client=client, book=book, **more)
+
+
 @pytest.fixture
 async def setting() -> AsyncIterator[Setting]:
-    vln, book, told = StandInVln("operator-key"), DesiredTasks(), []
-    async with listening(vln) as url, aiohttp.ClientSession() as session:
-        client = VlnClient(session, url, "operator-key")
-        yield Setting(vln, VlnSync("robots", "m", client=client, book=book, notify=told.append), book, told)
+    vln, book, told, figures = StandInVln("operator-key"), DesiredTasks(), list[Key](), list[Key]()
+    async with listening(vln) as url, aiohttp.ClientSession() as session, asyncio.TaskGroup() as group:
+        link = link_to(VlnClient(session, url, "operator-key"), book, told.append, figures.append)
+        running = [group.create_task(part.run()) for part in (link._stops, link._assertions)]
+        yield Setting(vln, link, book, told, figures)
+        for one in running:
+            one.cancel()
 
 
-READ, PUT, STOP = "GET /vln/tasks", f"PUT /vln/task/{TASK_ID}", f"POST /vln/task/{TASK_ID}/stop"
+# Assertions and reads ------------------------------------------------------------------------------------------------
 
 
 async def test_a_task_is_asserted_once_and_read_by_cursor(setting: Setting) -> None:
@@ -68,12 +113,10 @@ async def test_a_task_is_asserted_once_and_read_by_cursor(setting: Setting) -> N
     assert body["owner"] == {"uid": UID, "namespace": "robots", "name": "walk", "generation": 1}
     assert (body["robot"], body["state"], body["limits"]["maxSteps"]) == ("go2-01", "Running", 500)
     assert "resume" not in body
-    assert setting.told == [KEY, KEY]  # its record, and that the VLN API answers
+    assert setting.told == [KEY, KEY]  # that the VLN API answers, and its record
     assert await setting.turn() == [READ]
     assert "since=" in setting.vln.calls[0]
-    found = setting.link.record(TASK_ID)
-    assert found is not None
-    assert found.phase == "WaitingForRobot"
+    assert setting.phase() == "WaitingForRobot"
 
 
 async def test_what_changes_there_wakes_the_navtask_and_nothing_else_does(setting: Setting) -> None:
@@ -84,6 +127,25 @@ async def test_what_changes_there_wakes_the_navtask_and_nothing_else_does(settin
     await setting.turn()
     assert setting.told == []
     setting.vln.change(TASK_ID, phase="Running", state="moving", reason="following_plan")
+    await setting.turn()
+    assert (setting.told, setting.figures) == ([KEY], [])
+
+
+async def test_figures_of_a_walk_are_news_that_may_wait_and_ticking_counters_are_none(setting: Setting) -> None:
+    setting.want()
+    await setting.turn()
+    setting.vln.change(TASK_ID, phase="Running", state="moving", reason="following_plan")
+    await setting.turn()
+    setting.told.clear()
+    setting.vln.change(TASK_ID, elapsed_seconds=9.0, frames={"received": 270, "analysed": 9, "dropped": 0})
+    await setting.turn()
+    assert (setting.told, setting.figures) == ([], [])
+    setting.vln.change(TASK_ID, steps={"done": 1, "limit": 500})
+    await setting.turn()
+    setting.vln.change(TASK_ID, elapsed_seconds=20.0)
+    await setting.turn()
+    assert (setting.told, setting.figures) == ([], [KEY, KEY])
+    setting.vln.change(TASK_ID, reason="model_slow")
     await setting.turn()
     assert setting.told == [KEY]
 
@@ -97,36 +159,53 @@ async def test_an_edit_is_asserted(setting: Setting) -> None:
     assert await setting.turn() == [READ]
 
 
-async def test_what_is_not_wanted_is_stopped_before_anything_else(setting: Setting) -> None:
+async def test_an_edit_that_comes_while_the_task_is_asserted_is_told_without_waiting_for_a_read(
+    setting: Setting,
+) -> None:
+    setting.vln.slow["PUT"] = 0.1
+    await setting.turn()
+    setting.want()
+    setting.link.wake()
+    await until(lambda: PUT in setting.vln.calls)
+    setting.want(generation=2, instruction="To the blue door.")
+    setting.link.wake()
+    await until(lambda: len(setting.vln.bodies.get(TASK_ID, ())) == 2)
+    assert setting.vln.calls == [READ, PUT, PUT]
+
+
+async def test_no_more_than_eight_assertions_are_under_way_and_edits_come_first(setting: Setting) -> None:
     setting.want()
     await setting.turn()
-    setting.book.remove(KEY)
-    assert (await setting.turn())[0] == STOP
-    assert setting.vln.records[TASK_ID]["verdict"] == "Cancelled"
-    assert await setting.turn() == [READ]
+    setting.vln.slow["PUT"] = 0.05
+    most = 0
+    for number in range(60):
+        task = nav_task(name=f"t{number}", uid=f"{number:08}-0000", robot=f"robot-{number}")
+        entry = Entry(task.uid, "m", task.spec.robot, Intent.ASSERT, task)
+        setting.book.put(task_key("robots", task.name), entry)
+    setting.vln.calls.clear()
+    setting.link.wake()
+    await until(lambda: len(setting.vln.calls) >= vln_assertions.AT_ONCE)
+    setting.want(generation=2, instruction="To the blue door.")
+    while len(setting.vln.records) < 61:
+        most = max(most, setting.link.under_way)
+        await asyncio.sleep(0.005)
+    assert most == vln_assertions.AT_ONCE
+    # It had to wait for the turn that was begun, and not for all the others.
+    assert setting.vln.calls.index(PUT) <= vln_assertions.PER_TURN
 
 
-async def test_stopped_is_stopped_and_never_asserted_again(setting: Setting) -> None:
+async def test_what_is_wanted_before_the_first_read_is_not_asserted_twice(setting: Setting) -> None:
+    """A new operator must know what the VLN API has before it tells it anything."""
+    setting.has(TASK_ID)
     setting.want()
-    await setting.turn()
-    setting.want(Intent.STOP)
-    assert await setting.turn() == [STOP, READ]
-    setting.want(generation=3)
+    setting.link.wake()
+    await asyncio.sleep(2 * vln_assertions.TURN_SECONDS)
+    assert setting.vln.calls == []
     assert await setting.turn() == [READ]
-
-
-async def test_a_task_of_an_unknown_navtask_is_looked_up_first(setting: Setting) -> None:
-    setting.vln.records[TASK_ID] = new_record(TASK_ID, assertion(nav_task(), None))
-    setting.vln.change(TASK_ID)
-    assert await setting.turn() == [READ]
-    assert setting.told == [KEY, KEY]
-    setting.book.remove(KEY)
-    assert STOP in await setting.turn()
 
 
 async def test_tasks_made_by_rest_are_left_alone(setting: Setting) -> None:
-    setting.vln.records["t1"] = new_record("t1", assertion(nav_task(), None)) | {"owner": None}
-    setting.vln.change("t1")
+    setting.has("t1", owner=None)
     assert await setting.turn() == [READ]
     assert setting.told == []
 
@@ -151,21 +230,35 @@ async def test_a_task_that_never_began_resumes_nothing(setting: Setting) -> None
 
 
 async def test_a_refusal_is_told_once_and_tried_again_later(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
-    setting.vln.records["t1"] = new_record("t1", assertion(nav_task(), None)) | {"owner": None}
-    setting.vln.change("t1")
+    setting.has("t1", owner=None)
     setting.want()
     assert await setting.turn() == [READ, PUT]
     refusal = setting.link.refusal(TASK_ID, 1)
     assert refusal is not None
     assert (refusal.code, "t1" in refusal.message) == ("robot_busy", True)
     assert setting.link.state.state == "Reachable"
-    assert setting.told.count(KEY) == 1 + 1  # the refusal, and that it answers
+    assert setting.told.count(KEY) == 1 + 1  # that it answers, and the refusal
     assert await setting.turn() == [READ]
     setting.vln.finish("t1", "Cancelled")
-    now = setting.link._now()
-    monkeypatch.setattr(setting.link, "_now", lambda: now + REFUSED_AGAIN_SECONDS)
+    monkeypatch.setattr(vln_assertions, "AGAIN_SECONDS", 0.0)
     assert await setting.turn() == [READ, PUT]
     assert setting.link.refusal(TASK_ID, 1) is None
+
+
+async def test_an_assertion_that_fails_is_told_by_its_navtask_alone(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vln_client, "ASSERT_SECONDS", 0.05)
+    setting.want()
+    setting.vln.hanging.add("PUT")
+    assert await setting.turn() == [READ, PUT]
+    assert setting.link.call_error(TASK_ID, 1) == "no answer within 0.05 s"
+    assert await setting.turn() == [READ], "it is tried again after a while"
+    assert setting.link.state.state == "Reachable"
+    setting.vln.hanging.clear()
+    monkeypatch.setattr(vln_assertions, "AGAIN_SECONDS", 0.0)
+    assert await setting.turn() == [READ, PUT]
+    assert setting.link.call_error(TASK_ID, 1) == ""
 
 
 async def test_an_end_that_is_found_while_asserting_is_the_end(setting: Setting) -> None:
@@ -180,10 +273,10 @@ async def test_an_end_that_is_found_while_asserting_is_the_end(setting: Setting)
     assert PUT not in await setting.turn()
 
 
-async def test_a_vln_api_that_hangs_is_unreachable_after_two_turns(
+async def test_a_vln_api_that_hangs_is_unreachable_after_two_reads(
     setting: Setting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vln_client, "CALL_SECONDS", 0.05)
+    monkeypatch.setattr(vln_client, "READ_SECONDS", 0.05)
     setting.want()
     await setting.turn()
     setting.told.clear()
@@ -219,37 +312,171 @@ async def test_nonsense_is_no_answer(setting: Setting, answer: tuple[int, dict[s
     assert "operator-key" not in setting.link.state.error
 
 
-async def test_one_that_cannot_be_stopped_does_not_keep_others_from_it(setting: Setting) -> None:
+# Stops ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_not_wanted_is_stopped_without_a_read(setting: Setting) -> None:
+    setting.want()
+    await setting.turn()
+    setting.vln.calls.clear()
+    setting.book.remove(KEY)
+    setting.link.wake()
+    await setting.rest()
+    assert setting.vln.calls == [STOP]
+    assert setting.vln.records[TASK_ID]["verdict"] == "Cancelled"
+    assert await setting.turn() == [READ]
+    assert setting.phase() == "Finished"
+
+
+async def test_stopped_is_stopped_once_and_never_asserted_again(setting: Setting) -> None:
+    setting.want()
+    await setting.turn()
+    setting.stop()
+    setting.stop()
+    assert setting.link.is_stopping(TASK_ID)
+    assert sorted(await setting.turn()) == sorted([STOP, READ])
+    assert not setting.link.is_stopping(TASK_ID)
+    setting.want(generation=3)  # an older view of the object
+    assert await setting.turn() == [READ]
+
+
+async def test_a_task_of_an_unknown_navtask_is_looked_up_first(setting: Setting) -> None:
+    setting.has(TASK_ID)
+    assert await setting.turn() == [READ]
+    assert setting.told == [KEY, KEY]
+    setting.book.remove(KEY)
+    assert STOP in await setting.turn()
+
+
+async def test_a_stop_is_sent_while_reads_hang_and_no_record_was_ever_read(setting: Setting) -> None:
+    """A new operator knows from the NavTask's status that a VLN API was told of it."""
+    setting.has(TASK_ID)
+    setting.vln.hanging.add("GET")
+    reading = asyncio.create_task(setting.link.read())
+    setting.book.put(KEY, Entry(UID, "m", "go2-01", Intent.STOP, session=True))
+    setting.link.wake()
+    await until(lambda: setting.vln.records[TASK_ID]["verdict"] == "Cancelled", 0.5)
+    assert not reading.done()
+    await reading
+
+
+async def test_a_stop_is_repeated_until_it_is_confirmed(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vln_stops, "FIRST_PAUSE_SECONDS", 0.01)
+    setting.want()
+    await setting.turn()
+    setting.told.clear()
+    setting.vln.refuse_stops = True
+    setting.stop()
+    await until(lambda: setting.vln.calls.count(STOP) >= 3)
+    assert setting.link.is_stopping(TASK_ID)
+    assert setting.link.call_error(TASK_ID, 2).endswith("answers 500: it failed")
+    assert setting.told == [KEY], "the same failure is no news"
+    setting.vln.refuse_stops = False
+    await until(lambda: not setting.link.is_stopping(TASK_ID))
+    assert setting.told == [KEY, KEY]
+    assert setting.link.call_error(TASK_ID, 2) == ""
+    assert setting.link.state.state == "Reachable", "a stop that fails says nothing of the reads"
+
+
+async def test_a_stop_that_waits_is_tried_when_the_vln_api_answers_again(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vln_stops, "FIRST_PAUSE_SECONDS", 60.0)
+    setting.want()
+    await setting.turn()
+    setting.vln.answer = 503, {}
+    setting.stop()
+    await until(lambda: setting.link.call_error(TASK_ID, 1) != "")
+    await setting.link.read()
+    setting.vln.answer = None
+    await setting.link.read()
+    await until(lambda: setting.vln.records[TASK_ID]["verdict"] == "Cancelled", 1)
+
+
+async def test_one_that_cannot_be_stopped_does_not_keep_others_from_it(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vln_stops, "FIRST_PAUSE_SECONDS", 60.0)
     for name in ("a-1", "b-2"):
-        setting.vln.records[name] = new_record(name, assertion(nav_task(), None))
-        setting.vln.change(name)
+        setting.has(name)
     setting.want(Intent.STOP)
     setting.vln.refuse_stops = True
-    stops = [f"POST /vln/task/{name}/stop" for name in ("a-1", "b-2")]
-    assert await setting.turn() == [READ, *stops]
-    assert await setting.turn() == [READ, *stops]
-    assert setting.link.state.state == "Unreachable"
+    await setting.link.read()
+    await until(lambda: len(setting.vln.calls) == 3)
+    assert setting.vln.calls == [READ, *(f"POST /vln/task/{name}/stop" for name in ("a-1", "b-2"))]
     setting.vln.refuse_stops = False
-    assert await setting.turn() == [READ, *stops]
+    setting.link._stops.hope()
+    await setting.rest()
     assert {record["verdict"] for record in setting.vln.records.values()} == {"Cancelled"}
 
 
-async def test_it_takes_turns_and_does_not_wait_for_the_next_when_woken(setting: Setting) -> None:
-    running = asyncio.create_task(setting.link.run())
-    try:
-        async with asyncio.timeout(5):
-            await _until(lambda: setting.link.state.state == "Reachable")
-            began = setting.link._now()
-            setting.want()
-            setting.link.wake()
-            await _until(lambda: TASK_ID in setting.vln.records)
-            assert setting.link._now() - began < 0.4
-            reads = len(setting.vln.calls)
-            await _until(lambda: len(setting.vln.calls) >= reads + 2)
-    finally:
-        running.cancel()
+async def test_what_the_vln_api_does_not_know_is_confirmed_and_what_lies_between_confirms_nothing(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vln_stops, "FIRST_PAUSE_SECONDS", 0.01)
+    setting.book.put(KEY, Entry(UID, "m", "go2-01", Intent.STOP, session=True))
+    setting.vln.answer = 404, {"detail": "an Ingress has no such path"}
+    setting.link.wake()
+    await until(lambda: setting.vln.calls.count(STOP) >= 2)
+    assert setting.link.is_stopping(TASK_ID)
+    setting.vln.answer = None
+    await setting.rest()
+    assert not setting.link.is_stopping(TASK_ID)
 
 
-async def _until(holds: Callable[[], bool]) -> None:
-    while not holds():  # noqa: ASYNC110 - the server of a test offers no event
-        await asyncio.sleep(0.005)
+async def test_a_task_that_is_known_to_have_ended_is_not_stopped(setting: Setting) -> None:
+    setting.want()
+    await setting.turn()
+    setting.vln.finish(TASK_ID, "GoalReached", "goal")
+    await setting.turn()
+    setting.stop()
+    assert await setting.turn() == [READ]
+    assert not setting.link.is_stopping(TASK_ID)
+
+
+async def test_a_stop_that_overtakes_its_assertion_is_sent_again_after_it(setting: Setting) -> None:
+    """An assertion that is under way while its task is stopped would bring it to life behind the stop."""
+    await setting.turn()
+    setting.vln.slow["PUT"] = 0.2
+    setting.want()
+    setting.link.wake()
+    await until(lambda: PUT in setting.vln.calls)
+    setting.stop()
+    await setting.rest()
+    assert setting.vln.calls == [READ, PUT, STOP, STOP]
+    assert setting.vln.records[TASK_ID]["verdict"] == "Cancelled"
+
+
+async def test_an_assertion_without_an_answer_that_takes_effect_later_is_stopped_by_the_next_read(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vln_client, "ASSERT_SECONDS", 0.05)
+    await setting.turn()
+    setting.vln.hanging.add("PUT")
+    setting.want()
+    setting.link.wake()
+    await until(lambda: PUT in setting.vln.calls)
+    setting.stop()
+    await setting.rest()
+    assert not setting.link.is_stopping(TASK_ID)
+    setting.has(TASK_ID)  # a server that hung goes on where it was
+    assert await setting.turn() == [READ, STOP]
+    assert setting.vln.records[TASK_ID]["verdict"] == "Cancelled"
+
+
+async def test_it_reads_again_and_again_and_asserts_without_waiting_for_a_read() -> None:
+    vln, book = StandInVln("operator-key"), DesiredTasks()
+    async with listening(vln) as url, aiohttp.ClientSession() as session:
+        link = link_to(VlnClient(session, url, "operator-key"), book, lambda _: None, lambda _: None)
+        running = asyncio.create_task(link.run())
+        try:
+            await until(lambda: link.state.state == "Reachable")
+            began = link._now()
+            book.put(KEY, Entry(UID, "m", "go2-01", Intent.ASSERT, nav_task()))
+            link.wake()
+            await until(lambda: TASK_ID in vln.records)
+            assert link._now() - began < 0.4
+            reads = vln.calls.count(READ)
+            await until(lambda: len(vln.calls) >= reads + 2)
+        finally:
+            running.cancel()

@@ -53,6 +53,13 @@ class World:
         self.internal.value = samples.INTERNAL_SECRET
         self.keeper = Keeper(self.kube, self.store, self.internal, lambda _: self.lists, self.notified.append)
 
+    def do_apply(self, place: tuple[str, str, str]) -> None:
+        """Somebody else applies the same Secret."""
+        live = self.kube.objects[place]
+        same = {part: live[part] for part in ("apiVersion", "kind", "data")}
+        metadata = {"name": place[2], "namespace": place[1]}
+        do(self.kube.apply(api.SECRETS, same | {"metadata": metadata}, manager="kubectl"))
+
     def look(self) -> None:
         self.kube.fill(self.store)
         for key in keys_of("robots"):
@@ -224,6 +231,42 @@ def test_robots_keys_of_users_are_never_touched() -> None:
     world.lists += 1
     world.look()
     assert held(world.kube, "robots", names.ROBOT_KEYS) == {"m.default": "changed by hand"}
+
+
+def test_users_entries_of_a_secret_deleted_by_hand_are_put_back_and_stay_theirs() -> None:
+    world = World(samples.body("m", WALKING))
+    world.look()
+    live = world.kube.objects["secrets", "robots", names.ROBOT_KEYS]
+    live["data"]["m.go2-01"] = base64.b64encode(b"mine").decode()
+    world.look()
+    before = held(world.kube, "robots", names.ROBOT_KEYS)
+    assert set(before) == {"m.default", "m.go2-01"}
+    world.kube.lose(api.SECRETS, "robots", names.ROBOT_KEYS)
+    world.look()
+    assert held(world.kube, "robots", names.ROBOT_KEYS) == before
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.look()
+    world.lists += 1
+    world.look()
+    assert held(world.kube, "robots", names.ROBOT_KEYS) == {"m.go2-01": "mine"}, (
+        "an apply of ours takes nothing of theirs"
+    )
+
+
+def test_an_entry_that_others_wrote_too_goes_with_its_model() -> None:
+    """As after a restore by kubectl, or carried over at an upgrade: then an apply alone removes nothing."""
+    world = World(samples.body("m", WALKING))
+    world.look()
+    for place in [place for place in world.kube.objects if place[0] == "secrets"]:
+        world.do_apply(place)
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.look()
+    world.lists += 1
+    world.look()
+    assert [held(world.kube, *place[1:]) for place in world.kube.objects if place[0] == "secrets"] == [{}, {}]
+    world.kube.writes.clear()
+    world.look()
+    assert world.kube.writes == []
 
 
 @pytest.mark.parametrize("navigation", [{"auth": "None"}, {"keysSecret": "mine"}])

@@ -1,6 +1,7 @@
 """One model, a dictionary of objects as its apiserver, and everything that a pass over it needs."""
 
 import asyncio
+import time
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -42,10 +43,14 @@ class Places:
     """Namespaces as a test wants them."""
 
     unread: tuple[str, ...] = ()
+    pending: bool = False
     suspected: list[str] = field(default_factory=list)
 
     def unlisted(self) -> tuple[str, ...]:
         return self.unread
+
+    def are_pending(self) -> bool:
+        return self.pending
 
     def suspect(self, namespace: str) -> None:
         self.suspected.append(namespace)
@@ -54,8 +59,9 @@ class Places:
 class World:
     """See the module. `look` is a pass as it follows a watch event: the store knows what the apiserver has."""
 
-    def __init__(self, *models: Object) -> None:
-        self.kube, self.store, self.links, self.places = FakeKube(), Store(INDEXES, trim), NoLinks(), Places()
+    def __init__(self, *models: Object, kube: FakeKube | None = None) -> None:
+        self.kube, self.store = FakeKube() if kube is None else kube, Store(INDEXES, trim)
+        self.links, self.places = NoLinks(), Places()
         for model in models:
             self.kube.put(api.VISION_MODELS, model)
         self.settings, self.time = samples.SETTINGS, samples.NOW
@@ -114,10 +120,12 @@ class World:
         model = self.live(api.VISION_MODELS, name)
         model["spec"] = {key: value for key, value in (model["spec"] | spec).items() if value is not None}
         model["metadata"]["generation"] += 1
-        model["metadata"]["resourceVersion"] = str(int(model["metadata"]["resourceVersion"]) + 1_000_000)
+        self.touch(api.VISION_MODELS, name)
 
     def upgrade(self) -> None:
-        """Another version of the operator, with other default images."""
+        """Another version of the operator, with other default images: it has looked at no model yet."""
+        for model in self.store.all(api.VISION_MODELS):
+            self.rollouts.expect(Key("robots", model["metadata"]["name"]), time.monotonic())
         self.settings = replace(self.settings, server_image="registry.example/qwen3vl/server:2", vln_image="r/vln:2")
 
     def condition(self, kind: str, name: str = "m") -> Object:
@@ -133,9 +141,12 @@ class World:
         model = self.live(api.VISION_MODELS, name)
         engine = self.live(api.STATEFUL_SETS, f"{name}-engine")
         replicas = engine["spec"]["replicas"]
-        engine["metadata"].setdefault("generation", 1)
         revision = str(hash(str(engine["spec"]["template"])))
-        engine["status"] = {"replicas": replicas, "observedGeneration": 99, "updateRevision": revision}
+        engine["status"] = {
+            "replicas": replicas,
+            "observedGeneration": engine["metadata"].get("generation", 1),
+            "updateRevision": revision,
+        }
         labels = {"qwen3vl.io/model-uid": model["metadata"]["uid"], "app.kubernetes.io/component": "engine"}
         labels |= {"app.kubernetes.io/managed-by": "qwen3vl-operator", "controller-revision-hash": revision}
         for number in range(replicas):
@@ -143,15 +154,15 @@ class World:
             ready = {"conditions": [{"type": "Ready", "status": "True"}]}
             spec = {"nodeName": "n", "containers": []}
             self.kube.put(api.PODS, {"kind": "Pod", "metadata": metadata, "spec": spec, "status": ready})
-        self._touch(api.STATEFUL_SETS, f"{name}-engine")
+        self.touch(api.STATEFUL_SETS, f"{name}-engine")
         slice_labels = {"kubernetes.io/service-name": f"{name}-engine", "qwen3vl.io/model": name}
         endpoints = [{"addresses": ["10.0.0.1"], "conditions": {"ready": True}}] * replicas
         metadata = {"name": f"{name}-engine-x", "namespace": "robots", "labels": slice_labels}
         self.kube.put(api.SLICES, {"kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints})
 
-    def _touch(self, resource: Resource, name: str) -> None:
-        thing = self.live(resource, name)
-        thing["metadata"]["resourceVersion"] = str(int(thing["metadata"]["resourceVersion"]) + 1_000_000)
+    def touch(self, resource: Resource, name: str) -> None:
+        """The object was changed in place."""
+        self.kube.touch(resource, "robots", name)
 
 
 REFUSED = ApiError(422, "spec: Forbidden: spec is immutable after creation")
