@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from tests.support.cluster import HELM, Namespace, Object, run
+from tests.support.cluster import HELM, Namespace, Object, kubectl, run
 from tests.support.release import CHART, RELEASE
 from tests.upgrade.before import IMAGES
 
@@ -66,7 +66,7 @@ class Helm:
         self._helm("upgrade", RELEASE, CHART, *kept, *options, "--wait")
 
     def _reinstall(self) -> None:
-        chosen = json.loads(self._helm("get", "values", RELEASE, "--output=json"))
+        chosen = json.loads(run(HELM, "get", "values", RELEASE, "--output=json", "--namespace", self.home.name))
         self._helm("uninstall", RELEASE, "--wait")
         self._helm("install", RELEASE, CHART, "--take-ownership", "--values=-", "--wait", text=chosen)
 
@@ -99,7 +99,8 @@ class Apply:
 
     def _apply(self, chart: Path) -> None:
         command = ("template", RELEASE, chart, "--skip-tests", "--values=-", "--namespace", self.home.name)
-        self.home.kubectl("apply", "--filename=-", text=run(HELM, *command, text=json.dumps(self._values)))
+        # Without a namespace: each object names its own, and they are of two.
+        kubectl("apply", "--filename=-", text=run(HELM, *command, text=json.dumps(self._values)))
         _wait(self.home)
 
 
