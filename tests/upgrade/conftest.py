@@ -11,7 +11,7 @@ from tests.support.cluster import Api, Object, namespace, proxy
 from tests.support.figures import Figures
 from tests.support.polling import eventually
 from tests.support.release import Client
-from tests.support.walk import STANDING, Walk
+from tests.support.walk import Walk
 from tests.upgrade import before as release_before
 from tests.upgrade.pods import History
 from tests.upgrade.stage import Stage
@@ -82,17 +82,21 @@ def upgraded(request: pytest.FixtureRequest, api: Api, old_release: Path, figure
             eventually(stage.is_upgraded, ROLLED_OUT_SECONDS, "every model is rolled out", show=lambda: _told(stage))
             figure(f"{way.name}: upgraded until every model is rolled out", time.monotonic() - begun, "s")
             report = walk.report(240)
-        for model in stage.names:
-            name = model.partition("/")[2]
-            figure(f"{way.name}: engine of {name} away", history.seconds_away("engine", model), "s")
-        vln = history.seconds_away("vln", stage.names[1])
-        figure(f"{way.name}: VLN API of beta away", vln, "s")
-        held = sum(line.get("state") != "moving" and line.get("reason") in STANDING for line in walk.said())
-        figure(f"{way.name}: robot held without a VLN API (it speaks once a second)", held, "s")
+        longest = max(history.seconds_away("engine", model) for model in stage.names)
+        figure(f"{way.name}: longest time that a model had no engine", longest, "s")
+        figure(f"{way.name}: robots' model without a VLN API", history.seconds_away("vln", stage.names[1]), "s")
+        figure(f"{way.name}: the robot stood on its way (it speaks once a second)", len(_stood(walk)), "s")
         yield Upgraded(way, stage, user_key, before, stage.secrets(), history, walk, session, steps, report)
         walk.end()
         for target, model in stage.models:
             target.kubectl("delete", "visionmodel", model, "--wait=true")
+
+
+def _stood(walk: Walk) -> list[dict[str, Any]]:
+    """What the robot said while it stood between its first metre and its goal."""
+    said = [line for line in walk.said() if "seconds" in line]
+    begun = next(number for number, line in enumerate(said) if line["state"] == "moving")
+    return [line for line in said[begun:] if line["state"] not in ("moving", "goal")]
 
 
 def _told(stage: Stage) -> str:

@@ -68,8 +68,8 @@ class Kube(Protocol):
     async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
         """Remove the parts at these JSON pointers, in this order; the object as it is then."""
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
-        """Delete exactly this object; nothing happens when it is gone or another has its name."""
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
+        """Delete exactly this object; False, and nothing happens, when it is gone or another has its name."""
 
 
 class HttpKube:
@@ -156,7 +156,7 @@ class HttpKube:
         left: Object = await self._call("PATCH", path, body=operations, content_type=patch)
         return left
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         options["propagationPolicy"] = "Background"
         try:
@@ -164,6 +164,8 @@ class HttpKube:
         except ApiError as error:
             if error.status not in (404, 409):
                 raise
+            return False
+        return True
 
     async def _call(
         self,

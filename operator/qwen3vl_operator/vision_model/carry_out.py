@@ -69,9 +69,13 @@ class Hands:
         """Delete the object; a result where that fails."""
         metadata = thing["metadata"]
         try:
-            await self.kube.delete(resource_of(thing), model.namespace, metadata["name"], metadata["uid"])
+            was_there = await self.kube.delete(resource_of(thing), model.namespace, metadata["name"], metadata["uid"])
         except ApiError as error:
             return [self._failed(model, thing, error)]
+        if not was_there:
+            # Its end was before the watch began, which will never tell of it.
+            self.store.remove(resource_of(thing), thing)
+            return []
         log.info("deleted %s in %s", title(thing), model.namespace)
         return []
 

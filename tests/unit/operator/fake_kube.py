@@ -160,13 +160,15 @@ class FakeKube:
         self._call(before=False)
         return copy.deepcopy(live)
 
-    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
+    async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
         self._call(before=True)
         self.writes.append(f"delete {resource.kind} {name}")
         found = self.objects.get((resource.plural, namespace, name))
-        if found is not None and found["metadata"]["uid"] == uid:
+        was_there = found is not None and found["metadata"]["uid"] == uid
+        if was_there:
             self.lose(resource, namespace, name)
         self._call(before=False)
+        return was_there
 
     def _call(self, *, before: bool) -> None:
         if before:

@@ -211,6 +211,11 @@ def test_the_autoscaler_of_the_first_version_is_pruned() -> None:
     world.kube.put(api.AUTOSCALERS, {"kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": {}})
     world.look()
     assert not world.has(api.AUTOSCALERS, "m-vln")
+    # The watch of its kind began after its end, and does not tell of it.
+    asyncio.run(world.reconciler.reconcile(Key("robots", "m")))
+    world.kube.writes.clear()
+    asyncio.run(world.reconciler.reconcile(Key("robots", "m")))
+    assert world.kube.writes == [], "it is not deleted again and again"
 
 
 def test_a_vln_api_scaled_to_nothing_by_hand_is_put_back() -> None:
