@@ -1,5 +1,6 @@
 """From the release before to the present one while models serve and a robot walks: what changes, and what must not."""
 
+import pytest
 from tests.support.cluster import Object
 from tests.support.release import Client
 from tests.support.walk import STANDING, well_done
@@ -7,6 +8,8 @@ from tests.upgrade.conftest import Upgraded
 from tests.upgrade.pods import runs
 from tests.upgrade.stage import Secrets, contents, expected, versions
 
+pytestmark = pytest.mark.timeout(1200)
+"""With the time that the images of the release before take to be built."""
 OLD = ("alpha-keys", "beta-keys", "gamma-keys", "beta-robot-keys")
 
 
