@@ -1,12 +1,11 @@
 """By what the operator finds objects in the store. Pure."""
 
 from collections.abc import Hashable, Iterator
-from typing import Any
 
 from qwen3vl_common.labels import served_name
 from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, text_at
 from qwen3vl_operator.kube.store import Index
 
 OF_MODEL = "of-model"
@@ -28,18 +27,14 @@ def _service(thing: Object) -> Iterator[Hashable]:
     yield metadata["namespace"], (metadata.get("labels") or {}).get("kubernetes.io/service-name")
 
 
-def _spec(thing: Object) -> dict[str, Any]:
-    return thing.get("spec") or {}
-
-
 def model_of_task(thing: Object) -> Hashable:
     """Namespace and name of the VisionModel that the NavTask refers to."""
-    return thing["metadata"]["namespace"], (_spec(thing).get("modelRef") or {}).get("name")
+    return thing["metadata"]["namespace"], text_at(thing, "modelRef", "name")
 
 
 def robot_of_task(thing: Object) -> Hashable:
     """Namespace and name of its robot."""
-    return thing["metadata"]["namespace"], _spec(thing).get("robot")
+    return thing["metadata"]["namespace"], text_at(thing, "robot")
 
 
 INDEXES = (

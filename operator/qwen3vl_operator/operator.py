@@ -19,7 +19,7 @@ from qwen3vl_operator.kube.event_writer import EventWriter
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.namespaces import FULL_LIST_SECONDS, Namespace, Namespaces
 from qwen3vl_operator.kube.queue import Queue
-from qwen3vl_operator.kube.resources import Object, Resource
+from qwen3vl_operator.kube.resources import Object, Resource, text_at
 from qwen3vl_operator.kube.store import Change, Store
 from qwen3vl_operator.kube.trim import trim
 from qwen3vl_operator.metrics import Metrics
@@ -153,17 +153,21 @@ class Operator:
         options = self.options
         for name in options.namespaces:
             seconds = options.full_list_seconds
-            place = Namespace(name, kube, self.store, self._listed, full_list_seconds=seconds)
+            place = Namespace(name, kube, self.store, self._listed, lost=self._lost, full_list_seconds=seconds)
             self.namespaces.by_name[name] = place
         # A field manager of this process alone.
         manager = f"{names.FIELD_MANAGER}-{os.environ.get('POD_ID') or secrets.token_hex(4)}"
         self.internal = InternalSecret(kube, options.release_namespace, manager)
         self.keeper = Keeper(kube, self.store, self.internal, self.namespaces.lists, self.queue.add)
         self.reader: EventReader[Key] = EventReader(kube, notify=self.queue.add)
-        models = Reconciler(
+        models = self.models = Reconciler(
             kube,
             self.store,
-            settings=lambda: replace(options.settings, internal_secret=self.internal.value or b""),
+            settings=lambda: replace(
+                options.settings,
+                internal_secret=self.internal.value or b"",
+                internal_secret_problem=self.internal.problem,
+            ),
             namespaces=self.namespaces,
             keeper=self.keeper,
             rollouts=self.rollouts,
@@ -177,21 +181,39 @@ class Operator:
         )
         tasks = TaskReconciler(kube, self.store, self.pool, self.now, self.namespaces.suspect, jitter=_jitter)
         self._handlers: dict[str, Callable[[Key], Awaitable[float | None]]] = {
-            names.KIND: self._served(models.reconcile),
-            names.NAV_TASK_KIND: self._served(tasks.reconcile),
+            names.KIND: self._served(models.reconcile, api.VISION_MODELS),
+            names.NAV_TASK_KIND: self._served(tasks.reconcile, api.NAV_TASKS),
             model_keys.KIND: self._served(self.keeper.reconcile),
             robot_keys.KIND: self._served(self.keeper.reconcile),
             internal.KIND: self._internal_secret,
             user_keys.KIND: UserKeys(kube, self.internal).reconcile,
         }
 
-    def _served(self, handle: Callable[[Key], Awaitable[float | None]]) -> Callable[[Key], Awaitable[float | None]]:
-        """Leaves keys of a namespace that cannot be served now: all of them come again when it can."""
+    def _served(
+        self, handle: Callable[[Key], Awaitable[float | None]], kind: Resource | None = None
+    ) -> Callable[[Key], Awaitable[float | None]]:
+        """Leaves keys of a namespace that cannot be served now: all of them come again when it can.
+
+        Args:
+            kind: what the keys are of; the end of an object is noted wherever it was.
+        """
 
         async def guarded(key: Key) -> float | None:
-            return await handle(key) if self.namespaces.is_served(key.namespace) else None
+            is_gone = kind is not None and self.store.get(kind, key.namespace, key.name) is None
+            if is_gone or self.namespaces.is_served(key.namespace):
+                return await handle(key)
+            if kind is api.VISION_MODELS:
+                self.models.leave(key)
+            return None
 
         return guarded
+
+    def _lost(self, namespace: str, is_refused: bool) -> None:
+        """The namespace cannot be read any more."""
+        for model in self.store.all(api.VISION_MODELS, namespace):
+            self.models.leave(key_of(model))
+        if is_refused:
+            self.keeper.forget(namespace)
 
     def _start(self, namespaces: tuple[str, ...]) -> asyncio.Task[None]:
         async def handle(key: Key) -> float | None:
@@ -289,7 +311,7 @@ class Operator:
         thing = change.new or change.old
         if thing is None:
             return
-        stopped = (thing.get("spec") or {}).get("state") == "Stopped"
+        stopped = text_at(thing, "state") == "Stopped"
         if stopped or change.new is None or "deletionTimestamp" in thing["metadata"]:
             self.pool.stop(key_of(thing))
 

@@ -7,7 +7,7 @@ from qwen3vl_common.labels import served_name
 from qwen3vl_operator import indexes, names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.key import Key, task_key
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, spec_of
 from qwen3vl_operator.kube.store import Change, Store
 from qwen3vl_operator.nav_task.status import is_finished
 from qwen3vl_operator.secrets.model_keys import shard_key
@@ -19,12 +19,8 @@ def key_of(thing: Object) -> Key:
     return Key(thing["metadata"]["namespace"], thing["metadata"]["name"], thing["kind"])
 
 
-def _spec(thing: Object) -> dict[str, Any]:
-    return thing.get("spec") or {}
-
-
 def _walks(model: Object) -> Any:
-    return _spec(model).get("navigation")
+    return spec_of(model).get("navigation")
 
 
 def concerned(change: Change, store: Store) -> Iterator[Key]:
@@ -72,7 +68,7 @@ def _told(model: Object) -> Any:
     """What a NavTask's status says of its model."""
     conditions = (model.get("status") or {}).get("conditions") or []
     ready = [(one["status"], one["reason"], one["message"]) for one in conditions if one["type"] == "Ready"]
-    return ready, _spec(model).get("navigation"), model["metadata"].get("deletionTimestamp")
+    return ready, spec_of(model).get("navigation"), model["metadata"].get("deletionTimestamp")
 
 
 def _task_changed(change: Change, thing: Object, store: Store) -> Iterator[Key]:

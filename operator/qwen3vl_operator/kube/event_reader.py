@@ -54,7 +54,7 @@ class EventReader(Generic[K]):
     """Reads Events about what is wanted, while `run` runs.
 
     Args:
-        notify: told each key that waits for an object about which something new was read.
+        notify: told each key that waits for an object when it was read for the first time, and when something is new.
     """
 
     def __init__(self, kube: Kube, *, notify: Callable[[K], None]) -> None:
@@ -84,7 +84,7 @@ class EventReader(Generic[K]):
         return () if watched is None else watched.notes
 
     def is_read(self, kind: str, namespace: str, name: str) -> bool:
-        """Whether anything was read about the object, be it that there is nothing."""
+        """Whether it was tried to read about the object, be it that there is nothing, or that nobody may."""
         watched = self._watched.get(_Place(kind, name, namespace))
         return watched is not None and watched.read
 
@@ -106,8 +106,8 @@ class EventReader(Generic[K]):
                 found = await self._read(place, watched)
         except Exception as error:  # noqa: BLE001 - whatever it is, the next turn tries again
             self._complain(place, error)
-            return AGAIN_SECONDS
-        news = set(found) - set(watched.notes)
+            found = watched.notes
+        news = not watched.read or bool(set(found) - set(watched.notes))
         watched.notes, watched.read = found, True
         if news and self._watched.get(place) is watched:
             for key in list(watched.wanted):

@@ -42,6 +42,7 @@ class Namespace:
     Attributes:
         changed: told of all that a full LIST found changed, and whether this LIST is the first since the namespace
             could be read.
+        lost: told when it cannot be read any more, and whether the apiserver refuses it.
         jitter: 0 to 1, spreads the full LISTs.
     """
 
@@ -49,6 +50,7 @@ class Namespace:
     kube: Kube
     store: Store
     changed: Callable[[str, list[Change], bool], None]
+    lost: Callable[[str, bool], None] = lambda namespace, is_refused: None
     jitter: Callable[[], float] = random.random
     full_list_seconds: float = FULL_LIST_SECONDS
     health: Health = Health.UNKNOWN
@@ -80,8 +82,8 @@ class Namespace:
                 if back or self._now() >= list_at:
                     await self._list(first=back)
                     list_at = self._now() + self.full_list_seconds * (0.8 + 0.4 * self.jitter())
-            except ApiError as error:
-                self._failed(error)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other namespace
+                self._failed(error if isinstance(error, ApiError) else self._mistake(error))
                 failures += 1
                 await asyncio.sleep(min(CHECK_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 10)))
                 continue
@@ -103,15 +105,25 @@ class Namespace:
 
     async def _list(self, *, first: bool) -> None:
         changes: list[Change] = []
-        for resource in api.WATCHED:
-            listing = await self.kube.snapshot(resource, self.name, labels=api.selector(resource))
-            changes += self.store.replace(resource, self.name, listing.objects, listing.version)
-            del listing
+        try:
+            for resource in api.WATCHED:
+                listing = await self.kube.snapshot(resource, self.name, labels=api.selector(resource))
+                changes += self.store.replace(resource, self.name, listing.objects, listing.version)
+                del listing
+        except BaseException:
+            # The store has these already: nobody would be told of them later.
+            self.changed(self.name, changes, False)
+            raise
         self.lists += 1
         if first:
             log.info("namespace %s is served", self.name)
         self.health, self.message = Health.HEALTHY, ""
         self.changed(self.name, changes, first)
+
+    @staticmethod
+    def _mistake(error: Exception) -> ApiError:
+        log.debug("a LIST", exc_info=error)
+        return ApiError(0, f"the operator made a mistake ({type(error).__name__}: {error})"[:500])
 
     def _failed(self, error: ApiError) -> None:
         health = Health.REFUSED if error.status in REFUSED else Health.UNREACHABLE
@@ -125,7 +137,9 @@ class Namespace:
                 )
             )
             log.warning("namespace %s cannot be read: %s%s", self.name, error, advice)
-        self.health, self.message = health, str(error)
+        was, self.health, self.message = self.health, health, str(error)
+        if was is not health:
+            self.lost(self.name, health is Health.REFUSED)
 
 
 @dataclass(frozen=True)

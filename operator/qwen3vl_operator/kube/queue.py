@@ -18,6 +18,7 @@ K = TypeVar("K", bound=Hashable)
 Result = Literal["ok", "failed"]
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 60.0
+"""What is mended outside, such as a webhook, is noticed within this time."""
 
 
 def retry_delay(failures: int, jitter: float) -> float:

@@ -52,6 +52,21 @@ def selector(resource: Resource) -> str:
     return names.MODEL if resource is SLICES else f"{names.MANAGED_BY}={names.FIELD_MANAGER}"
 
 
+def spec_of(thing: Object) -> Object:
+    """Its spec; empty where it has none, or one that is no object: another version of the schema may let that through,
+    and whoever reads a few fields of what nobody has parsed yet must not stumble over it."""
+    spec = thing.get("spec")
+    return spec if isinstance(spec, dict) else {}
+
+
+def text_at(thing: Object, *path: str) -> str:
+    """The text at that path below its spec; empty where there is none, or something else."""
+    found: Any = spec_of(thing)
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found if isinstance(found, str) else ""
+
+
 def title(thing: Object) -> str:
     """ "Kind name", as people are told of it."""
     return f"{thing['kind']} {thing['metadata']['name']}"

@@ -15,7 +15,7 @@ from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.readable import readable
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, spec_of, text_at
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
 from qwen3vl_operator.nav_task.record import Resume
@@ -90,15 +90,14 @@ class TaskReconciler:
             link.wake()
 
     def _note(self, key: Key, body: Object, want: Intent, task: NavTask | None = None) -> None:
-        spec, status = body.get("spec") or {}, body.get("status") or {}
-        model = (spec.get("modelRef") or {}).get("name", "")
+        status, model = body.get("status") or {}, text_at(body, "modelRef", "name")
         resume = None
         if "startedAt" in status:
             done = (status.get("steps") or {}).get("done", 0)
             resume = Resume(elapsed_seconds=status.get("elapsedSeconds", 0), steps=done)
         # What was told to a VLN API may be there, whatever can be read of it; what has ended is not.
         session = "session" in status and not is_finished(status)
-        entry = Entry(body["metadata"]["uid"], model, spec.get("robot", ""), want, task, resume, session)
+        entry = Entry(body["metadata"]["uid"], model, text_at(body, "robot"), want, task, resume, session)
         if self.links.book.put(key, entry) and (link := self.links.get(key.namespace, model)):
             link.wake()
 
@@ -143,9 +142,9 @@ class TaskReconciler:
     async def _after_end(self, key: Key, body: Object) -> float | None:
         """A finished task: nothing is asserted any more; what still runs under its name is stopped."""
         self._note(key, body, Intent.STOP)
-        status, lifetime = body["status"], (body.get("spec") or {}).get("ttlSecondsAfterFinished")
+        status, lifetime = body["status"], spec_of(body).get("ttlSecondsAfterFinished")
         again = self._later()
-        if lifetime is not None and "finishedAt" in status:
+        if isinstance(lifetime, int) and "finishedAt" in status:
             age = _time(self.now()) - _time(status["finishedAt"])
             if age >= lifetime:
                 await self.kube.delete(api.NAV_TASKS, key.namespace, key.name, body["metadata"]["uid"])
@@ -181,7 +180,7 @@ class TaskReconciler:
 def _want(task: NavTask, model: Object | None, busy: str | None) -> Intent:
     if task.spec.state == "Stopped":
         return Intent.STOP
-    navigation = ((model or {}).get("spec") or {}).get("navigation")
+    navigation = spec_of(model or {}).get("navigation")
     return Intent.LEAVE if busy is not None or navigation is None else Intent.ASSERT
 
 

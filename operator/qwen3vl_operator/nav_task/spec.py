@@ -182,5 +182,5 @@ def parse_task(body: dict[str, Any]) -> NavTask:
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         created=metadata.get("creationTimestamp", ""),
-        spec=NavTaskSpec.model_validate(body.get("spec") or {}),
+        spec=NavTaskSpec.model_validate({} if body.get("spec") is None else body["spec"]),
     )

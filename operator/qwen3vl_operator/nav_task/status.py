@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import serialize
+from qwen3vl_operator.kube.resources import spec_of
 from qwen3vl_operator.nav_task.conditions import COMPLETE, TaskCondition
 from qwen3vl_operator.nav_task.record import Record, Refusal
 from qwen3vl_operator.nav_task.spec import NavTask
@@ -141,8 +142,8 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
 
     if seen.model is None:
         return no("ModelNotFound", f"there is no VisionModel {model} in {task.namespace}")
-    navigation = (seen.model.get("spec") or {}).get("navigation")
-    if navigation is None:
+    navigation = spec_of(seen.model).get("navigation")
+    if not isinstance(navigation, dict):
         return no("NavigationOff", f"VisionModel {model} has no VLN API: set its spec.navigation to {{}}")
     if navigation.get("replicas", 1) == 0:
         return no("NavigationOff", f"VisionModel {model} has navigation.replicas 0")

@@ -38,12 +38,14 @@ class InternalSecret:
         manager: field manager of this process alone: of two operators that make the secret at the same time the
             apiserver refuses one, which then takes what the other made.
         value: its bytes; None before they are known.
+        problem: why the last look failed; empty when it did not.
     """
 
     kube: Kube
     namespace: str
     manager: str
     value: bytes | None = field(default=None, repr=False)
+    problem: str = ""
 
     async def reconcile(self, key: Key) -> float:
         """Read it, and make it or put it back where it is gone; seconds until the next look.
@@ -52,6 +54,15 @@ class InternalSecret:
             InternalSecretError: somebody put something else into it.
             ApiError: it can be neither read nor made.
         """
+        try:
+            await self._bring()
+        except (ApiError, InternalSecretError) as error:
+            self.problem = str(error)
+            raise
+        self.problem = ""
+        return READ_AGAIN_SECONDS
+
+    async def _bring(self) -> None:
         found = await self.kube.get(api.SECRETS, self.namespace, names.INTERNAL_SECRET)
         if found is None:
             found = await self._make(self.value or secrets.token_bytes(INTERNAL_KEY_BYTES), force=False)
@@ -72,7 +83,6 @@ class InternalSecret:
             # The first version gave it the operator's Deployment as owner, with which it went.
             await self.kube.remove(api.SECRETS, self.namespace, names.INTERNAL_SECRET, ["/metadata/ownerReferences"])
             log.info("took the owner off Secret %s/%s", self.namespace, names.INTERNAL_SECRET)
-        return READ_AGAIN_SECONDS
 
     async def _make(self, value: bytes, *, force: bool) -> Object:
         encoded = base64.b64encode(value).decode()

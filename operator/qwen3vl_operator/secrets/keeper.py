@@ -12,7 +12,7 @@ from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, spec_of
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.secrets.internal import InternalSecret
@@ -79,6 +79,11 @@ class Keeper:
         self._waiting.setdefault(key, set()).add(model)
         self.notify(key)
 
+    def forget(self, namespace: str) -> None:
+        """What was in its Secrets is not to be put back: the namespace may be another one of this name next time."""
+        for key in [key for key in self._seen if key.namespace == namespace]:
+            del self._seen[key]
+
     async def reconcile(self, key: Key) -> float | None:
         """Read the Secret and write it where it lacks something; seconds until the next look.
 
@@ -142,7 +147,7 @@ class Keeper:
         for model in models:
             name = model["metadata"]["name"]
             if model_keys.secret_name(key.namespace, name) == key.name:
-                walks = (model.get("spec") or {}).get("navigation") is not None
+                walks = spec_of(model).get("navigation") is not None
                 wanted |= model_keys.entries(internal, key.namespace, name, navigation=walks)
         return wanted, [name for name in present if name.rpartition(".")[2] in model_keys.PURPOSES]
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.kube.resources import Object, spec_of
 
 KIND = "RobotKeys"
 DEFAULT_CLIENT = "default"
@@ -31,8 +31,8 @@ def default_entry(model: str) -> str:
 
 def wants_default(model: Object) -> bool:
     """Whether the VisionModel's robots need keys that nobody but the operator provides."""
-    navigation = (model.get("spec") or {}).get("navigation")
-    if navigation is None:
+    navigation = spec_of(model).get("navigation")
+    if not isinstance(navigation, dict):
         return False
     return navigation.get("keysSecret") is None and navigation.get("auth", "Keys") == "Keys"
 

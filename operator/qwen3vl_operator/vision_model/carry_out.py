@@ -51,7 +51,7 @@ class Hands:
         """
         thing = step.thing
         if step.outcome is not None:
-            return Result(title(thing), step.outcome, message=step.message)
+            return Result(title(thing), step.outcome, step.status, step.message)
         try:
             if step.live is None:
                 # The store has only what carries our labels.

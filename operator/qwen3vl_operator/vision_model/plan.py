@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
@@ -13,6 +13,7 @@ from qwen3vl_operator.vision_model.spec import VisionModel
 
 ROLLED_OUT = (api.STATEFUL_SETS.kind, api.DEPLOYMENTS.kind)
 """Kinds whose change restarts pods."""
+FORBIDDEN = 403
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class Step:
     Attributes:
         live: the object as it is known, None where none is.
         outcome: what is decided without asking anybody; None: it is applied.
-        message: why it waits.
+        message: why it waits, or failed already.
+        status: HTTP status by which it failed already; 0 when no answer came.
         paced: it is applied because it is its turn.
     """
 
@@ -30,14 +32,21 @@ class Step:
     live: Object | None
     outcome: Outcome | None = None
     message: str = ""
+    status: int = 0
     paced: bool = False
 
 
-class Missing(NamedTuple):
-    """Keys that are being written, or could not be."""
+@dataclass(frozen=True)
+class MissingKeys:
+    """Keys that an object mounts and that are not there yet.
+
+    Attributes:
+        message: which, and why, in the apiserver's words where they cannot be written.
+        failed: HTTP status of the try to write them, 0 when no answer came; None: nothing has failed, they come.
+    """
 
     message: str
-    failed: bool
+    failed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -45,11 +54,11 @@ class Situation:
     """What decides beside the objects themselves.
 
     Attributes:
-        missing_keys: by kind of object, what became of the keys that it mounts and that are not there.
+        missing_keys: by kind of object, keys that it mounts and that are not there.
         may_begin: whether it is the model's turn to be rolled out for the operator's own reasons.
     """
 
-    missing_keys: Mapping[str, Missing]
+    missing_keys: Mapping[str, MissingKeys]
     may_begin: Callable[[], bool]
 
 
@@ -72,7 +81,10 @@ def _step(model: VisionModel, thing: Object, live: Object | None, situation: Sit
     if model.spec.paused:
         return Step(thing, live, Outcome.PAUSED)
     if missing := situation.missing_keys.get(thing["kind"]):
-        return Step(thing, live, Outcome.FAILED if missing.failed else Outcome.WAITING, missing.message)
+        if missing.failed is None:
+            return Step(thing, live, Outcome.WAITING, missing.message)
+        outcome = Outcome.REFUSED if missing.failed == FORBIDDEN else Outcome.FAILED
+        return Step(thing, live, outcome, missing.message, missing.failed)
     if live is not None and is_operators_change(model, thing, live):
         if not situation.may_begin():
             return Step(thing, live, Outcome.QUEUED)

@@ -26,7 +26,7 @@ from qwen3vl_operator.vision_model.carry_out import Hands, resource_of
 from qwen3vl_operator.vision_model.desired import Settings, desired
 from qwen3vl_operator.vision_model.observe import EVENTS_AFTER_SECONDS, Namespaces, Observer
 from qwen3vl_operator.vision_model.observed import Outcome, Result
-from qwen3vl_operator.vision_model.plan import Missing, Situation, plan, unwanted
+from qwen3vl_operator.vision_model.plan import MissingKeys, Situation, plan, unwanted
 from qwen3vl_operator.vision_model.rollouts import Rollouts
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
 from qwen3vl_operator.vision_model.status import failed_pass, invalid, status
@@ -95,8 +95,7 @@ class Reconciler:
         body = self.store.get(api.VISION_MODELS, key.namespace, key.name)
         if body is None or "deletionTimestamp" in body["metadata"]:
             self.vln_apis.end(*key[:2])
-            self._failures.pop(key, None)
-            self._turns.gone(key)
+            self.leave(key)
             return None
         try:
             async with asyncio.timeout(PASS_SECONDS):
@@ -115,6 +114,11 @@ class Reconciler:
     async def _broken(self, body: Object, words: str) -> None:
         await self._voice.tell(body, failed_pass(body, words, now=self.now()))
 
+    def leave(self, key: Key) -> None:
+        """The model is gone, or cannot be looked at for now: no other waits for its rollout."""
+        self._failures.pop(key, None)
+        self._turns.gone(key)
+
     async def _pass(self, key: Key, body: Object) -> float:
         try:
             model = parse(body)
@@ -124,6 +128,8 @@ class Reconciler:
         settings = self.settings()
         if not settings.internal_secret:
             words = f"Secret {names.INTERNAL_SECRET}, which all keys are made from, could not be read or made yet"
+            if settings.internal_secret_problem:
+                words += f": {settings.internal_secret_problem}"
             await self._broken(body, words)
             return LOOK_SOON_SECONDS
         self._follow(model)
@@ -169,7 +175,7 @@ class Reconciler:
             results += await self._hands.delete(model, thing)
         return results
 
-    def _missing_keys(self, key: Key, model: VisionModel) -> dict[str, Missing]:
+    def _missing_keys(self, key: Key, model: VisionModel) -> dict[str, MissingKeys]:
         """By kind of object, why the keys that it needs are not there; whoever writes them is asked to."""
         internal, missing = self.settings().internal_secret, {}
         navigation = model.spec.navigation is not None
@@ -184,10 +190,11 @@ class Reconciler:
             missing[api.DEPLOYMENTS.kind] = self._waits_for(robots, key)
         return missing
 
-    def _waits_for(self, secret: Key, key: Key) -> Missing:
+    def _waits_for(self, secret: Key, key: Key) -> MissingKeys:
         self.keeper.wait(secret, key)
         error = self.keeper.error(secret)
-        return Missing(f"Secret {secret.name}: {error or 'is being written'}", failed=error is not None)
+        words = f"Secret {secret.name}: {error or 'is being written'}"
+        return MissingKeys(words, None if error is None else error.status)
 
     def _again_seconds(self, key: Key, results: Iterable[Result]) -> float:
         outcomes = {result.outcome for result in results}

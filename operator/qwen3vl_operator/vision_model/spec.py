@@ -286,5 +286,5 @@ def parse(body: dict[str, Any]) -> VisionModel:
         uid=metadata["uid"],
         generation=metadata.get("generation", 0),
         created=metadata.get("creationTimestamp", ""),
-        spec=Spec.model_validate(body.get("spec") or {}),
+        spec=Spec.model_validate({} if body.get("spec") is None else body["spec"]),
     )

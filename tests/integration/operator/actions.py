@@ -4,19 +4,29 @@ What a step breaks on purpose is noted, and given back by `give_back`: obstacles
 
 import base64
 import secrets
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+<<<<<<< HEAD
 from tests.integration.operator.api import Namespace, Refused
 from tests.integration.operator.conftest import Operator, model, nav_task
 from tests.integration.operator.edits import MARK, OBSTACLES
 from tests.integration.operator.outages import Outages
-from tests.integration.operator.steps import PLACES, TASKS, Step
+from tests.integration.operator.steps import CHILDREN, PLACES, TASKS, Step
+=======
+from tests.integration.operator.api import Api, Namespace, Object, Refused, eventually
+from tests.integration.operator.conftest import Operator, model, nav_task
+from tests.integration.operator.rights import grant
+from tests.integration.operator.steps import MARK, TASKS, Step
+>>>>>>> main
 
 from qwen3vl_operator.secrets.model_keys import ENGINE, secret_name
 
 NOT_DONE = (403, 404, 409, 422)
 """The apiserver's answers where a step finds nothing that it could change: the object or its namespace is away."""
 PATCH = "application/json-patch+json"
+COLLECTED_SECONDS = 15
 NOTE = f"{MARK}.example/note"
 IN_THE_WAY = "in the way"
 
@@ -30,7 +40,12 @@ class World:
     """
 
     places: dict[str, Namespace]
+<<<<<<< HEAD
     outages: Outages
+=======
+    start: Callable[[], Operator]
+    operator: Operator | None = None
+>>>>>>> main
     users_entries: dict[str, dict[str, str]] = field(default_factory=dict)
     _obstacles: set[tuple[str, str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str, str]] = field(default_factory=set)
@@ -38,6 +53,8 @@ class World:
     def do(self, step: Step) -> bool:
         """Carry out a step; whether the apiserver found something to change."""
         self.outages.note_end(str(step))
+        if self.outages.is_removed(step.place) and step.action != "make_namespace":
+            return False
         action = getattr(self.outages, step.action, None) or getattr(self, step.action)
         try:
             action(step)
@@ -54,7 +71,11 @@ class World:
             noted -= {one for one in noted if one[0] == letter}
 
     def give_back(self) -> tuple[Operator, list[str]]:
-        """Put right what the steps broke on purpose; the operator, and what had to be taken away for that."""
+        """Put right what the steps broke on purpose; the operator, and what had to be taken away for that.
+
+        That is what lost its owner by a step and then its model, and what Kubernetes' own collector missed: when the
+        apiserver restarts it takes a model that is made again meanwhile for the one before.
+        """
         operator = self.outages.end_all()
         for letter, plural, name in sorted(self._obstacles):
             self.take_obstacle(Step(0, "take_obstacle", letter, name, plural))
@@ -63,22 +84,26 @@ class World:
             for one in place.list("visionmodels"):
                 if one["spec"].get("paused"):
                     place.merge("visionmodels", one["metadata"]["name"], {"spec": {"paused": False}})
-        return operator, self._take_disowned()
+        until = time.monotonic() + COLLECTED_SECONDS
+        while (left := [*self._orphans()]) and time.monotonic() < until:
+            time.sleep(0.5)
+        for letter, plural, name in left:
+            self.places[letter].delete(plural, name)
+        return operator, ["/".join(one) for one in left]
 
-    def _take_disowned(self) -> list[str]:
-        """Take away what lost its owner by a step and then its model, before anybody gave it back."""
-        taken = []
-        for letter, plural, name in sorted(self._disowned):
-            place = self.places[letter]
+    def _orphans(self) -> Iterator[tuple[str, str, str]]:
+        """Children of models that are no more, but volumes that are kept on purpose."""
+        for letter, place in self.places.items():
             uids = {one["metadata"]["uid"] for one in place.list("visionmodels")}
-            found = place.find(plural, name)
-            metadata = (found or {"metadata": {}})["metadata"]
-            if found is None or metadata.get("ownerReferences") or plural == "persistentvolumeclaims":
-                continue
-            if (metadata.get("labels") or {}).get("qwen3vl.io/model-uid") not in uids:
-                place.delete(plural, name)
-                taken.append(f"{letter}/{plural}/{name}")
-        return taken
+            for plural in dict.fromkeys(plural for plural, _ in CHILDREN):
+                for one in place.list(plural):
+                    metadata = one["metadata"]
+                    owners = {owner["uid"] for owner in metadata.get("ownerReferences") or []}
+                    alone = (letter, plural, metadata["name"]) in self._disowned and not owners
+                    if alone and plural != "persistentvolumeclaims":
+                        owners = {(metadata.get("labels") or {}).get("qwen3vl.io/model-uid")}
+                    if owners and not owners & uids:
+                        yield letter, plural, metadata["name"]
 
     # VisionModels
 
@@ -117,7 +142,13 @@ class World:
         place, plural = self.places[step.place], step.detail
         body = {"metadata": {"name": step.name, "annotations": {NOTE: IN_THE_WAY}}}
         if (there := place.find(plural, step.name)) is not None:
+<<<<<<< HEAD
             if plural == "persistentvolumeclaims" or NOTE in (there["metadata"].get("annotations") or {}):
+=======
+            if plural == "persistentvolumeclaims" or f"{MARK}.example/note" in (
+                there["metadata"].get("annotations") or {}
+            ):
+>>>>>>> main
                 return
             place.delete(plural, step.name)
         self._obstacles.add((step.place, plural, step.name))
@@ -179,6 +210,80 @@ class World:
         else:
             spec = {"stop": {"state": "Stopped"}, "pause": {"state": "Paused"}}.get(how, {"instruction": "Go on."})
             place.merge("navtasks", step.name, {"spec": spec})
+<<<<<<< HEAD
+=======
+            if how == "stop":
+                self.stopped.add((step.place, step.name))
+
+    # The installation
+
+    def _remove_namespace(self, step: Step) -> None:
+        self.api.call("DELETE", f"api/v1/namespaces/{self.places[step.place].name}")
+        self._removed.add(step.place)
+        self._without_rights.discard(step.place)
+
+    def _make_namespace(self, step: Step) -> None:
+        """Made again by the name that it had, with the rights that the chart gives."""
+        if step.place not in self._removed:
+            return
+        place = self.places[step.place]
+        eventually(lambda: not self._is_there(place.name), GONE_SECONDS)
+        self.api.call("POST", "api/v1/namespaces", {"metadata": {"name": place.name}})
+        self._removed.discard(step.place)
+        grant(place, self.places["a"])
+        self.users_entries.pop(step.place, None)
+        self.stopped -= {one for one in self.stopped if one[0] == step.place}
+        for noted in (self._obstacles, self._disowned):
+            noted -= {one for one in noted if one[0] == step.place}
+
+    def _is_there(self, name: str) -> bool:
+        try:
+            self.api.call("GET", f"api/v1/namespaces/{name}")
+        except Refused as refused:
+            if refused.status == 404:
+                return False
+            raise
+        return True
+
+    def _take_rights(self, step: Step) -> None:
+        if step.place not in self._removed:
+            for name in ("operator", "operator-internal") if step.place == "a" else ("operator",):
+                self.places[step.place].delete("rolebindings", name)
+                self.places[step.place].delete("roles", name)
+            self._without_rights.add(step.place)
+
+    def _give_rights(self, step: Step) -> None:
+        if step.place in self._without_rights:
+            grant(self.places[step.place], self.places["a"])
+            self._without_rights.discard(step.place)
+
+    def _kill_operator(self, step: Step) -> None:
+        if self.operator is not None:
+            self.operator.kill()
+            self.operator = None
+
+    def _start_operator(self, step: Step) -> None:
+        if self.operator is None:
+            started = self.operator = self.start()
+            if step.detail:
+                eventually(lambda: started.health() == 200, READY_SECONDS)
+
+    def _restart_apiserver(self, step: Step) -> None:
+        self.server.stop()
+        self.server.start()
+        eventually(lambda: self._serves_models(), 30)
+
+    def _serves_models(self) -> bool:
+        try:
+            self.places["a"].list("visionmodels")
+        except (OSError, Refused):
+            return False
+        return True
+
+    def _rest(self, step: Step) -> None:
+        """Let the others do something."""
+        time.sleep(step.detail)
+>>>>>>> main
 
 
 def _encoded(text: str) -> str:

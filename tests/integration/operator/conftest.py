@@ -3,9 +3,7 @@
 import contextlib
 import http.client
 import itertools
-import json
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -18,8 +16,10 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.integration.operator import rights
 from tests.integration.operator.api import Api, Namespace, Refused, eventually
 from tests.integration.operator.controllers import ControlledCluster, controlled_cluster
+from tests.integration.operator.rights import grant
 
 from localkube.testing import ApiServer, api_server
 
@@ -88,42 +88,10 @@ def model(name: str = "m", spec: dict[str, Any] | None = None) -> dict[str, Any]
     return {**kind, "metadata": {"name": name}, "spec": {"engine": {"name": "simulator"}} if spec is None else spec}
 
 
-def chart_rules() -> list[list[dict[str, Any]]]:
-    """The rules of the chart's Roles for the operator, as they stand in its template."""
-    text = (ROOT / "charts/qwen3vl/templates/operator/rbac.yaml").read_text()
-    blocks = re.findall(r"^rules:\n((?:  .*\n)+)", text, flags=re.MULTILINE)
-    return [yaml.safe_load(block) for block in blocks]
-
-
-def grant(namespace: Namespace, release: str, rules: list[dict[str, Any]]) -> None:
-    """Give the operator of the release namespace these rights in a namespace."""
-    group = "rbac.authorization.k8s.io"
-    namespace.create("roles", {"metadata": {"name": "operator"}, "rules": rules})
-    binding = {
-        "metadata": {"name": "operator"},
-        "roleRef": {"apiGroup": group, "kind": "Role", "name": "operator"},
-        "subjects": [{"kind": "ServiceAccount", "name": "qwen3vl-operator", "namespace": release}],
-    }
-    namespace.create("rolebindings", binding)
-
-
 def operator_kubeconfig(server: ApiServer, namespace: Namespace, path: Path, url: str | None = None) -> Path:
     """A kubeconfig with nothing but the rights that the chart gives the operator."""
-    grant(namespace, namespace.name, [rule for rules in chart_rules() for rule in rules])
-    request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    account = f"api/v1/namespaces/{namespace.name}/serviceaccounts/qwen3vl-operator/token"
-    token = namespace.api.call("POST", account, request)["status"]["token"]
-    authority = {"server": url or server.url, "certificate-authority": str(server.pki / "ca.crt")}
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "c", "cluster": authority}],
-        "users": [{"name": "u", "user": {"token": token}}],
-        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
-        "current-context": "x",
-    }
-    path.write_text(json.dumps(config))
-    return path
+    grant(namespace, namespace)
+    return rights.kubeconfig(namespace, url or server.url, server.pki, path)
 
 
 @dataclass
@@ -133,6 +101,7 @@ class Operator:
     process: subprocess.Popen[bytes]
     log: Path
     health_port: int
+    metrics_port: int
 
     def health(self) -> int:
         """Status of /readyz; 0 when nobody answers."""
@@ -166,11 +135,16 @@ class Operator:
 
 
 def spawn(
-    kubeconfig: Path, namespace: str, log: Path, vln_url: str = "", settings: Mapping[str, str] | None = None
+    kubeconfig: Path, namespace: str, log: Path, vln_url: str = "", more: Mapping[str, str] | None = None
 ) -> Operator:
-    """Start the operator of that release namespace; `settings` are further variables of its environment."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    """Start the process.
+
+    Args:
+        namespace: the release's.
+        more: further environment variables, such as QWEN3VL_NAMESPACES.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+        port, metrics_port = free.getsockname()[1], other.getsockname()[1]
     environment = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": f"{ROOT / 'operator'}:{ROOT / 'images/common'}",
@@ -181,19 +155,21 @@ def spawn(
         "QWEN3VL_GATEWAY_URL": f"http://qwen3vl-gateway.{namespace}/v1",
         "QWEN3VL_VLN_URL": vln_url,
         "QWEN3VL_HEALTH_PORT": str(port),
-        "QWEN3VL_METRICS_PORT": "0",
-        **(settings or {}),
+        "QWEN3VL_METRICS_PORT": str(metrics_port),
+        **(more or {}),
     }
     command = [sys.executable, "-m", "qwen3vl_operator"]
     with log.open("ab") as sink:
         process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
-    return Operator(process, log, port)
+    return Operator(process, log, port, metrics_port)
 
 
 @contextlib.contextmanager
-def operating(kubeconfig: Path, namespace: str, log: Path, vln_url: str = "") -> Iterator[Operator]:
+def operating(
+    kubeconfig: Path, namespace: str, log: Path, vln_url: str = "", more: Mapping[str, str] | None = None
+) -> Iterator[Operator]:
     """The operator, ready; it ends with the block, and nothing in its log may be a traceback."""
-    operator = spawn(kubeconfig, namespace, log, vln_url)
+    operator = spawn(kubeconfig, namespace, log, vln_url, more)
     try:
         eventually(lambda: operator.health() == 200, seconds=60)
         yield operator

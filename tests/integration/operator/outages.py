@@ -38,6 +38,10 @@ class Outages:
     _without_rights: set[str] = field(default_factory=set)
     _removed: set[str] = field(default_factory=set)
 
+    def is_removed(self, letter: str) -> bool:
+        """Whether that namespace is away: its apiserver may for a moment still take objects for it, which stay."""
+        return letter in self._removed
+
     def note_end(self, before: str) -> None:
         """Note a process that ended although nobody killed it, and start another."""
         if self.operator is not None and self.operator.process.poll() is not None:

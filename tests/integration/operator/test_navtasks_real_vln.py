@@ -24,6 +24,7 @@ from tests.integration.operator.conftest import NAVIGATION, model, nav_task, ope
 from tests.unit.vln.pictures import jpeg
 
 from localkube.testing import ApiServer
+from qwen3vl_operator.secrets.model_keys import secret_name
 
 ENGINE_KEY, ROBOT_KEY = "engine-key", "robot-key"
 FORWARD = {"reached_goal": False, "waypoints": [{"dx": 0.5, "dy": 0.0, "dtheta": 0.0}], "action": "forward"}
@@ -153,9 +154,9 @@ def world(server: ApiServer, namespace: Namespace, tmp_path: Path) -> Iterator[W
         with operating(kubeconfig, namespace.name, tmp_path / "operator.log", vln.url):
             engine.start()
             namespace.create("visionmodels", model(spec=NAVIGATION))
-            secret = eventually(lambda: namespace.find("secrets", "m-keys"))
+            secret = eventually(lambda: namespace.find("secrets", secret_name(namespace.name, "m")))
             vln.arguments = ["--model-name", "m", "--gateway-url", f"{engine.url}/v1", "--keys-dir", str(keys)]
-            operator_key = base64.b64decode(secret["data"]["operator-key"]).decode()
+            operator_key = base64.b64decode(secret["data"]["m.operator-to-vln"]).decode()
             vln.environment = {"QWEN3VL_GATEWAY_KEY": ENGINE_KEY, "QWEN3VL_OPERATOR_KEY": operator_key}
             vln.start("/ready")
             yield World(namespace, vln, engine)

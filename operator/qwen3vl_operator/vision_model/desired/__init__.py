@@ -31,7 +31,8 @@ class Settings:
         vln_image_pull_policy: its pull policy.
         gateway_url: URL of the gateway, shown in status.
         image_registry: replaces the registry of the engines' default images; empty: none does.
-        internal_secret: the bytes that every internal key is derived from.
+        internal_secret: the bytes that every internal key is derived from; empty while nobody has them.
+        internal_secret_problem: why they could not be read or made last, where that is so.
     """
 
     server_image: str
@@ -41,6 +42,7 @@ class Settings:
     gateway_url: str
     image_registry: str = ""
     internal_secret: bytes = field(default=b"", repr=False)
+    internal_secret_problem: str = ""
 
 
 def desired(model: VisionModel, settings: Settings, *, owns_served_name: bool) -> list[Object]:
