@@ -8,18 +8,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-<<<<<<< HEAD
 from tests.integration.operator.api import Namespace, Refused
 from tests.integration.operator.conftest import Operator, model, nav_task
 from tests.integration.operator.edits import MARK, OBSTACLES
 from tests.integration.operator.outages import Outages
 from tests.integration.operator.steps import CHILDREN, PLACES, TASKS, Step
-=======
-from tests.integration.operator.api import Api, Namespace, Object, Refused, eventually
-from tests.integration.operator.conftest import Operator, model, nav_task
-from tests.integration.operator.rights import grant
-from tests.integration.operator.steps import MARK, TASKS, Step
->>>>>>> main
 
 from qwen3vl_operator.secrets.model_keys import ENGINE, secret_name
 
@@ -40,12 +33,7 @@ class World:
     """
 
     places: dict[str, Namespace]
-<<<<<<< HEAD
     outages: Outages
-=======
-    start: Callable[[], Operator]
-    operator: Operator | None = None
->>>>>>> main
     users_entries: dict[str, dict[str, str]] = field(default_factory=dict)
     _obstacles: set[tuple[str, str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str, str]] = field(default_factory=set)
@@ -142,13 +130,7 @@ class World:
         place, plural = self.places[step.place], step.detail
         body = {"metadata": {"name": step.name, "annotations": {NOTE: IN_THE_WAY}}}
         if (there := place.find(plural, step.name)) is not None:
-<<<<<<< HEAD
             if plural == "persistentvolumeclaims" or NOTE in (there["metadata"].get("annotations") or {}):
-=======
-            if plural == "persistentvolumeclaims" or f"{MARK}.example/note" in (
-                there["metadata"].get("annotations") or {}
-            ):
->>>>>>> main
                 return
             place.delete(plural, step.name)
         self._obstacles.add((step.place, plural, step.name))
@@ -210,80 +192,6 @@ class World:
         else:
             spec = {"stop": {"state": "Stopped"}, "pause": {"state": "Paused"}}.get(how, {"instruction": "Go on."})
             place.merge("navtasks", step.name, {"spec": spec})
-<<<<<<< HEAD
-=======
-            if how == "stop":
-                self.stopped.add((step.place, step.name))
-
-    # The installation
-
-    def _remove_namespace(self, step: Step) -> None:
-        self.api.call("DELETE", f"api/v1/namespaces/{self.places[step.place].name}")
-        self._removed.add(step.place)
-        self._without_rights.discard(step.place)
-
-    def _make_namespace(self, step: Step) -> None:
-        """Made again by the name that it had, with the rights that the chart gives."""
-        if step.place not in self._removed:
-            return
-        place = self.places[step.place]
-        eventually(lambda: not self._is_there(place.name), GONE_SECONDS)
-        self.api.call("POST", "api/v1/namespaces", {"metadata": {"name": place.name}})
-        self._removed.discard(step.place)
-        grant(place, self.places["a"])
-        self.users_entries.pop(step.place, None)
-        self.stopped -= {one for one in self.stopped if one[0] == step.place}
-        for noted in (self._obstacles, self._disowned):
-            noted -= {one for one in noted if one[0] == step.place}
-
-    def _is_there(self, name: str) -> bool:
-        try:
-            self.api.call("GET", f"api/v1/namespaces/{name}")
-        except Refused as refused:
-            if refused.status == 404:
-                return False
-            raise
-        return True
-
-    def _take_rights(self, step: Step) -> None:
-        if step.place not in self._removed:
-            for name in ("operator", "operator-internal") if step.place == "a" else ("operator",):
-                self.places[step.place].delete("rolebindings", name)
-                self.places[step.place].delete("roles", name)
-            self._without_rights.add(step.place)
-
-    def _give_rights(self, step: Step) -> None:
-        if step.place in self._without_rights:
-            grant(self.places[step.place], self.places["a"])
-            self._without_rights.discard(step.place)
-
-    def _kill_operator(self, step: Step) -> None:
-        if self.operator is not None:
-            self.operator.kill()
-            self.operator = None
-
-    def _start_operator(self, step: Step) -> None:
-        if self.operator is None:
-            started = self.operator = self.start()
-            if step.detail:
-                eventually(lambda: started.health() == 200, READY_SECONDS)
-
-    def _restart_apiserver(self, step: Step) -> None:
-        self.server.stop()
-        self.server.start()
-        eventually(lambda: self._serves_models(), 30)
-
-    def _serves_models(self) -> bool:
-        try:
-            self.places["a"].list("visionmodels")
-        except (OSError, Refused):
-            return False
-        return True
-
-    def _rest(self, step: Step) -> None:
-        """Let the others do something."""
-        time.sleep(step.detail)
->>>>>>> main
 
 
 def _encoded(text: str) -> str:

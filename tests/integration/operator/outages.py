@@ -4,10 +4,10 @@ Methods have the names of the steps' actions."""
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from tests.integration.operator.api import Namespace, Refused, eventually
-from tests.integration.operator.conftest import Operator, grant
+from tests.integration.operator.conftest import Operator
+from tests.integration.operator.rights import grant
 from tests.integration.operator.steps import PLACES, Step
 
 from localkube.testing import ApiServer
@@ -22,7 +22,6 @@ class Outages:
 
     Attributes:
         places: namespaces by letter; the first is the release's.
-        rules: the operator's rights in the namespace of a letter.
         start: starts the operator as a process.
         made_again: told the letter of a namespace that is empty again.
         ended: what is to be known of each process that ended by itself.
@@ -30,7 +29,6 @@ class Outages:
 
     server: ApiServer
     places: dict[str, Namespace]
-    rules: Callable[[str], list[dict[str, Any]]]
     start: Callable[[], Operator]
     made_again: Callable[[str], None]
     operator: Operator | None = None
@@ -86,8 +84,10 @@ class Outages:
 
     def take_rights(self, step: Step) -> None:
         if step.place not in self._removed:
-            self.places[step.place].delete("rolebindings", "operator")
-            self.places[step.place].delete("roles", "operator")
+            place = self.places[step.place]
+            for plural in ("rolebindings", "roles"):
+                for one in place.list(plural):
+                    place.delete(plural, one["metadata"]["name"])
             self._without_rights.add(step.place)
 
     def give_rights(self, step: Step) -> None:
@@ -96,7 +96,7 @@ class Outages:
             self._without_rights.discard(step.place)
 
     def _grant(self, letter: str) -> None:
-        grant(self.places[letter], self.places[PLACES[0]].name, self.rules(letter))
+        grant(self.places[letter], self.places[PLACES[0]])
 
     def kill_operator(self, step: Step) -> None:
         if self.operator is not None:

@@ -17,20 +17,10 @@ import pytest
 from tests.figures import Figures
 from tests.integration.operator.actions import World
 from tests.integration.operator.api import Api, Namespace, Object, eventually
-<<<<<<< HEAD
-from tests.integration.operator.conftest import Operator, chart_rules, grant, install_crd, operator_kubeconfig, spawn
+from tests.integration.operator.conftest import Operator, install_crd, operator_kubeconfig, spawn
 from tests.integration.operator.likeness import Seen, differences, left_over, likeness, look
 from tests.integration.operator.outages import Outages
-=======
-from tests.integration.operator.conftest import (
-    Operator,
-    install_crd,
-    operator_kubeconfig,
-    spawn,
-)
-from tests.integration.operator.likeness import Seen, differences, left_over, likeness, look
 from tests.integration.operator.rights import grant
->>>>>>> main
 from tests.integration.operator.steps import PLACES, steps
 
 from localkube.testing import CONTROLLERS, ApiServer, api_server, controller_manager
@@ -82,26 +72,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
             yield Cluster(server, api)
 
 
-<<<<<<< HEAD
-def rules(letter: str) -> list[Object]:
-    """The operator's rights in a namespace: its own Secrets only where it was released."""
-    everywhere, own = chart_rules()
-    return [*everywhere, *own] if letter == PLACES[0] else everywhere
-
-
 Installed = tuple[dict[str, Namespace], Callable[[], Operator]]
 
 
 @contextmanager
 def installation(cluster: Cluster, word: str, folder: Path) -> Iterator[Installed]:
     """Namespaces with the chart's rights, and what starts an operator of them; each ends with the block."""
-=======
-@contextmanager
-def installation(
-    cluster: Cluster, word: str, folder: Path
-) -> Iterator[tuple[dict[str, Namespace], Callable[[], Operator]]]:
-    """Namespaces with the chart's rights, and what starts an operator of them; every one started ends with the block."""
->>>>>>> main
     places = {letter: Namespace(cluster.api, f"{word}-{letter}") for letter in PLACES}
     for place in places.values():
         cluster.api.call("POST", "api/v1/namespaces", {"metadata": {"name": place.name}})
@@ -109,28 +85,14 @@ def installation(
     release.create("serviceaccounts", {"metadata": {"name": "qwen3vl-operator"}})
     config = operator_kubeconfig(cluster.server, release, folder / f"{word}.kubeconfig")
     for letter in PLACES[1:]:
-<<<<<<< HEAD
-        grant(places[letter], release.name, rules(letter))
-    log, nobody = folder / f"{word}.log", "http://127.0.0.1:1/{namespace}/{model}"
-=======
         grant(places[letter], release)
-    started: list[Operator] = []
->>>>>>> main
+    log, nobody = folder / f"{word}.log", "http://127.0.0.1:1/{namespace}/{model}"
     watched = {"QWEN3VL_NAMESPACES": ",".join(place.name for place in places.values())}
     started: list[Operator] = []
 
     def start() -> Operator:
-<<<<<<< HEAD
         started.append(spawn(config, release.name, log, nobody, watched))
         return started[-1]
-=======
-        # Nobody answers as VLN API.
-        operator = spawn(
-            config, release.name, folder / f"{word}.log", "http://127.0.0.1:1/{namespace}/{model}", watched
-        )
-        started.append(operator)
-        return operator
->>>>>>> main
 
     try:
         yield places, start
@@ -153,7 +115,7 @@ def test_what_a_sequence_of_steps_leaves_is_what_a_new_installation_makes(
         installation(cluster, f"tried{number}", tmp_path) as (places, start),
         installation(cluster, f"fresh{number}", tmp_path) as (new_places, start_new),
     ):
-        outages = Outages(cluster.server, places, rules, start, lambda letter: world.forget(letter), start())
+        outages = Outages(cluster.server, places, start, lambda letter: world.forget(letter), start())
         world = World(places, outages)
         do_all(world, seed, int(os.environ.get("QWEN3VL_FUZZ_STEPS") or STEPS))
         operator, taken = world.give_back()
@@ -257,83 +219,6 @@ def at_rest(places: dict[str, Namespace], operator: Operator) -> Seen:
     return seen
 
 
-<<<<<<< HEAD
 def _say(*words: object) -> None:
     """Pytest shows it where a test fails."""
     print(*words)
-=======
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("seed", seeds())
-def test_what_a_sequence_of_steps_leaves_is_what_a_new_installation_makes(
-    cluster: Cluster, seed: int, tmp_path: Path, figure: Figures
-) -> None:
-    count = int(os.environ.get("QWEN3VL_FUZZ_STEPS", STEPS))
-    number = next(_numbers)
-    with (
-        installation(cluster, f"tried{number}", tmp_path) as (places, start),
-        installation(cluster, f"fresh{number}", tmp_path) as (new_places, start_new),
-    ):
-        world = World(cluster.server, cluster.api, places, start, start())
-        done = 0
-        print(f"seed {seed}, {count} steps")
-        began = time.monotonic()
-        for step in steps(seed, count):
-            effect = world.do(step)
-            done += effect
-            print(f"{time.monotonic() - began:7.2f} {step}{'' if effect else '  (nothing to change)'}")
-        assert done >= count * 0.6, "most steps change something"
-        orphans = world.give_back()
-        print("taken away, for their owners were: ", orphans)
-        _show_convergence(world, new_places, start_new, figure)
-        assert world.ended == []
-    for word in ("tried", "fresh"):
-        assert "Traceback" not in (tmp_path / f"{word}{number}.log").read_text()
-
-
-def _show_convergence(
-    world: World, new_places: dict[str, Namespace], start_new: Callable[[], Operator], figure: Figures
-) -> None:
-    began = time.monotonic()
-    operator = world.operator
-    assert operator is not None
-    internal = eventually(lambda: world.places["a"].find("secrets", "qwen3vl-internal"), 60)
-    _create_secret(new_places["a"], "qwen3vl-internal", internal["data"])
-    final = look(world.places)
-    for letter, entries in world.users_entries.items():
-        found = {
-            name: value
-            for one in final.objects[letter, "secrets"]
-            if one["metadata"]["name"] == "qwen3vl-robot-keys"
-            for name, value in one["data"].items()
-        }
-        kept = {name: value for name, value in found.items() if name in entries}
-        assert sorted(kept) == sorted(entries), "users' own entries are gone"
-        if kept:
-            _create_secret(new_places[letter], "qwen3vl-robot-keys", kept)
-    new = start_new()
-    install_anew(new_places, final, world.users_entries)
-    wanted = likeness(at_rest(new_places, new))
-    deadline = began + CONVERGED_SECONDS
-    while True:
-        seen = at_rest(world.places, operator)
-        found = likeness(seen)
-        lingering = left_over(seen, found.keys() - wanted.keys())
-        wrong = differences({place: found[place] for place in found if place not in lingering}, wanted)
-        if not wrong:
-            break
-        if time.monotonic() > deadline:
-            pytest.fail("\n".join(("differs from a new installation:", *wrong)))
-        time.sleep(0.5)
-    print("left over:", *sorted(lingering))
-    figure("200 steps undone → as newly installed", time.monotonic() - began, "s", goal=CONVERGED_SECONDS)
-    assert operator.process.poll() is None, "the operator ended by itself"
-    before = look(world.places)
-    operator.end()
-    after = at_rest(world.places, world.start())
-    written = [line for line in differences(before.versions(), after.versions())]
-    assert written == [], "\n".join(("a restart wrote:", *written, *differences(before.raw(), after.raw())))
-
-
-def _create_secret(place: Namespace, name: str, data: dict[str, Any]) -> None:
-    place.create("secrets", {"metadata": {"name": name}, "data": data})
->>>>>>> main
