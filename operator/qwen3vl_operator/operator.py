@@ -13,7 +13,7 @@ from qwen3vl_operator import __version__, names
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kopf_watch_log import WatchLog
 from qwen3vl_operator.kube import resources as api
-from qwen3vl_operator.kube.client import ApiError, HttpKube, connect
+from qwen3vl_operator.kube.client import ApiError, HttpKube, Kube, connect
 from qwen3vl_operator.kube.event_reader import EventReader
 from qwen3vl_operator.kube.event_writer import EventWriter
 from qwen3vl_operator.kube.key import Key
@@ -149,7 +149,7 @@ class Operator:
 
     # Its parts
 
-    def _build(self, kube: HttpKube) -> None:
+    def _build(self, kube: Kube) -> None:
         options = self.options
         for name in options.namespaces:
             seconds = options.full_list_seconds

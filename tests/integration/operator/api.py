@@ -46,7 +46,7 @@ class Api:
         self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
 
     def call(
-        self, method: str, path: str, body: Object | None = None, content_type: str = "application/json"
+        self, method: str, path: str, body: Object | list[Object] | None = None, content_type: str = "application/json"
     ) -> Object:
         """The answer's JSON.
 

@@ -396,7 +396,7 @@ def test_a_pass_that_takes_too_long_is_broken_off_and_told() -> None:
             await asyncio.sleep(1000)
             return None
 
-    from tests.unit.operator.virtual_time import run
+    from tests.support.virtual_time import run
 
     world = World(samples.body("m", SPECS["simulator"]), kube=Slow())
     assert run(world.passes()) == 1
@@ -555,7 +555,7 @@ def test_one_that_was_not_ready_is_not_waited_for() -> None:
 
 
 def test_one_that_never_becomes_ready_holds_up_the_others_no_longer_than_its_start_up_may_take() -> None:
-    from tests.unit.operator.virtual_time import run
+    from tests.support.virtual_time import run
 
     world = two_models()
     world.upgrade()
