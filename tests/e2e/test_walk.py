@@ -34,7 +34,7 @@ def test_to_the_door(walk: Walk, figure: Figures) -> None:
     figure("walk: answer latency in the cluster, p50", float(str(report["latency_p50_ms"])), "ms")
     figure("walk: answer latency in the cluster, p99", float(str(report["latency_p99_ms"])), "ms")
     shown = walk.namespace.kubectl("get", "navtasks", walk.name)
-    assert shown.split()[:7] == ["NAME", "PHASE", "VERDICT", "ROBOT", "STEP", "ACTION", "P95"]
+    assert shown.split()[:7] == ["NAME", "PHASE", "STATE", "REASON", "ROBOT", "STEP", "MODEL-MS"]
     assert "Succeeded" in shown and "GoalReached" in shown
     exec_in_vln = ("exec", f"deployment/{MODEL}-vln", "--", "python", "-c", COUNT_TOPICS, session["id"])
     topics = json.loads(walk.namespace.kubectl(*exec_in_vln))
