@@ -25,6 +25,9 @@ EDIT_SECONDS = 60.0
 LAST_PASS_SECONDS = 1.0
 """After the last edit is seen, its status is written and its echoes are looked at."""
 SETTLE_SECONDS = 90.0
+LISTED_TWICE_SECONDS = 40.0
+"""So long after its start an operator has listed everything once more, which is no rest. Where the rest that is asked for
+is shorter than that, its figures mean nothing anyway."""
 A_DAY = 86_400.0
 GET = frozenset({"GET"})
 
@@ -84,6 +87,8 @@ class ModelsRun:
             before, began = await self.installation.cluster.requests(), time.monotonic()
             async with start(look_again_seconds=A_DAY) as operator:
                 await self._restart(operator, before, began)
+                if self.options.rest_seconds >= LISTED_TWICE_SECONDS:
+                    await asyncio.sleep(max(0.0, began + LISTED_TWICE_SECONDS - time.monotonic()))
                 await self._tell_idle(operator, window)
             for one in watches:
                 one.cancel()
