@@ -253,6 +253,19 @@ def test_users_entries_of_a_secret_deleted_by_hand_are_put_back_and_stay_theirs(
     )
 
 
+def test_users_entries_of_a_namespace_that_went_do_not_come_back_in_one_of_the_same_name() -> None:
+    world = World(samples.body("m", WALKING))
+    world.look()
+    live = world.kube.objects["secrets", "robots", names.ROBOT_KEYS]
+    live["data"]["m.go2-01"] = base64.b64encode(b"mine").decode()
+    world.look()
+    world.kube.lose(api.SECRETS, "robots", names.ROBOT_KEYS)
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.kube.put(api.VISION_MODELS, samples.body("m", WALKING, uid="another"))
+    world.look()
+    assert set(held(world.kube, "robots", names.ROBOT_KEYS)) == {"m.default"}
+
+
 def test_an_entry_that_others_wrote_too_goes_with_its_model() -> None:
     """As after a restore by kubectl, or carried over at an upgrade: then an apply alone removes nothing."""
     world = World(samples.body("m", WALKING))
