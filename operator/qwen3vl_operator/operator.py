@@ -13,7 +13,7 @@ from qwen3vl_operator import __version__, names
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kopf_watch_log import WatchLog
 from qwen3vl_operator.kube import resources as api
-from qwen3vl_operator.kube.client import ApiError, HttpKube, connect
+from qwen3vl_operator.kube.client import ApiError, HttpKube, Kube, connect
 from qwen3vl_operator.kube.event_reader import EventReader
 from qwen3vl_operator.kube.event_writer import EventWriter
 from qwen3vl_operator.kube.key import Key
@@ -149,7 +149,7 @@ class Operator:
 
     # Its parts
 
-    def _build(self, kube: HttpKube) -> None:
+    def _build(self, kube: Kube) -> None:
         options = self.options
         for name in options.namespaces:
             seconds = options.full_list_seconds
@@ -228,6 +228,8 @@ class Operator:
             *(one.run() for one in self.namespaces.by_name.values()),
             self.reader.run(),
         ]
+        for name in self.namespaces.by_name:
+            self.rollouts.expect(_place(name), asyncio.get_running_loop().time())
         self._tasks = [asyncio.create_task(part) for part in parts]
         watching = asyncio.create_task(self._watch(namespaces))
         self._tasks.append(watching)
@@ -328,6 +330,9 @@ class Operator:
             self.queue.add(key_of(model))
         for task in self.store.all(api.NAV_TASKS, namespace):
             self.queue.add(key_of(task))
+        if self.rollouts.looked_at(_place(namespace)):
+            for key in self.rollouts.next():
+                self.queue.add(key)
 
     async def _internal_secret(self, key: Key) -> float:
         before = self.internal.value
@@ -369,6 +374,11 @@ class Operator:
         if self.waiting_for is not None:
             return f"waiting for {self.waiting_for}"
         return None if self.namespaces.any_listed else self.namespaces.waiting()
+
+
+def _place(namespace: str) -> Key:
+    """A namespace among those that a rollout waits for."""
+    return Key(namespace, "", "Namespace")
 
 
 def _generation(thing: Object | None) -> Any:

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator.actions import World
 from tests.integration.operator.api import Api, Namespace, Object, eventually
 from tests.integration.operator.conftest import Operator, install_crd, operator_kubeconfig, spawn
@@ -22,6 +21,7 @@ from tests.integration.operator.likeness import Seen, differences, left_over, li
 from tests.integration.operator.outages import Outages
 from tests.integration.operator.rights import grant
 from tests.integration.operator.steps import PLACES, steps
+from tests.support.figures import Figures
 
 from localkube.testing import CONTROLLERS, ApiServer, api_server, controller_manager
 from qwen3vl_common.labels import served_name

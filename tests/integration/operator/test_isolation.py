@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator import rights
 from tests.integration.operator.api import Api, Namespace, Object, eventually
 from tests.integration.operator.conftest import (
@@ -26,6 +25,7 @@ from tests.integration.operator.conftest import (
 from tests.integration.operator.controllers import ControlledCluster
 from tests.integration.operator.realm import SERVED_AGAIN_SECONDS, Neighbour, alive, make, metric
 from tests.integration.operator.trouble import FAILED_WEBHOOK, Silence, loosen, quota, silence, webhook
+from tests.support.figures import Figures
 
 RECOVERED_SECONDS = 60.0
 RELEASE = "isolation"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator.api import Api, Namespace, eventually, proxy
 from tests.integration.operator.conftest import (
     CHILDREN,
@@ -26,6 +25,7 @@ from tests.integration.operator.conftest import (
     spawn,
     versions,
 )
+from tests.support.figures import Figures
 
 from localkube.testing import ApiServer, api_server
 

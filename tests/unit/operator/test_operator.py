@@ -3,10 +3,11 @@
 import asyncio
 from typing import Any
 
+import pytest
+from tests.support.virtual_time import run
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
 from tests.unit.operator.nav_task.samples_nav import nav_body
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.key import Key, task_key
@@ -136,13 +137,13 @@ def test_a_status_that_the_operator_wrote_concerns_the_tasks_of_the_model_though
     run(scenario())
 
 
-def test_a_spec_that_changed_while_a_status_was_written_is_not_lost() -> None:
+def test_a_spec_that_changed_while_a_status_was_written_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer has the newer spec, and what the watch says of it afterwards is older or the same."""
 
     async def scenario() -> None:
         operator, _ = build()
         stopped: list[Key] = []
-        operator.pool.stop = stopped.append  # type: ignore[method-assign]  # only what it is told matters here
+        monkeypatch.setattr(operator.pool, "stop", stopped.append)  # only what it is told matters here
         for resource, old, new in (
             (api.VISION_MODELS, samples.body("m"), samples.body("m", {"replicas": 0})),
             (api.NAV_TASKS, nav_body(), nav_body(state="Stopped")),
@@ -158,11 +159,11 @@ def test_a_spec_that_changed_while_a_status_was_written_is_not_lost() -> None:
     run(scenario())
 
 
-def test_a_stop_waits_for_no_queue() -> None:
+def test_a_stop_waits_for_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         operator, _ = build()
         stopped: list[Key] = []
-        operator.pool.stop = stopped.append  # type: ignore[method-assign]  # only what it is told matters here
+        monkeypatch.setattr(operator.pool, "stop", stopped.append)  # only what it is told matters here
         operator._seen(api.NAV_TASKS, "ADDED", versioned(nav_body(), 5))
         assert stopped == []
         operator._seen(api.NAV_TASKS, "MODIFIED", versioned(nav_body(state="Stopped"), 6))

@@ -3,9 +3,9 @@
 import asyncio
 from collections.abc import Callable
 
+from tests.support.virtual_time import run
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Listing

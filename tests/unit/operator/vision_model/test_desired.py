@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from tests.unit.operator import samples
+from tests.unit.operator.samples import EVERYTHING
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
@@ -17,37 +18,6 @@ from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
-EVERYTHING = {
-    "servedName": "Qwen3.VL_32B",
-    "source": {"volume": {"claimName": "weights"}},
-    "cache": {"size": "20Gi", "storageClassName": "fast", "accessMode": "ReadWriteMany", "onDelete": "Delete"},
-    "engine": {
-        "image": "registry.example/lmdeploy:mine",
-        "imagePullPolicy": "Always",
-        "tensorParallel": 2,
-        "contextLength": 4096,
-        "gpuMemoryFraction": 0.7,
-        "prefixCaching": False,
-        "args": ["--dtype", "bfloat16"],
-        "env": [
-            {"name": "NCCL_DEBUG", "value": "INFO"},
-            {"name": "HF_HUB_OFFLINE", "value": "0"},
-            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
-        ],
-    },
-    "resources": {"gpu": "amd.com/gpu", "cpu": "500m", "memory": "32Gi", "sharedMemory": "1Gi"},
-    "replicas": 3,
-    "pod": {
-        "nodeSelector": {"gpu": "h200"},
-        "tolerations": [{"key": "gpu", "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {}},
-        "priorityClassName": "serving",
-        "runtimeClassName": "nvidia",
-        "imagePullSecrets": [{"name": "registry"}],
-        "labels": {"team": "nav", "qwen3vl.io/model": "not-yours"},
-        "annotations": {"note": "kept"},
-    },
-}
 NAVIGATION = samples.SIMULATOR | {
     "navigation": {
         "keysSecret": "robots",
