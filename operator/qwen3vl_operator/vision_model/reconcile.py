@@ -101,17 +101,19 @@ class Reconciler:
             async with asyncio.timeout(PASS_SECONDS):
                 return await self._pass(key, body)
         except TimeoutError:
-            await self._broken(body, f"looking after this model took longer than {PASS_SECONDS:g} s and was broken off")
+            words = f"looking after this model took longer than {PASS_SECONDS:g} s and was broken off"
+            await self._broken(key, body, words)
             return self._retry_seconds(key)
         except ApiError:
             raise
         except Exception as error:
-            await self._broken(body, f"the operator made a mistake ({type(error).__name__}); its log says more")
+            await self._broken(key, body, f"the operator made a mistake ({type(error).__name__}); its log says more")
             raise
         finally:
             self._turns.looked_at(key)
 
-    async def _broken(self, body: Object, words: str) -> None:
+    async def _broken(self, key: Key, body: Object, words: str) -> None:
+        self._turns.failed(key)
         await self._voice.tell(body, failed_pass(body, words, now=self.now()))
 
     def leave(self, key: Key) -> None:
@@ -123,6 +125,7 @@ class Reconciler:
         try:
             model = parse(body)
         except ValidationError as error:
+            self._turns.failed(key)
             await self._voice.tell(body, invalid(body, readable(error), now=self.now()))
             return self._later_seconds()
         settings = self.settings()
@@ -130,7 +133,7 @@ class Reconciler:
             words = f"Secret {names.INTERNAL_SECRET}, which all keys are made from, could not be read or made yet"
             if settings.internal_secret_problem:
                 words += f": {settings.internal_secret_problem}"
-            await self._broken(body, words)
+            await self._broken(key, body, words)
             return LOOK_SOON_SECONDS
         self._follow(model)
         seen = self._observer.look(model, settings.internal_secret)
@@ -163,14 +166,16 @@ class Reconciler:
         live = [self.store.get(resource_of(thing), model.namespace, thing["metadata"]["name"]) for thing in wanted]
         missing = self._missing_keys(key, model)
         steps = plan(model, wanted, live, Situation(missing, lambda: self._turns.may_begin(key, model)))
-        if not any(step.outcome is Outcome.QUEUED or step.paced for step in steps):
-            self.rollouts.withdrawn(key)
         results, began = [], self.now() if self._turns.was_ready(key) else None
         for step in steps:
             results.append(await self._hands.carry_out(model, step, began if step.paced else None))
-        paced = (result for step, result in zip(steps, results, strict=True) if step.paced)
+        paced = [result for step, result in zip(steps, results, strict=True) if step.paced]
         if any(result.outcome is Outcome.APPLIED for result in paced):
             self._turns.began(key, model)
+        elif paced:
+            self._turns.failed(key)
+        elif not any(step.outcome is Outcome.QUEUED for step in steps):
+            self.rollouts.withdrawn(key)
         for thing in unwanted(model, wanted, self.store.find(indexes.OF_MODEL, model.uid)):
             results += await self._hands.delete(model, thing)
         return results

@@ -574,6 +574,26 @@ def test_one_that_never_becomes_ready_holds_up_the_others_no_longer_than_its_sta
     ) == 1
 
 
+@pytest.mark.parametrize("trouble", ["refused", "fails", "spec"])
+def test_one_that_cannot_be_rolled_out_holds_up_no_other(trouble: str) -> None:
+    world = two_models()
+    world.upgrade()
+    for name in reversed(TWO):
+        world.reconciler.leave(Key("robots", name))  # each was looked at
+    world.rollouts.may_begin(Key("robots", "m"), ("2026-01-01T00:00:00Z", "uid-of-m"), 0)  # it waits for its turn
+    if trouble == "spec":
+        world.live(api.VISION_MODELS, "m")["spec"]["replicas"] = "many"
+        world.touch(api.VISION_MODELS, "m")
+    else:
+        error = ApiError(403, "the policy says no") if trouble == "refused" else ApiError(500, "webhook")
+        world.kube.refuse["StatefulSet"] = error
+    world.look(Key("robots", "m"))
+    world.kube.refuse.clear()
+    assert image(world, "m") == "1"
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "2"
+
+
 def test_an_upgrade_goes_on_in_the_next_process_where_the_former_left_it() -> None:
     world = two_models()
     world.upgrade()
