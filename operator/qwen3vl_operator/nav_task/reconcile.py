@@ -67,7 +67,7 @@ class TaskReconciler:
         try:
             task = parse_task(body)
         except ValidationError as error:
-            self._note(key, body, Intent.LEAVE)
+            self._note(key, body, Intent.STOP if text_at(body, "state") == "Stopped" else Intent.LEAVE)
             return await self._tell(key, body, invalid_task(body, readable(error), now=self.now()), LOOK_AGAIN_SECONDS)
         model = self.store.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
         # No await up to the note: two tasks must not be given one robot.

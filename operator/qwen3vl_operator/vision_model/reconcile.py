@@ -50,7 +50,7 @@ class VlnApis(Protocol):
     """Whoever speaks to the models' VLN APIs; not here."""
 
     def serve(self, namespace: str, model: str) -> None:
-        """The model has a VLN API."""
+        """The model has a VLN API, or wants one."""
 
     def end(self, namespace: str, model: str) -> None:
         """It has none any more."""
@@ -94,7 +94,7 @@ class Reconciler:
         """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
         body = self.store.get(api.VISION_MODELS, key.namespace, key.name)
         if body is None or "deletionTimestamp" in body["metadata"]:
-            self.vln_apis.end(*key[:2])
+            self._follow(key, is_wanted=False)
             self.leave(key)
             return None
         try:
@@ -126,6 +126,7 @@ class Reconciler:
             model = parse(body)
         except ValidationError as error:
             self._turns.failed(key)
+            self._follow(key, is_wanted=False)
             await self._voice.tell(body, invalid(body, readable(error), now=self.now()))
             return self._later_seconds()
         settings = self.settings()
@@ -135,7 +136,8 @@ class Reconciler:
                 words += f": {settings.internal_secret_problem}"
             await self._broken(key, body, words)
             return LOOK_SOON_SECONDS
-        self._follow(model)
+        navigation = model.spec.navigation
+        self._follow(key, is_wanted=navigation is not None and navigation.replicas > 0)
         seen = self._observer.look(model, settings.internal_secret)
         owns_served_name = self._observer.owns_served_name(model, seen)
         results = await self._converge(key, model, desired(model, settings, owns_served_name=owns_served_name))
@@ -156,10 +158,12 @@ class Reconciler:
         soon += [UNLISTED_SECONDS] if seen.unlisted else []
         return min([self._again_seconds(key, results), *soon, *([] if turn is None else [turn])])
 
-    def _follow(self, model: VisionModel) -> None:
-        navigation = model.spec.navigation
-        follow = self.vln_apis.end if navigation is None or navigation.replicas == 0 else self.vln_apis.serve
-        follow(model.namespace, model.name)
+    def _follow(self, key: Key, *, is_wanted: bool) -> None:
+        """Have the VLN API spoken to while one is wanted, or still there: the robots that it leads can be stopped."""
+        found = self.store.get(api.DEPLOYMENTS, key.namespace, names.child(key.name, "vln"))
+        is_there = found is not None and bool(self.settings().internal_secret)  # without it nobody has a key there
+        follow = self.vln_apis.serve if is_wanted or is_there else self.vln_apis.end
+        follow(key.namespace, key.name)
 
     async def _converge(self, key: Key, model: VisionModel, wanted: list[Object]) -> list[Result]:
         """Apply what differs and prune what is not wanted: a result for each object."""

@@ -323,6 +323,36 @@ def test_a_spec_that_does_not_parse_leaves_what_runs() -> None:
     run(scenario())
 
 
+def test_a_stop_is_wanted_also_of_a_spec_that_does_not_parse() -> None:
+    """An operator that has just begun: nothing but the object says so."""
+
+    async def scenario() -> None:
+        setting = Setting(nav_body(state="Stopped", limits={"maxSteps": "many"}) | {"status": {"session": {"id": "x"}}})
+        await setting.look()
+        assert setting.want() is Intent.STOP
+        assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+
+    run(scenario())
+
+
+def test_a_vln_api_that_was_switched_off_and_still_runs_has_to_confirm_a_stop() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        del setting.kube.objects["visionmodels", "robots", "m"]["spec"]["navigation"]
+        setting.body()["spec"]["state"] = "Stopped"
+        assert setting.links.seen is not None
+        setting.links.seen.stopping = {TASK_ID}
+        await setting.look()
+        assert setting.status()["conditions"][2]["reason"] == "Stopping"
+        setting.links.seen = None
+        await setting.look()
+        assert setting.status()["verdict"] == "Cancelled"
+
+    run(scenario())
+
+
 def test_a_model_that_is_not_there_is_waited_for() -> None:
     async def scenario() -> None:
         setting = Setting(nav_body(modelRef={"name": "unknown"}))

@@ -433,12 +433,35 @@ def test_vln_apis_are_followed_while_they_are_there() -> None:
     assert world.has(api.DEPLOYMENTS, "m-vln")
     world.edit(navigation={"replicas": 0})
     world.look()
-    assert world.links.served == set()
     assert not world.has(api.DEPLOYMENTS, "m-vln")
+    world.look()
+    assert world.links.served == set()
     world.edit(navigation={})
     world.look()
     assert world.links.served == {("robots", "m")}
     world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.kube.lose(api.DEPLOYMENTS, "robots", "m-vln")
+    world.look()
+    assert world.links.served == set()
+
+
+@pytest.mark.parametrize("trouble", ["paused", "not deleted", "spec", "model gone"])
+def test_a_vln_api_that_nobody_wants_is_followed_until_it_is_gone(trouble: str) -> None:
+    """Robots walk by it, and its NavTasks can be stopped, as long as it runs."""
+    world = _over(settled(SPECS["navigation"]))
+    if trouble == "model gone":
+        world.kube.lose(api.VISION_MODELS, "robots", "m")
+    elif trouble == "spec":
+        world.edit(replicas="many")
+    elif trouble == "paused":
+        world.edit(navigation=None, paused=True)
+    else:
+        world.edit(navigation=None)
+        world.kube.fail_at = world.kube.calls + 1
+    world.look()
+    assert world.has(api.DEPLOYMENTS, "m-vln")
+    assert world.links.served == {("robots", "m")}
+    world.kube.lose(api.DEPLOYMENTS, "robots", "m-vln")
     world.look()
     assert world.links.served == set()
 
