@@ -42,7 +42,7 @@ LOOK_SOON_SECONDS = 20.0
 LONGEST_RETRY_SECONDS = 60.0
 PASS_SECONDS = 60.0
 UNLISTED_SECONDS = 2.0
-"""While nobody can say what is in another namespace: no object of this one tells when that is known."""
+"""While it will be known in a moment what is in another namespace: no object of this one tells when it is."""
 LOOKED_AT_SOON = {Outcome.TAKEN, Outcome.REFUSED, Outcome.QUEUED, Outcome.WAITING}
 
 
@@ -89,6 +89,7 @@ class Reconciler:
         self._voice = Voice(self.kube, self.store, self.writer, suspect)
         self._turns = Turns(self.store, self.rollouts, self.writer, self.now, self.notify)
         self._failures: dict[Key, int] = {}
+        self._told: set[Key] = set()
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
@@ -119,6 +120,7 @@ class Reconciler:
     def leave(self, key: Key) -> None:
         """The model is gone, or cannot be looked at for now: no other waits for its rollout."""
         self._failures.pop(key, None)
+        self._told.discard(key)
         self._turns.gone(key)
 
     async def _pass(self, key: Key, body: Object) -> float:
@@ -148,14 +150,17 @@ class Reconciler:
         told = status(model, read.seen, gateway_url=settings.gateway_url, previous=previous, now=self.now())
         at_rest = all(result.outcome is Outcome.UNCHANGED for result in results)
         pending = bool(seen.unlisted) and self.namespaces.are_pending()
-        if (read.unread or pending) and at_rest and previous.get("observedGeneration") == model.generation:
+        is_current = at_rest and previous.get("observedGeneration") == model.generation
+        if (read.unread or pending) and is_current and key not in self._told:
             # A new process: what the status says may come from namespaces, or of those that wait from Events, that it
-            # has not read yet.
+            # has not read yet. What it has told once itself is never held back: where many wait, reading takes minutes.
             return UNLISTED_SECONDS if pending else EVENTS_AFTER_SECONDS
         await self._voice.tell(body, told)
+        self._told.add(key)
         turn = await self._turns.settle(key, model, body, seen, told)
         soon = [EVENTS_AFTER_SECONDS] if read.waits else []
-        soon += [UNLISTED_SECONDS] if seen.unlisted else []
+        if seen.unlisted:  # one that does not answer may stay so for long
+            soon.append(UNLISTED_SECONDS if self.namespaces.are_pending() else LOOK_SOON_SECONDS)
         return min([self._again_seconds(key, results), *soon, *([] if turn is None else [turn])])
 
     def _follow(self, key: Key, *, is_wanted: bool) -> None:

@@ -90,6 +90,18 @@ def _over(world: World) -> World:
     return other
 
 
+def test_news_are_told_though_nobody_has_read_the_events_of_those_that_wait() -> None:
+    """Where hundreds wait, that takes minutes."""
+    world = settled(SERVED | {"replicas": 2})
+    world.make_ready()
+    world.look()
+    assert world.says("Ready") == ("True", "Ready")
+    world.time = "2026-03-01T13:00:00Z"
+    world.kube.lose(api.PODS, "robots", "m-engine-1")
+    world.look()
+    assert world.says("Ready") == ("False", "Creating")
+
+
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("status", [409, 429, 500, 0])
 @pytest.mark.parametrize("name", SPECS)
@@ -310,7 +322,7 @@ def test_a_new_process_tells_nothing_else_of_a_name_before_it_has_read_every_nam
     assert again.look() == UNLISTED_SECONDS
     assert again.kube.versions() == before
     again.places.pending = False
-    assert again.look() == UNLISTED_SECONDS, "one that does not answer is looked for again"
+    assert again.look() == LOOK_SOON_SECONDS, "one that does not answer is looked for again, and costs others little"
     assert (told[1], again.says("Exposed")[1]) == ("ScaledToZero", "NamespaceUnread")
     again.places.unread = ()
     again.look()
