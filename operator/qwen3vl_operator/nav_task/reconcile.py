@@ -36,6 +36,8 @@ LOOK_AGAIN_SECONDS = 600.0
 LOOK_SOON_SECONDS = 20.0
 """While a task is not accepted: what it waits for may have no event."""
 FORBIDDEN = 403
+GONE = 404
+"""Deleted meanwhile. A conflict may be that too, or a write that lost a race: the next try tells."""
 
 
 @dataclass(frozen=True)
@@ -170,7 +172,7 @@ class TaskReconciler:
         except ApiError as error:
             if error.status == FORBIDDEN:
                 self.suspect(key.namespace)
-            if error.status not in (404, 409):  # deleted meanwhile
+            if error.status != GONE:
                 raise
         else:
             self.store.put(api.NAV_TASKS, written, live=True)

@@ -12,6 +12,7 @@ from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.kube.resources import Object
 from qwen3vl_operator.kube.store import Store
@@ -228,6 +229,18 @@ def test_a_robot_of_a_task_made_by_rest_is_tried_again() -> None:
         setting.seen()
         await setting.look()
         assert setting.accepted() == ("True", "Valid")
+
+    run(scenario())
+
+
+def test_a_status_that_lost_a_race_is_written_again_and_one_of_an_object_that_is_gone_is_not() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.kube.refuse["NavTask/status"] = ApiError(409, "the object has been modified; please apply your changes")
+        with pytest.raises(ApiError):
+            await setting.look()
+        setting.kube.refuse["NavTask/status"] = ApiError(404, "not found")
+        assert await setting.look() is not None
 
     run(scenario())
 

@@ -133,6 +133,16 @@ def test_a_fault_at_any_call_is_told_and_converges(name: str, status: int, after
         assert shape(world.kube) == goal, f"after a fault at call {number}"
 
 
+def test_a_status_that_lost_a_race_is_written_again_and_one_of_an_object_that_is_gone_is_not() -> None:
+    world = cluster(SPECS["simulator"])
+    world.keys()
+    world.kube.refuse["VisionModel/status"] = ApiError(409, "the object has been modified; please apply your changes")
+    with pytest.raises(ApiError):
+        world.look()
+    world.kube.refuse["VisionModel/status"] = ApiError(404, "not found")
+    assert world.look() is not None
+
+
 def _applied_less(world: World, goal: dict[Any, Object]) -> bool:
     return set(goal) > set(world.kube.objects)
 
