@@ -35,7 +35,7 @@ with urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers)
 
 
 def robot_pod(namespace: str, model: str, image: str, arguments: list[str]) -> str:
-    """A pod that is the robot: it reaches the VLN API by its Service, with a key from the model's Secret."""
+    """A pod that is the robot: it reaches the VLN API by its Service, with the key that was made for the model's."""
     security = {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,
@@ -43,7 +43,7 @@ def robot_pod(namespace: str, model: str, image: str, arguments: list[str]) -> s
         "runAsNonRoot": True,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    key = {"secretKeyRef": {"name": f"{model}-robot-keys", "key": "default"}}
+    key = {"secretKeyRef": {"name": "qwen3vl-robot-keys", "key": f"{model}.default"}}
     url = f"ws://{model}-vln.{namespace}/vln/robot/{ROBOT}"
     container = {
         "name": POD,
