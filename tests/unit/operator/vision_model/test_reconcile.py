@@ -306,6 +306,20 @@ def test_of_two_models_with_one_name_the_oldest_is_routed() -> None:
     assert world.live(api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
 
 
+def test_a_model_whose_spec_does_not_parse_keeps_the_name_by_which_it_is_served() -> None:
+    older = samples.body("older", SPECS["simulator"] | {"servedName": "shared"}, created="2026-01-01T00:00:00Z")
+    world = World(older, samples.body("m", SPECS["simulator"] | {"servedName": "shared"}))
+    world.look(Key("robots", "older"))
+    world.edit("older", replicas="many")
+    world.look(Key("robots", "older"))
+    world.look()
+    assert world.says("Exposed") == ("False", "NameCollision")
+    assert names.SERVED_NAME not in world.live(api.SERVICES, "m-engine")["metadata"]["labels"]
+    world.kube.lose(api.SERVICES, "robots", "older-engine")
+    world.look()
+    assert names.SERVED_NAME in world.live(api.SERVICES, "m-engine")["metadata"]["labels"], "it has nothing to serve"
+
+
 def test_no_served_name_is_given_away_while_a_namespace_is_unread() -> None:
     world = cluster(SPECS["simulator"])
     world.places.unread = ("slow",)
