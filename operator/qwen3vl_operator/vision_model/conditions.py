@@ -107,7 +107,7 @@ def _exposed(model: VisionModel, seen: Observed) -> Condition:
     service = f"Service {names.child(model.name, 'engine')}"
     is_wanting = any(one.title == service and one.outcome in _NOT_AS_WANTED for one in seen.results)
     if is_wanting and not _holds_name(model, seen):
-        words = f"the gateway does not know the served name {model.served_name!r}: {service} is not as the spec wants it"
+        words = f"the gateway does not know the name {model.served_name!r}: {service} is not as the spec wants it"
         return Condition("Exposed", False, "NoEndpoints", words)
     if model.spec.replicas == 0:
         return Condition("Exposed", True, "ScaledToZero", "the gateway knows the model; it has no replica")

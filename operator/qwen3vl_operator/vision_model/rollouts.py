@@ -56,7 +56,7 @@ class Rollouts:
         return self._running.get(key)
 
     def withdrawn(self, key: Key) -> None:
-        """Nothing of it is to be rolled out any more, or it cannot be now: it asks again, and holds up nobody till then."""
+        """Nothing of it is to be rolled out any more; or nothing can be now, and it asks again."""
         self._waiting.pop(key, None)
 
     def settled(self, key: Key) -> bool:
