@@ -225,6 +225,20 @@ def test_an_internal_secret_that_is_restored_after_hours_is_taken_over_within_ha
     run(scenario())
 
 
+def test_a_model_made_again_unseen_concerns_the_others_that_want_its_name() -> None:
+    """A LIST shows the new object in the place of the old one: it is the younger one now."""
+
+    async def scenario() -> None:
+        operator, _ = build()
+        shared = samples.SIMULATOR | {"servedName": "shared"}
+        operator.store.put(api.VISION_MODELS, versioned(samples.body("m", shared), 1))
+        operator.store.put(api.VISION_MODELS, versioned(samples.body("o", shared, namespace="others"), 2))
+        operator._seen(api.VISION_MODELS, None, versioned(samples.body("m", shared, uid="another"), 3))
+        assert Key("others", "o") in operator.queue.keys
+
+    run(scenario())
+
+
 def test_another_internal_secret_concerns_every_model_and_secret() -> None:
     async def scenario() -> None:
         operator, kube = build((api.VISION_MODELS, samples.body("m")))
