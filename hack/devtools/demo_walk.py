@@ -35,7 +35,7 @@ with urllib.request.urlopen(urllib.request.Request(sys.argv[1], headers=headers)
 
 
 def robot_pod(namespace: str, model: str, image: str, arguments: list[str]) -> str:
-    """A pod that is the robot: it reaches the VLN API by its Service, with the key that was made for the model's."""
+    """A pod that is the robot: it reaches the VLN API by its Service, with a key of the model's robots."""
     security = {
         "allowPrivilegeEscalation": False,
         "readOnlyRootFilesystem": True,

@@ -34,6 +34,12 @@ class OptIn:
 
 OPT_IN = {
     "bench": OptIn("runs each bench once, small, and prints its line of JSON", 3, "no more than a few MB"),
+    "fuzz": OptIn(
+        "tries ten more random sequences of what happens to models against a new installation, or those that"
+        " QWEN3VL_FUZZ_SEEDS names",
+        20,
+        "about 200 MB",
+    ),
     "upgrade": OptIn(
         "installs the release before into a local cluster, upgrades it while a model serves and a robot walks, and"
         " compares what stayed",
@@ -41,6 +47,8 @@ OPT_IN = {
         "about 10 GB (cluster and images of both versions)",
     ),
 }
+FUZZ_TESTS = "tests/integration/operator/test_convergence.py"
+FUZZ_SEEDS = "2-11"
 CLOSING_LINE = re.compile(r"=+ (.*\b(?:passed|failed|error|errors|no tests ran|skipped|deselected)\b.*) =+")
 
 
@@ -132,6 +140,13 @@ def _steps(part: str, arguments: Sequence[str]) -> list[list[str]]:
         return [["hack/lint"]]
     if part == "integration":
         return [["hack/cluster/build", "etcd", "kube-apiserver"], _pytest(part, arguments)]
+    if part == "fuzz":
+        seeds = f"QWEN3VL_FUZZ_SEEDS={os.environ.get('QWEN3VL_FUZZ_SEEDS', FUZZ_SEEDS)}"
+        programs = ["etcd", "kube-apiserver", "kube-controller-manager"]
+        return [
+            ["hack/cluster/build", *programs],
+            ["env", seeds, sys.executable, "-m", "pytest", FUZZ_TESTS, "--durations=5", *arguments],
+        ]
     if part == "bench":
         return [[sys.executable, "-P", "-m", "hack.devtools.benches"]]
     if part in CLUSTER_PARTS:

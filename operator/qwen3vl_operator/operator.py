@@ -13,7 +13,7 @@ from qwen3vl_operator import __version__, names
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kopf_watch_log import WatchLog
 from qwen3vl_operator.kube import resources as api
-from qwen3vl_operator.kube.client import ApiError, HttpKube, connect
+from qwen3vl_operator.kube.client import ApiError, HttpKube, Kube, connect
 from qwen3vl_operator.kube.event_reader import EventReader
 from qwen3vl_operator.kube.event_writer import EventWriter
 from qwen3vl_operator.kube.key import Key
@@ -149,7 +149,7 @@ class Operator:
 
     # Its parts
 
-    def _build(self, kube: HttpKube) -> None:
+    def _build(self, kube: Kube) -> None:
         options = self.options
         for name in options.namespaces:
             seconds = options.full_list_seconds
@@ -185,8 +185,8 @@ class Operator:
             names.NAV_TASK_KIND: self._served(tasks.reconcile, api.NAV_TASKS),
             model_keys.KIND: self._served(self.keeper.reconcile),
             robot_keys.KIND: self._served(self.keeper.reconcile),
-            internal.KIND: self._internal_secret,
-            user_keys.KIND: UserKeys(kube, self.internal).reconcile,
+            internal.KIND: self._steadily(self._internal_secret),
+            user_keys.KIND: self._steadily(UserKeys(kube, self.internal).reconcile),
         }
 
     def _served(
@@ -215,6 +215,15 @@ class Operator:
         if is_refused:
             self.keeper.forget(namespace)
 
+    def _steadily(self, handle: Callable[[Key], Awaitable[float | None]]) -> Callable[[Key], Awaitable[float | None]]:
+        """Reads a Secret that nobody asks for no more seldom because it failed often: it may be restored any time."""
+
+        async def steady(key: Key) -> float | None:
+            self.queue.add(key, internal.READ_AGAIN_SECONDS)
+            return await handle(key)
+
+        return steady
+
     def _start(self, namespaces: tuple[str, ...]) -> asyncio.Task[None]:
         async def handle(key: Key) -> float | None:
             return await self._handlers[key.kind](key)
@@ -228,6 +237,8 @@ class Operator:
             *(one.run() for one in self.namespaces.by_name.values()),
             self.reader.run(),
         ]
+        for name in self.namespaces.by_name:
+            self.rollouts.expect(_place(name), asyncio.get_running_loop().time())
         self._tasks = [asyncio.create_task(part) for part in parts]
         watching = asyncio.create_task(self._watch(namespaces))
         self._tasks.append(watching)
@@ -328,6 +339,9 @@ class Operator:
             self.queue.add(key_of(model))
         for task in self.store.all(api.NAV_TASKS, namespace):
             self.queue.add(key_of(task))
+        if self.rollouts.looked_at(_place(namespace)):
+            for key in self.rollouts.next():
+                self.queue.add(key)
 
     async def _internal_secret(self, key: Key) -> float:
         before = self.internal.value
@@ -369,6 +383,11 @@ class Operator:
         if self.waiting_for is not None:
             return f"waiting for {self.waiting_for}"
         return None if self.namespaces.any_listed else self.namespaces.waiting()
+
+
+def _place(namespace: str) -> Key:
+    """A namespace among those that a rollout waits for."""
+    return Key(namespace, "", "Namespace")
 
 
 def _generation(thing: Object | None) -> Any:

@@ -4,11 +4,11 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.cluster import ROOT, Api, Namespace, namespace, proxy
-from tests.e2e.release import Client, Release, Simulator, simulator_model, values
-from tests.e2e.walk import MODEL, Walk
+from tests.support.cluster import ROOT, Api, Namespace, namespace, proxy
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import Client, Release, Simulator, simulator_model, values
+from tests.support.walk import MODEL, Walk
 
 
 @pytest.fixture(scope="session")

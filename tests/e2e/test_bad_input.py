@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tests.e2e.release import Client, Release, simulator_model
+from tests.support.release import Client, Release, simulator_model
 
 MODEL = "simulator"
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.e2e.release import FIRST_BYTE_SECONDS, Client, Release, Simulator
 from tests.support.polling import eventually
+from tests.support.release import FIRST_BYTE_SECONDS, Client, Release, Simulator
 
 MODEL = "simulator"
 AT_ONCE = 8

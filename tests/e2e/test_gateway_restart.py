@@ -1,7 +1,7 @@
 """A rolling restart of the gateway loses nothing: not the stream that runs, not the requests that begin meanwhile."""
 
-from tests.e2e.release import Client, Release, Simulator
 from tests.support.polling import eventually
+from tests.support.release import Client, Release, Simulator
 
 MODEL = "simulator"
 NUMBERS = " ".join(str(number) for number in range(1500))

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 import yaml
-from tests.e2e.cluster import ROOT, Namespace, Object, kubectl
-from tests.e2e.release import Release
+from tests.support.cluster import ROOT, Namespace, Object, kubectl
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import Release
 
 NAME = "qwen3-vl-32b"
 GPU = "nvidia.com/gpu"

@@ -1,9 +1,9 @@
 """The official client in a pod of the cluster: answers, and errors in OpenAI's shape."""
 
 import pytest
-from tests.e2e.release import Client, Release, Simulator
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import Client, Release, Simulator
 
 MODEL = "simulator"
 LONG = " ".join(str(number) for number in range(2000))

@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.e2e.cluster import Namespace
-from tests.e2e.release import simulator_model
+from tests.support.cluster import Namespace
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import SHARED_SECRETS, model_keys, secrets, simulator_model
 
-KINDS = ("visionmodels", "statefulsets", "deployments", "services", "secrets", "persistentvolumeclaims")
+KINDS = ("visionmodels", "statefulsets", "deployments", "services", "persistentvolumeclaims")
 
 
 def _new_operator(namespace: Namespace, old: str) -> Callable[[], bool]:
@@ -21,8 +21,10 @@ def _new_operator(namespace: Namespace, old: str) -> Callable[[], bool]:
 
 
 def _versions(namespace: Namespace, model: str) -> dict[str, str]:
-    """resourceVersion of a VisionModel and of each of its children."""
+    """resourceVersion of a VisionModel, of each of its children and of the Secrets that it needs."""
     found = {"visionmodel": namespace.get("visionmodels", model)["metadata"]["resourceVersion"]}
+    for name in secrets(namespace, model):
+        found[f"secrets/{name}"] = namespace.get("secrets", name)["metadata"]["resourceVersion"]
     for kind in KINDS[1:]:
         for item in namespace.list(kind, model=model):
             found[f"{kind}/{item['metadata']['name']}"] = item["metadata"]["resourceVersion"]
@@ -74,8 +76,9 @@ def test_a_restart_with_everything_converged_writes_nothing(bystander: Namespace
     )
     assert set(before) >= {
         "visionmodel",
-        *("statefulsets/simulator-engine", "services/simulator-engine", "secrets/simulator-keys"),
-        *("deployments/simulator-vln", "services/simulator-vln", "secrets/simulator-robot-keys"),
+        *("statefulsets/simulator-engine", "services/simulator-engine"),
+        *("deployments/simulator-vln", "services/simulator-vln"),
+        *(f"secrets/{name}" for name in (*SHARED_SECRETS, model_keys(bystander, "simulator"))),
     }
     assert _versions(bystander, "simulator") == before
 

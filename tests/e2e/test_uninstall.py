@@ -1,12 +1,12 @@
-"""After the VisionModels are deleted, `helm uninstall` leaves the CRD and retained claims, nothing else."""
+"""After the VisionModels are deleted, `helm uninstall` leaves the CRD, retained claims and Secrets, nothing else."""
 
 import json
 from collections.abc import Iterator
 
 import pytest
-from tests.e2e.cluster import Api, Namespace, kubectl, namespace
-from tests.e2e.release import Release, simulator_model, values
+from tests.support.cluster import Api, Namespace, kubectl, namespace
 from tests.support.polling import eventually
+from tests.support.release import Release, secrets, simulator_model, values
 
 KUBERNETES_OWN = {"configmaps/kube-root-ca.crt", "serviceaccounts/default"}
 """What every namespace has."""
@@ -35,17 +35,19 @@ def _objects(target: Namespace) -> set[str]:
     return {f"{singular.get(kind, kind)}/{name}" for kind, name in pairs}
 
 
-def test_only_the_definition_and_the_retained_claim_stay(release: Release, other: Namespace) -> None:
+def test_only_the_definition_the_retained_claim_and_the_secrets_stay(release: Release, other: Namespace) -> None:
     leaving = Release(other)
     leaving.upgrade(values())
     cache = {"size": "1Gi", "storageClassName": other.name, "onDelete": "Retain"}
-    other.apply(simulator_model("cached", cache=cache))
+    other.apply(simulator_model("cached", cache=cache, navigation={}))
     other.wait_ready("cached")
-    assert _objects(other) >= {"secret/qwen3vl-internal", "persistentvolumeclaim/cached-cache"}
+    kept = {f"secret/{name}" for name in secrets(other, "cached")}
+    assert len(kept) == 4, "internal, users', robots' and the model's keys"
+    assert _objects(other) >= {*kept, "persistentvolumeclaim/cached-cache", "deployment.apps/cached-vln"}
     other.kubectl("delete", "visionmodel", "cached")
     leaving.uninstall()
-    allowed = {*KUBERNETES_OWN, "persistentvolumeclaim/cached-cache"}
-    eventually(lambda: _objects(other) <= allowed, 90, "everything but the claim is gone")
+    allowed = {*KUBERNETES_OWN, *kept, "persistentvolumeclaim/cached-cache"}
+    eventually(lambda: _objects(other) <= allowed, 90, "everything but the claim and the Secrets is gone")
     assert _objects(other) == allowed
     assert json.loads(kubectl("get", "crd", "visionmodels.qwen3vl.io", "--output=json"))["status"]["storedVersions"]
     # The other release's models went through all this untouched.

@@ -4,11 +4,11 @@ import json
 import time
 
 import pytest
-from tests.e2e.cluster import Namespace
-from tests.e2e.release import Release, Simulator
-from tests.e2e.walk import BLUE, MODEL, RED, Walk, nav_task, well_done
+from tests.support.cluster import Namespace
 from tests.support.figures import Figures
 from tests.support.polling import eventually
+from tests.support.release import Release, Simulator
+from tests.support.walk import BLUE, MODEL, RED, Walk, nav_task, well_done
 
 COUNT_TOPICS = """
 import collections, json, pathlib, sys

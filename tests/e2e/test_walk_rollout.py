@@ -2,11 +2,9 @@
 
 import time
 
-from tests.e2e.walk import MODEL, RED, Walk, well_done
 from tests.support.figures import Figures
 from tests.support.polling import eventually
-
-STANDING = ("not_connected", "no_answer", "answer_too_old", "restarted")
+from tests.support.walk import MODEL, RED, STANDING, Walk, well_done
 
 
 def test_the_vln_pod_rolled_on_the_way(walk: Walk, figure: Figures) -> None:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from aiohttp import web
-from tests.stand_in_vln import StandInVln
+from tests.support.stand_in_vln import StandInVln
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 

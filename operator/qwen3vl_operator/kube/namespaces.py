@@ -17,6 +17,9 @@ from qwen3vl_operator.kube.store import Change, Store
 log = logging.getLogger(__name__)
 
 FULL_LIST_SECONDS = 600.0
+SECOND_LIST_SECONDS = 15.0
+"""How long after the first LIST there is another one: by then all watches have begun, and none of them tells of what
+ended between that LIST and its own beginning."""
 CHECK_SECONDS = 30.0
 """How often a namespace is asked whether it can still, or again, be read."""
 FIRST_RETRY_SECONDS = 0.5
@@ -84,7 +87,8 @@ class Namespace:
                 await self.kube.is_readable(api.VISION_MODELS, self.name)
                 if back or self._now() >= list_at:
                     await self._list(first=back)
-                    list_at = self._now() + self.full_list_seconds * (0.8 + 0.4 * self.jitter())
+                    usual = self.full_list_seconds * (0.8 + 0.4 * self.jitter())
+                    list_at = self._now() + (min(SECOND_LIST_SECONDS, usual) if back else usual)
             except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other namespace
                 failures += 1
                 self._failed(error if isinstance(error, ApiError) else self._mistake(error), failures)

@@ -90,6 +90,7 @@ class Reconciler:
         self._turns = Turns(self.store, self.rollouts, self.writer, self.now, self.notify)
         self._failures: dict[Key, int] = {}
         self._told: set[Key] = set()
+        self._without_keys: set[Key] = set()
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
@@ -111,7 +112,9 @@ class Reconciler:
             await self._broken(key, body, f"the operator made a mistake ({type(error).__name__}); its log says more")
             raise
         finally:
-            self._turns.looked_at(key)
+            # Of one whose keys are not written yet nobody knows whether it is to be rolled out.
+            if key not in self._without_keys:
+                self._turns.looked_at(key)
 
     async def _broken(self, key: Key, body: Object, words: str) -> None:
         self._turns.failed(key)
@@ -121,6 +124,7 @@ class Reconciler:
         """The model is gone, or cannot be looked at for now: no other waits for its rollout."""
         self._failures.pop(key, None)
         self._told.discard(key)
+        self._without_keys.discard(key)
         self._turns.gone(key)
 
     async def _pass(self, key: Key, body: Object) -> float:
@@ -175,6 +179,8 @@ class Reconciler:
         live = [self.store.get(resource_of(thing), model.namespace, thing["metadata"]["name"]) for thing in wanted]
         missing = self._missing_keys(key, model)
         steps = plan(model, wanted, live, Situation(missing, lambda: self._turns.may_begin(key, model)))
+        waits = any(step.outcome is Outcome.WAITING for step in steps)
+        (self._without_keys.add if waits else self._without_keys.discard)(key)
         results, began = [], self.now() if self._turns.was_ready(key) else None
         for step in steps:
             results.append(await self._hands.carry_out(model, step, began if step.paced else None))

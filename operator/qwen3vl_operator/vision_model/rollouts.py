@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from qwen3vl_operator.kube.key import Key
 
 FIRST_LOOK_SECONDS = 60.0
-"""Nobody begins before every model was looked at once, for which one is the oldest is not known before; but one that
-cannot be looked at holds up the others no longer than that."""
+"""Nobody begins before every namespace was listed and every model in it was looked at once, for which one is the oldest
+is not known before; but what cannot be looked at holds up the others no longer than that."""
 
 Precedence = tuple[str, str]
 
@@ -27,7 +27,7 @@ class Rollouts:
     _running: dict[Key, float] = field(default_factory=dict)
 
     def expect(self, key: Key, now: float) -> None:
-        """The model is there and was not looked at yet."""
+        """The model, or a namespace that may have models, is there and was not looked at yet."""
         self._first_looks.setdefault(key, now + FIRST_LOOK_SECONDS)
 
     def looked_at(self, key: Key) -> bool:

@@ -197,8 +197,8 @@ class Navigation(Part):
         default=None,
         min_length=1,
         max_length=253,
-        description="Secret with robots' keys, an entry a client; absent means the entries <model>.<client> of "
-        "qwen3vl-robot-keys, of which <model>.default is made.",
+        description="Secret with robots' keys, an entry a client; absent means entries <model>.<client> of the Secret"
+        " qwen3vl-robot-keys, where <model>.default is made when the model has none.",
     )
     auth: Literal["Keys", "None"] = Field(
         default="Keys", description="None answers anybody who reaches the port; only for a closed network."

@@ -1,165 +1,157 @@
-"""Carries out the steps of `steps` on a real apiserver, beside an operator that is killed and started by them.
+"""Carries out the steps of `steps` on a real apiserver: what they do to models, their children, Secrets and NavTasks.
 
-What a step breaks on purpose is noted, and given back by `give_back`: rights, namespaces, obstacles, owners."""
+What a step breaks on purpose is noted, and given back by `give_back`: obstacles, owners, pauses, what `outages` did."""
 
 import base64
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.integration.operator.api import Api, Namespace, Object, Refused, eventually
+from tests.integration.operator.api import Namespace, Refused
 from tests.integration.operator.conftest import Operator, model, nav_task
-from tests.integration.operator.rights import grant
-from tests.integration.operator.steps import MARK, TASKS, Step
+from tests.integration.operator.edits import MARK, OBSTACLES
+from tests.integration.operator.outages import Outages
+from tests.integration.operator.steps import CHILDREN, PLACES, TASKS, Step
 
-from localkube.testing import ApiServer
 from qwen3vl_operator.secrets.model_keys import ENGINE, secret_name
 
 NOT_DONE = (403, 404, 409, 422)
 """The apiserver's answers where a step finds nothing that it could change: the object or its namespace is away."""
-GONE_SECONDS = 90
-READY_SECONDS = 60
 PATCH = "application/json-patch+json"
-OBSTACLES: dict[str, Object] = {
-    "services": {"ports": [{"port": 1}], "selector": {"a": "b"}},
-    "persistentvolumeclaims": {"accessModes": ["ReadWriteMany"], "resources": {"requests": {"storage": "1Mi"}}},
-}
-_POD = {"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "a:1"}]}}
-OBSTACLES["deployments"] = {"replicas": 0, "selector": {"matchLabels": {"a": "b"}}, "template": _POD}
-OBSTACLES["statefulsets"] = OBSTACLES["deployments"] | {"serviceName": "x"}
+COLLECTED_SECONDS = 15
+NOTE = f"{MARK}.example/note"
+IN_THE_WAY = "in the way"
 
 
 @dataclass
 class World:
-    """What the steps act on.
+    """What the steps act on. Methods have the names of the steps' actions.
 
     Attributes:
-        places: namespaces by letter; the first is the release's.
-        start: starts the operator as a process.
-        internal: the key that the internal Secret held when it was last good.
-        users_entries: what users put into the robots' Secret, by namespace.
-        stopped: NavTasks that somebody stopped: they have an end that a new one of the same spec has not.
-        ended: what is to be known of a process that ended by itself.
+        users_entries: what users put into the robots' Secret, by the letter of the namespace: all of that must stay.
+        may_return: likewise, of a Secret that somebody deleted whole: an operator that has read it puts it back.
     """
 
-    server: ApiServer
-    api: Api
     places: dict[str, Namespace]
-    start: Callable[[], Operator]
-    operator: Operator | None = None
+    outages: Outages
     users_entries: dict[str, dict[str, str]] = field(default_factory=dict)
-    stopped: set[tuple[str, str]] = field(default_factory=set)
-    ended: list[str] = field(default_factory=list)
+    may_return: dict[str, dict[str, str]] = field(default_factory=dict)
     _obstacles: set[tuple[str, str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str, str]] = field(default_factory=set)
-    _without_rights: set[str] = field(default_factory=set)
-    _removed: set[str] = field(default_factory=set)
 
     def do(self, step: Step) -> bool:
         """Carry out a step; whether the apiserver found something to change."""
-        self.note_end(str(step))
+        self.outages.note_end(str(step))
+        if self.outages.is_removed(step.place) and step.action != "make_namespace":
+            return False
+        action = getattr(self.outages, step.action, None) or getattr(self, step.action)
         try:
-            getattr(self, f"_{step.action}")(step)
+            action(step)
         except Refused as refused:
             if refused.status not in NOT_DONE:
                 raise
             return False
         return True
 
-    def note_end(self, before: str) -> None:
-        """Note a process that ended although nobody killed it, and start another."""
-        if self.operator is not None and self.operator.process.poll() is not None:
-            self.ended.append(f"the operator ended with {self.operator.process.returncode} before step {before}")
-            self.operator = self.start()
+    def forget(self, letter: str) -> None:
+        """All that was in the namespace is gone."""
+        self.users_entries.pop(letter, None)
+        self.may_return.pop(letter, None)
+        for noted in (self._obstacles, self._disowned):
+            noted -= {one for one in noted if one[0] == letter}
 
-    def give_back(self) -> list[str]:
-        """Put right what the steps broke on purpose; what had to be taken away for that."""
-        for letter in sorted(self._removed):
-            self._make_namespace(Step(0, "make_namespace", letter))
-        for letter in sorted(self._without_rights):
-            self._give_rights(Step(0, "give_rights", letter))
+    def give_back(self) -> tuple[Operator, list[str]]:
+        """Put right what the steps broke on purpose; the operator, and what had to be taken away for that.
+
+        That is what lost its owner by a step and then its model, and what Kubernetes' own collector missed: when the
+        apiserver restarts it takes a model that is made again meanwhile for the one before.
+        """
+        operator = self.outages.end_all()
         for letter, plural, name in sorted(self._obstacles):
-            self._take_obstacle(Step(0, "take_obstacle", letter, name, plural))
-        self._edit_internal(Step(0, "edit_internal", "a", detail="restore"))
+            self.take_obstacle(Step(0, "take_obstacle", letter, name, plural))
+        self.edit_internal(Step(0, "edit_internal", PLACES[0], detail="restore"))
+        for letter, entries in self.may_return.items():
+            gone = {name: None for name in entries if name not in self.users_entries[letter]}
+            self._change_robot_keys(self.places[letter], gone)
         for place in self.places.values():
             for one in place.list("visionmodels"):
                 if one["spec"].get("paused"):
                     place.merge("visionmodels", one["metadata"]["name"], {"spec": {"paused": False}})
-        if self.operator is None:
-            self.operator = self.start()
-        return self._take_disowned()
+        until = time.monotonic() + COLLECTED_SECONDS
+        while (left := [*self._orphans()]) and time.monotonic() < until:
+            time.sleep(0.5)
+        for letter, plural, name in left:
+            self.places[letter].delete(plural, name)
+        return operator, ["/".join(one) for one in left]
 
-    def _take_disowned(self) -> list[str]:
-        """Take away what lost its owner by a step and then its model, before anybody gave it back."""
-        taken = []
-        for letter, plural, name in sorted(self._disowned):
-            place = self.places[letter]
+    def _orphans(self) -> Iterator[tuple[str, str, str]]:
+        """Children of models that are no more, but volumes that are kept on purpose."""
+        for letter, place in self.places.items():
             uids = {one["metadata"]["uid"] for one in place.list("visionmodels")}
-            found = place.find(plural, name)
-            metadata = (found or {"metadata": {}})["metadata"]
-            if found is None or metadata.get("ownerReferences") or plural == "persistentvolumeclaims":
-                continue
-            if (metadata.get("labels") or {}).get("qwen3vl.io/model-uid") not in uids:
-                place.delete(plural, name)
-                taken.append(f"{letter}/{plural}/{name}")
-        return taken
+            for plural in dict.fromkeys(plural for plural, _ in CHILDREN):
+                for one in place.list(plural):
+                    metadata = one["metadata"]
+                    owners = {owner["uid"] for owner in metadata.get("ownerReferences") or []}
+                    alone = (letter, plural, metadata["name"]) in self._disowned and not owners
+                    if alone and plural != "persistentvolumeclaims":
+                        owners = {(metadata.get("labels") or {}).get("qwen3vl.io/model-uid")}
+                    if owners and not owners & uids:
+                        yield letter, plural, metadata["name"]
 
     # VisionModels
 
-    def _make_model(self, step: Step) -> None:
+    def make_model(self, step: Step) -> None:
         self.places[step.place].create("visionmodels", model(step.name, step.detail))
 
-    def _delete_model(self, step: Step) -> None:
+    def delete_model(self, step: Step) -> None:
         self.places[step.place].delete("visionmodels", step.name)
 
-    def _make_model_again(self, step: Step) -> None:
+    def make_model_again(self, step: Step) -> None:
         spec = self.places[step.place].get("visionmodels", step.name)["spec"]
-        self._delete_model(step)
-        self._make_model(Step(step.number, step.action, step.place, step.name, spec))
+        self.delete_model(step)
+        self.make_model(Step(step.number, step.action, step.place, step.name, spec))
 
-    def _edit_model(self, step: Step) -> None:
+    def edit_model(self, step: Step) -> None:
         self.places[step.place].merge("visionmodels", step.name, {"spec": step.detail})
 
     # Their children, and what stands in their way
 
-    def _delete_child(self, step: Step) -> None:
+    def delete_child(self, step: Step) -> None:
         self.places[step.place].delete(step.detail, step.name)
 
-    def _edit_child(self, step: Step) -> None:
+    def edit_child(self, step: Step) -> None:
         plural, change = step.detail
         place = self.places[step.place]
         if isinstance(change, list):
             root = "api/v1" if plural == "services" else "apis/apps/v1"
-            self.api.call("PATCH", f"{root}/namespaces/{place.name}/{plural}/{step.name}", change, PATCH)
+            place.api.call("PATCH", f"{root}/namespaces/{place.name}/{plural}/{step.name}", change, PATCH)
             return
         place.merge(plural, step.name, change)
         if "ownerReferences" in change.get("metadata", {}):
             self._disowned.add((step.place, plural, step.name))
 
-    def _put_obstacle(self, step: Step) -> None:
+    def put_obstacle(self, step: Step) -> None:
         """An object of somebody else; where ours is, it takes its place."""
         place, plural = self.places[step.place], step.detail
-        body = {"metadata": {"name": step.name, "annotations": {f"{MARK}.example/note": "in the way"}}}
+        body = {"metadata": {"name": step.name, "annotations": {NOTE: IN_THE_WAY}}}
         if (there := place.find(plural, step.name)) is not None:
-            if plural == "persistentvolumeclaims" or f"{MARK}.example/note" in (
-                there["metadata"].get("annotations") or {}
-            ):
+            if plural == "persistentvolumeclaims" or NOTE in (there["metadata"].get("annotations") or {}):
                 return
             place.delete(plural, step.name)
         self._obstacles.add((step.place, plural, step.name))
         place.create(plural, body | {"spec": OBSTACLES[plural]})
 
-    def _take_obstacle(self, step: Step) -> None:
+    def take_obstacle(self, step: Step) -> None:
         there = self.places[step.place].find(step.detail, step.name)
-        noted = ((there or {"metadata": {}})["metadata"].get("annotations") or {}).get(f"{MARK}.example/note")
+        noted = ((there or {"metadata": {}})["metadata"].get("annotations") or {}).get(NOTE)
         self._obstacles.discard((step.place, step.detail, step.name))
-        if noted == "in the way":
+        if noted == IN_THE_WAY:
             self.places[step.place].delete(step.detail, step.name)
 
     # Secrets
 
-    def _edit_model_keys(self, step: Step) -> None:
+    def edit_model_keys(self, step: Step) -> None:
         place = self.places[step.place]
         name = secret_name(place.name, step.name)
         if step.detail == "delete":
@@ -168,25 +160,31 @@ class World:
         value = None if step.detail == "remove" else _encoded("changed")
         place.merge("secrets", name, {"data": {f"{step.name}.{ENGINE}": value}})
 
-    def _edit_robot_keys(self, step: Step) -> None:
+    def edit_robot_keys(self, step: Step) -> None:
         place, known = self.places[step.place], self.users_entries.setdefault(step.place, {})
         if step.detail == "delete":
             place.delete("secrets", "qwen3vl-robot-keys")
+            self.may_return.setdefault(step.place, {}).update(known)
             known.clear()
             return
         entry = f"{step.name}.{'default' if 'default' in step.detail else 'robot-7'}"
         value = f"{MARK}-{secrets.token_hex(4)}" if step.detail in ("add", "own default") else None
-        data = {entry: value and _encoded(value)}
-        if value is not None and place.find("secrets", "qwen3vl-robot-keys") is None:
-            place.create("secrets", {"metadata": {"name": "qwen3vl-robot-keys"}, "data": data})
-        else:
-            place.merge("secrets", "qwen3vl-robot-keys", {"data": data})
+        self._change_robot_keys(place, {entry: value and _encoded(value)})
         known.pop(entry, None)
         if value is not None:
             known[entry] = value
 
-    def _edit_internal(self, step: Step) -> None:
-        place = self.places["a"]
+    @staticmethod
+    def _change_robot_keys(place: Namespace, data: Mapping[str, str | None]) -> None:
+        """Set or remove entries as a user does, also where the operator has not made the Secret yet."""
+        if place.find("secrets", "qwen3vl-robot-keys") is None:
+            new = {name: value for name, value in data.items() if value is not None}
+            place.create("secrets", {"metadata": {"name": "qwen3vl-robot-keys"}, "data": new})
+        else:
+            place.merge("secrets", "qwen3vl-robot-keys", {"data": dict(data)})
+
+    def edit_internal(self, step: Step) -> None:
+        place = self.places[PLACES[0]]
         there = place.find("secrets", "qwen3vl-internal")
         spoilt = there is not None and len((there.get("data") or {}).get("key", "")) < 40
         if step.detail == "delete" or (step.detail == "restore" and spoilt):
@@ -197,87 +195,15 @@ class World:
 
     # NavTasks
 
-    def _edit_task(self, step: Step) -> None:
+    def edit_task(self, step: Step) -> None:
         place, (how, walks_by) = self.places[step.place], step.detail
         if how == "make":
             place.create("navtasks", nav_task(step.name, robot=TASKS[step.name], modelRef={"name": walks_by}))
-            self.stopped.discard((step.place, step.name))
         elif how == "delete":
             place.delete("navtasks", step.name)
         else:
             spec = {"stop": {"state": "Stopped"}, "pause": {"state": "Paused"}}.get(how, {"instruction": "Go on."})
             place.merge("navtasks", step.name, {"spec": spec})
-            if how == "stop":
-                self.stopped.add((step.place, step.name))
-
-    # The installation
-
-    def _remove_namespace(self, step: Step) -> None:
-        self.api.call("DELETE", f"api/v1/namespaces/{self.places[step.place].name}")
-        self._removed.add(step.place)
-        self._without_rights.discard(step.place)
-
-    def _make_namespace(self, step: Step) -> None:
-        """Made again by the name that it had, with the rights that the chart gives."""
-        if step.place not in self._removed:
-            return
-        place = self.places[step.place]
-        eventually(lambda: not self._is_there(place.name), GONE_SECONDS)
-        self.api.call("POST", "api/v1/namespaces", {"metadata": {"name": place.name}})
-        self._removed.discard(step.place)
-        grant(place, self.places["a"])
-        self.users_entries.pop(step.place, None)
-        self.stopped -= {one for one in self.stopped if one[0] == step.place}
-        for noted in (self._obstacles, self._disowned):
-            noted -= {one for one in noted if one[0] == step.place}
-
-    def _is_there(self, name: str) -> bool:
-        try:
-            self.api.call("GET", f"api/v1/namespaces/{name}")
-        except Refused as refused:
-            if refused.status == 404:
-                return False
-            raise
-        return True
-
-    def _take_rights(self, step: Step) -> None:
-        if step.place not in self._removed:
-            for name in ("operator", "operator-internal") if step.place == "a" else ("operator",):
-                self.places[step.place].delete("rolebindings", name)
-                self.places[step.place].delete("roles", name)
-            self._without_rights.add(step.place)
-
-    def _give_rights(self, step: Step) -> None:
-        if step.place in self._without_rights:
-            grant(self.places[step.place], self.places["a"])
-            self._without_rights.discard(step.place)
-
-    def _kill_operator(self, step: Step) -> None:
-        if self.operator is not None:
-            self.operator.kill()
-            self.operator = None
-
-    def _start_operator(self, step: Step) -> None:
-        if self.operator is None:
-            started = self.operator = self.start()
-            if step.detail:
-                eventually(lambda: started.health() == 200, READY_SECONDS)
-
-    def _restart_apiserver(self, step: Step) -> None:
-        self.server.stop()
-        self.server.start()
-        eventually(lambda: self._serves_models(), 30)
-
-    def _serves_models(self) -> bool:
-        try:
-            self.places["a"].list("visionmodels")
-        except (OSError, Refused):
-            return False
-        return True
-
-    def _rest(self, step: Step) -> None:
-        """Let the others do something."""
-        time.sleep(step.detail)
 
 
 def _encoded(text: str) -> str:

@@ -46,7 +46,7 @@ class Api:
         self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
 
     def call(
-        self, method: str, path: str, body: Object | None = None, content_type: str = "application/json"
+        self, method: str, path: str, body: Object | list[Object] | None = None, content_type: str = "application/json"
     ) -> Object:
         """The answer's JSON.
 
@@ -75,6 +75,16 @@ class Namespace:
     def _path(self, plural: str, name: str = "", subresource: str = "", query: str = "") -> str:
         parts = (GROUPS.get(plural, "api/v1"), "namespaces", self.name, plural, name, subresource)
         return "/".join(part for part in parts if part) + query
+
+    def is_there(self) -> bool:
+        """Whether the namespace is there, also while it is being deleted."""
+        try:
+            self.api.call("GET", f"api/v1/namespaces/{self.name}")
+        except Refused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
 
     def create(self, plural: str, body: Object) -> Object:
         return self.api.call("POST", self._path(plural), body)

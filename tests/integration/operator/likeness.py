@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.integration.operator.api import Namespace, Object
-from tests.integration.operator.steps import MARK, MODELS
+from tests.integration.operator.edits import MARK
+from tests.integration.operator.steps import MODELS, PLACES
 
 from qwen3vl_common.keys import derive
-from qwen3vl_operator.nav_task.status import is_finished
 from qwen3vl_operator.secrets import model_keys, robot_keys
 
 CHILDREN = ("statefulsets", "deployments", "horizontalpodautoscalers", "services", "persistentvolumeclaims")
@@ -27,11 +27,15 @@ Likeness = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """All objects of some namespaces, by letter and plural, and the internal key of their release."""
+    """All objects of some namespaces, by letter and plural."""
 
     places: Mapping[str, str]
     objects: Mapping[tuple[str, str], list[Object]]
-    internal: bytes
+
+    @property
+    def internal(self) -> bytes:
+        """The key that all others are made from."""
+        return base64.b64decode(self.secret(PLACES[0], "qwen3vl-internal").get("key", ""))
 
     def raw(self) -> dict[str, Object]:
         """Every object by its place."""
@@ -45,6 +49,11 @@ class Seen:
         """resourceVersion of everything."""
         return {place: one["metadata"]["resourceVersion"] for place, one in self.raw().items()}
 
+    def secret(self, letter: str, name: str) -> dict[str, str]:
+        """The entries of a Secret, encoded; none where it is not there."""
+        found = self.raw().get(f"{letter}/secrets/{name}", {})
+        return dict(found.get("data") or {})
+
     def models(self, letter: str) -> dict[str, Object]:
         return {one["metadata"]["name"]: one for one in self.objects[letter, "visionmodels"]}
 
@@ -52,9 +61,7 @@ class Seen:
 def look(places: Mapping[str, Namespace]) -> Seen:
     """Read everything."""
     objects = {(letter, plural): place.list(plural) for letter, place in places.items() for plural in KINDS}
-    internal = next((one for one in objects["a", "secrets"] if one["metadata"]["name"] == "qwen3vl-internal"), {})
-    key = base64.b64decode((internal.get("data") or {}).get("key", ""))
-    return Seen({letter: place.name for letter, place in places.items()}, objects, key)
+    return Seen({letter: place.name for letter, place in places.items()}, objects)
 
 
 def likeness(seen: Seen) -> Likeness:
@@ -92,9 +99,9 @@ def differences(one: Any, other: Any, at: str = "") -> list[str]:
 
 
 def left_over(seen: Seen, places: Iterable[str]) -> list[str]:
-    """Which of these may be there although a new installation lacks them: volumes that hold data of a model that is gone
-    or has no cache any more; keys of a model that wanted them before the newest full LIST; and a robot's key that was
-    made before its users brought their own."""
+    """Which of these may be there although a new installation lacks them: volumes with data of a model that is gone or
+    has no cache any more; keys of a model that wanted them before the newest full LIST; and a robot's key that was made
+    before its users brought their own."""
     result = []
     for place in places:
         letter, plural, name = place.split("/")
@@ -175,11 +182,7 @@ def _task(task: Object, all_tasks: list[Object]) -> Object:
     """A NavTask that is stopped, or that wants a robot with others, has a history; of these only that it was judged."""
     status = _without_times(task.get("status") or {}, task["metadata"]["generation"])
     conditions = {one["type"]: one for one in status.get("conditions") or []}
-    rivals = [
-        one
-        for one in all_tasks
-        if one["spec"]["robot"] == task["spec"]["robot"] and not is_finished(one.get("status") or {})
-    ]
+    rivals = [one for one in all_tasks if one["spec"]["robot"] == task["spec"]["robot"]]
     if task["spec"]["state"] == "Stopped" or len(rivals) > 1:
         return {"spec": task["spec"], "judged": status.get("observedGeneration")}
     if conditions.get("Accepted", {}).get("status") != "True":

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.figures import Figures
 from tests.integration.operator.api import Api, Namespace, Refused, eventually
 from tests.integration.operator.conftest import Operator, model
+from tests.support.figures import Figures
 
 CHANGE_GOAL_SECONDS = 2.0
 CHANGE_LIMIT_SECONDS = 10.0

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from tests.integration.operator.edits import CHILD_EDITS, SERVICE_EDITS, SPEC_EDITS, WORKLOAD_EDITS
+
 PLACES = ("a", "b", "c")
 """Letters of the watched namespaces; the first is the release's own and is never removed."""
 MODELS = ("qwen3vl", "a", "a-vln", "walker")
@@ -20,69 +22,6 @@ CHILDREN = (
 )
 TASKS = {"walk": "go2-01", "turn": "go2-01", "fetch": "go2-02"}
 """NavTasks by name, each with its robot; two want the same one."""
-MARK = "fuzz"
-"""Begins the name of everything that a step adds and the operator is to leave alone."""
-SPEC_EDITS: dict[str, tuple[Any, ...]] = {
-    "replicas": (0, 1, 2, 3),
-    "servedName": (None, "shared", "shared", "Qwen3.VL"),
-    "engine": (
-        {"name": "simulator", "args": None, "image": None},
-        {"name": "lmdeploy", "tensorParallel": 2, "image": "registry.example/lmdeploy:latest"},
-        {"name": "lmdeploy", "image": "registry.example/lmdeploy:v2"},
-        {"args": ["--a-flag", "1"]},
-        {"contextLength": 4096},
-        {"env": [{"name": "EMPTY", "value": ""}, {"name": "LEVEL", "value": "1"}]},
-        {"env": [{"name": "LEVEL", "value": "2"}]},
-        {"env": None, "contextLength": None},
-    ),
-    "navigation": (
-        {},
-        {},
-        None,
-        {"auth": "None"},
-        {"auth": None, "keysSecret": "own-robots"},
-        {"keysSecret": None},
-        {"replicas": 0},
-        {"replicas": 1, "resources": {"cpu": "0.2"}},
-        {"recordings": {"maxSize": "256Mi"}},
-    ),
-    "cache": ({"size": "1Gi"}, {"size": "1Gi", "onDelete": "Delete"}, {"size": "1Gi", "onDelete": "Retain"}, None),
-    "pod": (
-        None,
-        {"labels": {"team": "nav"}, "nodeSelector": {"gpu": "yes"}},
-        {"labels": None, "tolerations": [{"key": "gpu", "operator": "Exists"}]},
-        {"annotations": {"seen": "1"}, "imagePullSecrets": [{"name": "pull"}]},
-    ),
-    "resources": ({"cpu": "0.5"}, {"cpu": "500m", "memory": "1024Mi"}, None),
-    "paused": (True, False, False),
-}
-"""Merge patches of each part of a VisionModel's spec; weights lie on a volume, so that every engine may be chosen."""
-CHILD_EDITS: tuple[Any, ...] = (
-    {"metadata": {"labels": {"app.kubernetes.io/managed-by": "me"}}},
-    {"metadata": {"labels": {"qwen3vl.io/model": "other", "qwen3vl.io/served-name": None}}},
-    {"metadata": {"labels": {"qwen3vl.io/model-uid": None, f"{MARK}.example/note": "1"}}},
-    {"metadata": {"annotations": {"qwen3vl.io/applied-hash": None}}},
-    {"metadata": {"annotations": {"qwen3vl.io/spec-hash": "0", f"{MARK}.example/note": "1"}}},
-    {"metadata": {"annotations": {"qwen3vl.io/generation": None, "qwen3vl.io/rollout-began": None}}},
-    {"metadata": {"ownerReferences": None}},
-)
-"""Merge patches for any child."""
-WORKLOAD_EDITS: tuple[Any, ...] = (
-    {"spec": {"replicas": 5}},
-    {"spec": {"template": {"spec": {"nodeSelector": {"gpu": "no", f"{MARK}.example/disk": "fast"}}}}},
-    {"spec": {"template": {"metadata": {"annotations": {"qwen3vl.io/engine-key-hash": "0"}}}}},
-    {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1, "volumes": None}}}},
-    [{"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": f"{MARK}_EXTRA", "value": "1"}}],
-    [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "registry.example/evil:v1"}],
-    [{"op": "remove", "path": "/spec/template/spec/containers/0/env/0"}],
-    [{"op": "add", "path": "/spec/template/spec/containers/-", "value": {"name": f"{MARK}-side", "image": "a:1"}}],
-    [{"op": "add", "path": "/spec/template/spec/volumes/-", "value": {"name": f"{MARK}-extra", "emptyDir": {}}}],
-)
-SERVICE_EDITS: tuple[Any, ...] = (
-    {"spec": {"ports": [{"name": "http", "port": 81, "targetPort": 8000}]}},
-    {"spec": {"selector": {"qwen3vl.io/model-uid": "other"}}},
-    [{"op": "add", "path": "/spec/ports/-", "value": {"name": f"{MARK}-extra", "port": 99}}],
-)
 
 
 @dataclass(frozen=True)
@@ -120,6 +59,7 @@ class _Author:
 
     def __post_init__(self) -> None:
         self._models: list[tuple[str, str]] = []
+        self._away: set[str] = set()
         self._number = 0
 
     def write(self) -> Iterator[Step]:
@@ -135,9 +75,14 @@ class _Author:
             self._task: 10,
             self._rest: 14,
         }
-        for self._number in range(1, self.count + 1):
-            due = rare.get(self._number)
-            step = due if due is not None else self.chance.choices(list(often), list(often.values()))[0]()
+        for number in range(1, self.count + 1):
+            self._number = number
+            step = rare.get(number) or self.chance.choices(list(often), list(often.values()))[0]()
+            if step.action == "remove_namespace":
+                self._models = [one for one in self._models if one[0] != step.place]
+                self._away.add(step.place)
+            if step.action == "make_namespace":
+                self._away.discard(step.place)
             yield step
 
     # What shall not happen at every turn, for each takes seconds to be over
@@ -179,7 +124,8 @@ class _Author:
         return Step(self._number, action, place, name, detail)
 
     def _make(self) -> Step:
-        absent = [(place, name) for place in PLACES for name in MODELS if (place, name) not in self._models]
+        there = [place for place in PLACES if place not in self._away]
+        absent = [(place, name) for place in there for name in MODELS if (place, name) not in self._models]
         if not absent:
             return self._edit()
         place, name = self.chance.choice(absent)

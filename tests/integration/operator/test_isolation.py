@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator import rights
 from tests.integration.operator.api import Api, Namespace, Object, eventually
 from tests.integration.operator.conftest import (
@@ -26,6 +25,7 @@ from tests.integration.operator.conftest import (
 from tests.integration.operator.controllers import ControlledCluster
 from tests.integration.operator.realm import SERVED_AGAIN_SECONDS, Neighbour, alive, make, metric
 from tests.integration.operator.trouble import FAILED_WEBHOOK, Silence, loosen, quota, silence, webhook
+from tests.support.figures import Figures
 
 RECOVERED_SECONDS = 60.0
 RELEASE = "isolation"
@@ -384,7 +384,7 @@ def test_namespaces_that_went_lost_their_rights_or_were_never_there_are_told_and
         assert "watchNamespaces" in house.log()
         assert house.health(RELEASE) == 1
         assert house.operator.health() == 200
-    eventually(lambda: not controlled.has_namespace(GONE), SERVED_AGAIN_SECONDS)
+    eventually(lambda: not Namespace(controlled.api, GONE).is_there(), SERVED_AGAIN_SECONDS)
     for name in (GONE, LATER):
         rights.grant(make(house.api, name), house.release)
     Namespace(house.api, UNBOUND).merge("visionmodels", "m", {"spec": {"servedName": "changed-meanwhile"}})

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator.api import MERGE, Namespace, Refused, eventually
 from tests.integration.operator.conftest import (
     NAVIGATION,
@@ -22,7 +21,8 @@ from tests.integration.operator.conftest import (
     operator_kubeconfig,
     settle,
 )
-from tests.stand_in_vln import InThread, Object, StandInVln, in_thread
+from tests.support.figures import Figures
+from tests.support.stand_in_vln import InThread, Object, StandInVln, in_thread
 
 from localkube.testing import ApiServer
 from qwen3vl_operator.secrets.model_keys import secret_name

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator.api import Namespace, eventually
 from tests.integration.operator.conftest import NAVIGATION, model, nav_task, operating, operator_kubeconfig
-from tests.unit.vln.pictures import jpeg
+from tests.support.figures import Figures
+from tests.support.images import jpeg
 
 from localkube.testing import ApiServer
 from qwen3vl_operator.secrets.model_keys import secret_name

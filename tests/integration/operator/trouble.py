@@ -1,4 +1,4 @@
-"""What goes wrong around an operator: webhooks without anybody behind them or with somebody who never answers, quotas."""
+"""What goes wrong around an operator: webhooks with nobody behind them or somebody who never answers, and quotas."""
 
 import base64
 import contextlib

@@ -68,7 +68,7 @@ def test_parts_run_in_their_order(arguments: list[str], expected: list[str], pyt
 
 
 def test_an_unknown_part_is_refused_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=r"units.*lint unit integration e2e.*when named: bench upgrade"):
+    with pytest.raises(ValueError, match=r"units.*lint unit integration e2e.*when named: bench fuzz upgrade"):
         split(["units"])
 
 
@@ -91,6 +91,15 @@ def test_a_part_that_must_be_named_says_what_it_takes_before_it_starts(
     assert OPT_IN["bench"].sentence() in parts.run_part("bench", []).figure
     for each in OPT_IN.values():
         assert "minutes" in each.sentence() and "of disk" in each.sentence()
+
+
+def test_the_part_fuzz_tries_the_seeds_that_are_named_else_ten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("QWEN3VL_FUZZ_SEEDS", raising=False)
+    assert f"QWEN3VL_FUZZ_SEEDS={parts.FUZZ_SEEDS}" in parts._steps("fuzz", [])[-1]
+    monkeypatch.setenv("QWEN3VL_FUZZ_SEEDS", "7")
+    command = parts._steps("fuzz", ["-s"])[-1]
+    assert "QWEN3VL_FUZZ_SEEDS=7" in command and command[-1] == "-s"
+    assert (ROOT / parts.FUZZ_TESTS).is_file()
 
 
 def test_every_bench_is_among_those_that_run_together() -> None:

@@ -24,6 +24,39 @@ NOW = "2026-03-01T12:00:00Z"
 LMDEPLOY = {"source": {"volume": {"claimName": "weights", "path": "Qwen3-VL-32B-Instruct"}}}
 SIMULATOR = {"engine": {"name": "simulator"}}
 
+EVERYTHING: Object = {
+    "servedName": "Qwen3.VL_32B",
+    "source": {"volume": {"claimName": "weights"}},
+    "cache": {"size": "20Gi", "storageClassName": "fast", "accessMode": "ReadWriteMany", "onDelete": "Delete"},
+    "engine": {
+        "image": "registry.example/lmdeploy:mine",
+        "imagePullPolicy": "Always",
+        "tensorParallel": 2,
+        "contextLength": 4096,
+        "gpuMemoryFraction": 0.7,
+        "prefixCaching": False,
+        "args": ["--dtype", "bfloat16"],
+        "env": [
+            {"name": "NCCL_DEBUG", "value": "INFO"},
+            {"name": "HF_HUB_OFFLINE", "value": "0"},
+            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
+        ],
+    },
+    "resources": {"gpu": "amd.com/gpu", "cpu": "500m", "memory": "32Gi", "sharedMemory": "1Gi"},
+    "replicas": 3,
+    "pod": {
+        "nodeSelector": {"gpu": "h200"},
+        "tolerations": [{"key": "gpu", "operator": "Exists"}],
+        "affinity": {"nodeAffinity": {}},
+        "priorityClassName": "serving",
+        "runtimeClassName": "nvidia",
+        "imagePullSecrets": [{"name": "registry"}],
+        "labels": {"team": "nav", "qwen3vl.io/model": "not-yours"},
+        "annotations": {"note": "kept"},
+    },
+}
+"""Every field of a spec."""
+
 
 def body(
     name: str = "m", spec: Object | None = None, *, created: str = "2026-03-01T10:00:00Z", **metadata: Any

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from tests.figures import Figures
-from tests.unit.operator.virtual_time import run
+from tests.support.figures import Figures
+from tests.support.virtual_time import run
 
 from qwen3vl_operator.kube.calls import Call
 from qwen3vl_operator.kube.key import Key, task_key

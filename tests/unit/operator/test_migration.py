@@ -2,6 +2,7 @@
 
 import copy
 import logging
+from typing import Any
 
 import pytest
 from tests.unit.operator.fake_kube import FakeKube
@@ -165,7 +166,7 @@ def test_entries_applied_before_are_named_again() -> None:
     """Server-side apply removes what its manager does not name any more."""
     alpha, beta = model("alpha", "uid-alpha"), model("beta", "uid-beta")
     present = secret("qwen3vl-robot-keys", {"alpha.default": KEY, "theirs.default": SECOND})
-    ours = {"f:data": {".": {}, "f:alpha.default": {}, "f:alpha.taken-back": {}}}
+    ours: dict[str, Any] = {"f:data": {".": {}, "f:alpha.default": {}, "f:alpha.taken-back": {}}}
     present["metadata"] |= {
         "annotations": {CARRIED: mark(alpha)},
         "managedFields": [{"manager": FIELD_MANAGER, "fieldsV1": ours}, {"manager": "other", "fieldsV1": {}}],

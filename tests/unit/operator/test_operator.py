@@ -1,12 +1,14 @@
 """How the parts of the operator's process hear of one another: events, LISTs, probes."""
 
 import asyncio
+import base64
 from typing import Any
 
+import pytest
+from tests.support.virtual_time import run
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
 from tests.unit.operator.nav_task.samples_nav import nav_body
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.key import Key, task_key
@@ -136,13 +138,13 @@ def test_a_status_that_the_operator_wrote_concerns_the_tasks_of_the_model_though
     run(scenario())
 
 
-def test_a_spec_that_changed_while_a_status_was_written_is_not_lost() -> None:
+def test_a_spec_that_changed_while_a_status_was_written_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The answer has the newer spec, and what the watch says of it afterwards is older or the same."""
 
     async def scenario() -> None:
         operator, _ = build()
         stopped: list[Key] = []
-        operator.pool.stop = stopped.append  # type: ignore[method-assign]  # only what it is told matters here
+        monkeypatch.setattr(operator.pool, "stop", stopped.append)  # only what it is told matters here
         for resource, old, new in (
             (api.VISION_MODELS, samples.body("m"), samples.body("m", {"replicas": 0})),
             (api.NAV_TASKS, nav_body(), nav_body(state="Stopped")),
@@ -158,11 +160,11 @@ def test_a_spec_that_changed_while_a_status_was_written_is_not_lost() -> None:
     run(scenario())
 
 
-def test_a_stop_waits_for_no_queue() -> None:
+def test_a_stop_waits_for_no_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     async def scenario() -> None:
         operator, _ = build()
         stopped: list[Key] = []
-        operator.pool.stop = stopped.append  # type: ignore[method-assign]  # only what it is told matters here
+        monkeypatch.setattr(operator.pool, "stop", stopped.append)  # only what it is told matters here
         operator._seen(api.NAV_TASKS, "ADDED", versioned(nav_body(), 5))
         assert stopped == []
         operator._seen(api.NAV_TASKS, "MODIFIED", versioned(nav_body(state="Stopped"), 6))
@@ -205,6 +207,34 @@ def test_a_model_made_again_unseen_concerns_the_others_that_want_its_name() -> N
         operator.store.put(api.VISION_MODELS, versioned(samples.body("o", shared, namespace="others"), 2))
         operator._seen(api.VISION_MODELS, None, versioned(samples.body("m", shared, uid="another"), 3))
         assert Key("others", "o") in operator.queue.keys
+
+    run(scenario())
+
+
+def test_an_internal_secret_that_is_restored_after_hours_is_taken_over_within_half_a_minute() -> None:
+    async def scenario() -> None:
+        operator, kube = build()
+        operator.internal.value = None
+        data = {"key": base64.b64encode(b"spoilt").decode()}
+        secret = {"metadata": {"name": "qwen3vl-internal", "namespace": "robots"}, "data": data}
+        kube.put(api.SECRETS, secret)
+        operator.queue.add(Key("robots", "qwen3vl-internal", "InternalSecret"))
+
+        async def handle(key: Key) -> float | None:
+            return await operator._handlers[key.kind](key)
+
+        worker = asyncio.create_task(operator.queue.work(handle))
+        await asyncio.sleep(3_600)
+        before = kube.calls
+        await asyncio.sleep(3_600)
+        assert kube.calls - before >= 3_600 // 31, "no back-off makes it seldom"
+        assert operator.internal.value is None
+        secret["data"] = {"key": base64.b64encode(samples.INTERNAL_SECRET).decode()}
+        kube.put(api.SECRETS, secret)
+        await asyncio.sleep(31)
+        assert operator.internal.value == samples.INTERNAL_SECRET
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
 
     run(scenario())
 

@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from tests.support.virtual_time import run
 from tests.unit.operator.fake_kube import FakeKube
 from tests.unit.operator.kube.workers import now
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube.client import ApiError
 from qwen3vl_operator.kube.event_reader import EventReader

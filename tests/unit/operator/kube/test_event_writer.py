@@ -6,9 +6,9 @@ import re
 from typing import Any
 
 import pytest
+from tests.support.virtual_time import run
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube import event_writer
 from qwen3vl_operator.kube.client import ApiError

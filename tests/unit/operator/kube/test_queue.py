@@ -5,8 +5,8 @@ import gc
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.support.virtual_time import run
 from tests.unit.operator.kube.workers import Recorder, now, working
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube.queue import LONGEST_RETRY_SECONDS, Queue, retry_delay
 

@@ -4,11 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from tests.support.virtual_time import run
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
-from tests.unit.operator.nav_task.samples_nav import TASK_ID, model_body, nav_body, record
-from tests.unit.operator.nav_task.test_status import REACHABLE, WALKING
-from tests.unit.operator.virtual_time import run
+from tests.unit.operator.nav_task.samples_nav import REACHABLE, TASK_ID, WALKING, model_body, nav_body, record
 
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kube import resources as api

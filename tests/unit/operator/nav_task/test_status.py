@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from tests.unit.operator import samples
-from tests.unit.operator.nav_task.samples_nav import TASK_ID, model_body, nav_body, nav_task, record
+from tests.unit.operator.nav_task.samples_nav import REACHABLE, TASK_ID, WALKING, model_body, nav_body, nav_task, record
 
 from qwen3vl_operator.crds import nav_tasks
 from qwen3vl_operator.nav_task.conditions import COMPLETE, FAILED, TASK_REASONS, TaskCondition
@@ -21,24 +21,10 @@ from qwen3vl_operator.nav_task.status import (
 )
 
 Object = dict[str, Any]
-REACHABLE = Link("Reachable")
 UNREACHABLE = Link("Unreachable", "Connection refused")
 UNKNOWN = Link("Unknown")
 LATER = "2026-03-01T13:00:00Z"
-WALKING: Object = {
-    "phase": "Running",
-    "state": "moving",
-    "reason": "following_plan",
-    "steps": {"done": 12, "limit": 500},
-    "elapsed_seconds": 30.04,
-    "action": "forward",
-    "progress": 0.41,
-    "environment": "a corridor",
-    "last_step": {"index": 12, "action": "forward", "frame_age_ms": 310, "latency_ms": 280.6, "at": 1_772_366_400.2},
-    "latency": {"p50_ms": 270, "p95_ms": 400, "max_ms": 900},
-    "frames": {"received": 900, "analysed": 40, "dropped": 3},
-    "model_errors": {"count": 1, "last": "no answer within 30 s"},
-}
+TYPES: dict[str, tuple[type, ...]] = {"string": (str,), "integer": (int,), "number": (int, float)}
 
 
 def look(
@@ -49,7 +35,7 @@ def look(
     now: str = samples.NOW,
     **seen: Any,
 ) -> Object:
-    known = {"model": model_body(), "link": REACHABLE} | seen
+    known: dict[str, Any] = {"model": model_body(), "link": REACHABLE} | seen
     return task_status(task or nav_task(), TaskSeen(record=found, **known), previous=previous or {}, now=now)
 
 
@@ -238,11 +224,15 @@ def test_the_reason_is_the_verdict_at_the_end_also_of_one_that_ended_before_that
 
 
 def test_an_assertion_that_fails_is_quoted() -> None:
-    failing = {"call_error": "no answer within 3 s"}
-    status = look(**failing)
+    status = look(call_error="no answer within 3 s")
     words = "the VLN API could not be told: no answer within 3 s"
     assert (one(status, "Running"), status["message"]) == (("False", "Asserting", words), words)
-    edited = look(record(**WALKING), task=nav_task(generation=2), previous=look(record(**WALKING)), **failing)
+    edited = look(
+        record(**WALKING),
+        task=nav_task(generation=2),
+        previous=look(record(**WALKING)),
+        call_error="no answer within 3 s",
+    )
     assert one(edited, "Accepted") == (
         "True",
         "Valid",
@@ -318,7 +308,7 @@ def test_a_full_status_has_no_field_that_the_apiserver_would_prune() -> None:
             for child in value:
                 check(child, part["items"], path)
         else:
-            assert isinstance(value, {"string": str, "integer": int, "number": (int, float)}[part["type"]]), path
+            assert isinstance(value, TYPES[part["type"]]), path
 
     check(full, known, "status")
     assert set(full) == set(known["properties"])

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import aiohttp
 import pytest
 from aiohttp import web
-from tests.stand_in_vln import StandInVln, new_record
+from tests.support.stand_in_vln import StandInVln, new_record
 from tests.unit.operator.nav_task.samples_nav import TASK_ID, UID, nav_task
 
 from qwen3vl_operator.kube.key import Key, task_key

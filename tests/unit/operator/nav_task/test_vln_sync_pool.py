@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import pytest
 from aiohttp import web
-from tests.stand_in_vln import StandInVln, new_record
+from tests.support.stand_in_vln import StandInVln, new_record
+from tests.support.virtual_time import run
 from tests.unit.operator.nav_task.samples_nav import nav_task
-from tests.unit.operator.virtual_time import run
 
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Entry, Intent

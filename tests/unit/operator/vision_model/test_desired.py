@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 import yaml
 from tests.unit.operator import samples
+from tests.unit.operator.samples import EVERYTHING
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
@@ -17,37 +18,6 @@ from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
-EVERYTHING = {
-    "servedName": "Qwen3.VL_32B",
-    "source": {"volume": {"claimName": "weights"}},
-    "cache": {"size": "20Gi", "storageClassName": "fast", "accessMode": "ReadWriteMany", "onDelete": "Delete"},
-    "engine": {
-        "image": "registry.example/lmdeploy:mine",
-        "imagePullPolicy": "Always",
-        "tensorParallel": 2,
-        "contextLength": 4096,
-        "gpuMemoryFraction": 0.7,
-        "prefixCaching": False,
-        "args": ["--dtype", "bfloat16"],
-        "env": [
-            {"name": "NCCL_DEBUG", "value": "INFO"},
-            {"name": "HF_HUB_OFFLINE", "value": "0"},
-            {"name": "TOKEN", "valueFrom": {"secretKeyRef": {"name": "hub", "key": "token"}}},
-        ],
-    },
-    "resources": {"gpu": "amd.com/gpu", "cpu": "500m", "memory": "32Gi", "sharedMemory": "1Gi"},
-    "replicas": 3,
-    "pod": {
-        "nodeSelector": {"gpu": "h200"},
-        "tolerations": [{"key": "gpu", "operator": "Exists"}],
-        "affinity": {"nodeAffinity": {}},
-        "priorityClassName": "serving",
-        "runtimeClassName": "nvidia",
-        "imagePullSecrets": [{"name": "registry"}],
-        "labels": {"team": "nav", "qwen3vl.io/model": "not-yours"},
-        "annotations": {"note": "kept"},
-    },
-}
 NAVIGATION = samples.SIMULATOR | {
     "navigation": {
         "keysSecret": "robots",
@@ -77,6 +47,23 @@ def test_rendered_objects_are_the_golden_ones(case: str) -> None:
     if os.environ.get("QWEN3VL_WRITE_GOLDEN"):
         path.write_text(text)
     assert text == path.read_text()
+
+
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("lmdeploy", "Always"),
+        ("localhost:5000/lmdeploy", "Always"),
+        ("localhost:5000/lmdeploy:latest", "Always"),
+        ("localhost:5000/lmdeploy:v2", "IfNotPresent"),
+        ("lmdeploy@sha256:0123", "IfNotPresent"),
+        ("lmdeploy:latest@sha256:0123", "Always"),
+    ],
+)
+def test_the_pull_policy_of_an_image_does_not_depend_on_the_image_before(image: str, policy: str) -> None:
+    model = parse(samples.body("m", samples.LMDEPLOY | {"engine": {"image": image}}))
+    [engine] = [one for one in desired(model, samples.SETTINGS, owns_served_name=True) if one["kind"] == "StatefulSet"]
+    assert engine["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] == policy
 
 
 def test_there_is_no_golden_file_that_nothing_renders() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tests.unit.operator import samples
-from tests.unit.operator.vision_model.test_desired import EVERYTHING
+from tests.unit.operator.samples import EVERYTHING
 
 from qwen3vl_operator.vision_model.engines.lmdeploy import IMAGE
 from qwen3vl_operator.vision_model.engines.lmdeploy import program as render

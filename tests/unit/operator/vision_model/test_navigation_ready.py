@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.operator import samples
+from tests.unit.operator.vision_model.pod_cases import CREATING, NO_SECRET, NOT_READY, UNSCHEDULED
 from tests.unit.operator.vision_model.pod_samples import (
     RUNNING,
     Object,
@@ -16,7 +17,6 @@ from tests.unit.operator.vision_model.pod_samples import (
     terminated,
     vln_pod,
 )
-from tests.unit.operator.vision_model.test_pods import CREATING, NO_SECRET, NOT_READY, UNSCHEDULED
 
 from qwen3vl_operator.kube.conditions import REASONS
 from qwen3vl_operator.vision_model.observed import Observed

@@ -233,6 +233,11 @@ def test_the_autoscaler_of_the_first_version_is_pruned() -> None:
     world.kube.put(api.AUTOSCALERS, {"kind": "HorizontalPodAutoscaler", "metadata": metadata, "spec": {}})
     world.look()
     assert not world.has(api.AUTOSCALERS, "m-vln")
+    # The watch of its kind began after its end, and does not tell of it.
+    asyncio.run(world.reconciler.reconcile(Key("robots", "m")))
+    world.kube.writes.clear()
+    asyncio.run(world.reconciler.reconcile(Key("robots", "m")))
+    assert world.kube.writes == [], "it is not deleted again and again"
 
 
 def test_a_vln_api_scaled_to_nothing_by_hand_is_put_back() -> None:
@@ -427,7 +432,7 @@ def test_a_pass_that_takes_too_long_is_broken_off_and_told() -> None:
             await asyncio.sleep(1000)
             return None
 
-    from tests.unit.operator.virtual_time import run
+    from tests.support.virtual_time import run
 
     world = World(samples.body("m", SPECS["simulator"]), kube=Slow())
     assert run(world.passes()) == 1
@@ -609,7 +614,7 @@ def test_one_that_was_not_ready_is_not_waited_for() -> None:
 
 
 def test_one_that_never_becomes_ready_holds_up_the_others_no_longer_than_its_start_up_may_take() -> None:
-    from tests.unit.operator.virtual_time import run
+    from tests.support.virtual_time import run
 
     world = two_models()
     world.upgrade()
@@ -682,3 +687,17 @@ def test_a_model_without_replicas_and_a_paused_one_never_queue(spec: Object) -> 
     world.look(Key("robots", "m"))
     assert image(world, "second") == ("1" if spec.get("paused") else "2")
     assert world.rollouts.next() == []
+
+
+def test_a_younger_model_does_not_overtake_one_whose_keys_are_not_written_yet() -> None:
+    world = _over(two_models())
+    world.upgrade()
+    for name in TWO:
+        world.rollouts.expect(Key("robots", name), time.monotonic())
+    world.look(Key("robots", "m"))
+    assert world.says("UpToDate") == ("False", "RollingOut"), "it waits for its keys"
+    world.keys()
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "1" and world.says("UpToDate", "second") == ("False", "UpgradeQueued")
+    world.look(Key("robots", "m"))
+    assert (image(world, "m"), image(world, "second")) == ("2", "1")

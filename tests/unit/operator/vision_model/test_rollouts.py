@@ -11,7 +11,8 @@ A, B, C = (Key("robots", name) for name in "abc")
 
 def test_one_at_a_time_the_oldest_first() -> None:
     turns = Rollouts(1)
-    turns.expect(A, 0), turns.expect(B, 0)
+    turns.expect(A, 0)
+    turns.expect(B, 0)
     assert not turns.may_begin(B, ("2026", "b"), 1), "A was not looked at yet, and may be older"
     assert not turns.looked_at(B)
     assert turns.may_begin(A, ("2025", "a"), 1)
@@ -38,6 +39,16 @@ def test_a_model_that_cannot_be_looked_at_holds_up_nobody_for_long() -> None:
     assert turns.may_begin(B, ("2026", "b"), FIRST_LOOK_SECONDS + 1)
 
 
+def test_nobody_begins_before_each_namespace_is_listed() -> None:
+    turns, place = Rollouts(1), Key("robots", "", "Namespace")
+    turns.expect(place, 0)
+    assert not turns.may_begin(B, ("2026", "b"), 1), "an older one may be in it"
+    turns.expect(A, 1)
+    assert not turns.looked_at(place), "its models are known now, but not looked at"
+    assert not turns.may_begin(B, ("2026", "b"), 1)
+    assert turns.may_begin(A, ("2025", "a"), 2)
+
+
 def test_what_need_not_be_rolled_out_any_more_holds_up_nobody() -> None:
     turns = Rollouts(1)
     turns.may_begin(A, ("2025", "a"), 0)
@@ -57,7 +68,9 @@ def test_one_whose_end_nobody_can_tell_holds_up_nobody_beyond_its_time() -> None
 @given(most=st.integers(1, 3), order=st.permutations(range(6)))
 def test_never_more_than_allowed_and_all_in_the_end(most: int, order: list[int]) -> None:
     turns = Rollouts(most)
-    waiting, running, done = {number: Key("n", str(number)) for number in order}, [], []
+    waiting = {number: Key("n", str(number)) for number in order}
+    running: list[int] = []
+    done: list[int] = []
     for key in waiting.values():
         turns.expect(key, 0)
     for number, key in waiting.items():

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from tests.unit.operator import samples
+from tests.unit.operator.vision_model.pod_cases import GPU
 from tests.unit.operator.vision_model.pod_samples import (
     LOADING,
     RUNNING,
@@ -17,7 +18,6 @@ from tests.unit.operator.vision_model.pod_samples import (
     stateful_set,
     unscheduled,
 )
-from tests.unit.operator.vision_model.test_pods import GPU
 
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import NOT_IN_READY, ORDER, REASONS

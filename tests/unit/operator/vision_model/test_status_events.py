@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 from tests.unit.operator import samples
+from tests.unit.operator.vision_model.pod_cases import GPU, VOLUME
 from tests.unit.operator.vision_model.pod_samples import (
     LOADING,
     MARKED,
@@ -22,7 +23,6 @@ from tests.unit.operator.vision_model.pod_samples import (
     waiting,
     with_init,
 )
-from tests.unit.operator.vision_model.test_pods import GPU, VOLUME
 
 from qwen3vl_operator.vision_model.events_wanted import EventWanted, events_wanted
 from qwen3vl_operator.vision_model.observed import Observed

@@ -1,6 +1,7 @@
 """An installed chart, the client pod that asks it, and the simulator's switches for faults."""
 
 import base64
+import hashlib
 import json
 import subprocess
 import tempfile
@@ -8,12 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from tests.e2e.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run
+from tests.support.cluster import HELM, KUBECTL, ROOT, Namespace, Object, run
 from tests.support.polling import eventually
 
 CHART = ROOT / "charts/qwen3vl"
 RELEASE = "qwen3vl"
 IN_POD = Path(__file__).with_name("in_pod.py")
+SHARED_SECRETS = ("qwen3vl-internal", "qwen3vl-keys", "qwen3vl-robot-keys")
 FIRST_BYTE_SECONDS = 5
 """Patience of the gateway in these tests: a hung engine is noticed within a test's time."""
 
@@ -33,6 +35,18 @@ def values(**overrides: Any) -> Object:
         "gateway": {"timeouts": timeouts, "terminationGracePeriodSeconds": 60},
         **overrides,
     }
+
+
+def model_keys(namespace: Namespace, model: str) -> str:
+    """Name of the Secret that has the model's derived keys, one of sixteen (docs/secrets.md)."""
+    return f"qwen3vl-model-keys-{hashlib.sha256(f'{namespace.name}/{model}'.encode()).hexdigest()[0]}"
+
+
+def secrets(namespace: Namespace, *models: str) -> dict[str, Object]:
+    """What the operator's Secrets of a release and its models hold, by name; those that are not there are left out."""
+    names = {*SHARED_SECRETS, *(model_keys(namespace, name) for name in models)}
+    found = {name: namespace.find("secrets", name) for name in sorted(names)}
+    return {name: secret["data"] for name, secret in found.items() if secret is not None}
 
 
 def restricted_pod(name: str, container: Object, volumes: list[Object]) -> Object:
@@ -174,8 +188,8 @@ class Simulator:
 
     def address(self, path: str) -> tuple[str, str]:
         """URL of a path of the engine's own, as the client pod reaches it, and the key."""
-        secret = self.client.namespace.get("secrets", f"{self.model}-keys")
-        key = base64.b64decode(secret["data"]["engine-key"]).decode()
+        secret = self.client.namespace.get("secrets", model_keys(self.client.namespace, self.model))
+        key = base64.b64decode(secret["data"][f"{self.model}.engine"]).decode()
         return f"http://{self.model}-engine:8000{path}", key
 
     def _ask(self, method: str, path: str, body: Object | None = None) -> Any:

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.cluster import Namespace, Object
-from tests.e2e.release import restricted_pod
+from tests.support.cluster import Namespace, Object
 from tests.support.polling import eventually
+from tests.support.release import restricted_pod
 
 MODEL = "simulator"
 """The example's, which the fixture `release` installs."""
+STANDING = ("not_connected", "no_answer", "answer_too_old", "restarted")
+"""Why a robot stands while its VLN API is away."""
 RED, BLUE = "Walk to the red door and stop.", "Walk to the blue door and stop."
 
 
@@ -25,15 +27,15 @@ def nav_task(name: str, model: str, robot: str, instruction: str, **spec: Any) -
     }
 
 
-def robot_pod(name: str, model: str, robot: str, *arguments: str) -> Object:
-    """The pod that is the robot."""
-    key = {"secretKeyRef": {"name": f"{model}-robot-keys", "key": "default"}}
+def robot_pod(name: str, model: str, robot: str, key: tuple[str, str], *arguments: str) -> Object:
+    """The pod that is the robot; its key is an entry of a Secret."""
+    secret = {"secretKeyRef": dict(zip(("name", "key"), key, strict=True))}
     container = {
         "name": "robot",
         "image": "localhost/qwen3vl/world:dev",
         "imagePullPolicy": "Never",
         "args": ["qwen3vl_world.walk", f"--url=ws://{model}-vln/vln/robot/{robot}", "--out=/out", *arguments],
-        "env": [{"name": "QWEN3VL_ROBOT_KEY", "valueFrom": key}],
+        "env": [{"name": "QWEN3VL_ROBOT_KEY", "valueFrom": secret}],
         "volumeMounts": [{"name": "out", "mountPath": "/out"}],
     }
     return restricted_pod(name, container, [{"name": "out", "emptyDir": {}}])
@@ -45,6 +47,7 @@ class Walk:
 
     Attributes:
         phases: those that were seen, in order.
+        key: Secret and entry of the robot's key; by default the one that the operator makes.
     """
 
     namespace: Namespace
@@ -52,12 +55,14 @@ class Walk:
     model: str
     robot: str
     phases: list[str] = field(default_factory=list)
+    key: tuple[str, str] | None = None
 
     def start(self, instruction: str, *arguments: str, **spec: Any) -> None:
         """Apply the NavTask and put the robot into the building."""
         self.namespace.apply(nav_task(self.name, self.model, self.robot, instruction, **spec))
         eventually(lambda: self.phase() == "Pending", 15, "the NavTask is Pending")
-        self.namespace.apply(robot_pod(self.name, self.model, self.robot, *arguments))
+        key = self.key or ("qwen3vl-robot-keys", f"{self.model}.default")
+        self.namespace.apply(robot_pod(self.name, self.model, self.robot, key, *arguments))
 
     @property
     def task(self) -> Object:
