@@ -38,7 +38,7 @@ OPT_IN = {
         "tries ten more random sequences of what happens to models against a new installation, or those that"
         " QWEN3VL_FUZZ_SEEDS names",
         20,
-        "about 300 MB",
+        "about 200 MB",
     ),
     "upgrade": OptIn(
         "installs the release before into a local cluster, upgrades it while a model serves and a robot walks, and"

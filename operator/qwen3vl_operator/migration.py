@@ -16,6 +16,7 @@ from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube, connect
 from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.secrets import internal
 
 FIELD_MANAGER = "qwen3vl-migration"
 USER_KEYS = "qwen3vl-keys"
@@ -113,7 +114,7 @@ async def _free_internal_secret(kube: Kube, namespace: str) -> None:
         state = "is not there" if secret is None else "has no owner already"
         log.info("Secret %s/%s: %s", namespace, names.INTERNAL_SECRET, state)
         return
-    await kube.remove(api.SECRETS, namespace, names.INTERNAL_SECRET, ["/metadata/ownerReferences"])
+    await kube.edit(api.SECRETS, namespace, names.INTERNAL_SECRET, [internal.WITHOUT_OWNER])
     log.info("Secret %s/%s: does not go with the operator's Deployment any more", namespace, names.INTERNAL_SECRET)
 
 

@@ -185,8 +185,8 @@ class Operator:
             names.NAV_TASK_KIND: self._served(tasks.reconcile, api.NAV_TASKS),
             model_keys.KIND: self._served(self.keeper.reconcile),
             robot_keys.KIND: self._served(self.keeper.reconcile),
-            internal.KIND: self._internal_secret,
-            user_keys.KIND: UserKeys(kube, self.internal).reconcile,
+            internal.KIND: self._steadily(self._internal_secret),
+            user_keys.KIND: self._steadily(UserKeys(kube, self.internal).reconcile),
         }
 
     def _served(
@@ -214,6 +214,15 @@ class Operator:
             self.models.leave(key_of(model))
         if is_refused:
             self.keeper.forget(namespace)
+
+    def _steadily(self, handle: Callable[[Key], Awaitable[float | None]]) -> Callable[[Key], Awaitable[float | None]]:
+        """Reads a Secret that nobody asks for no more seldom because it failed often: it may be restored any time."""
+
+        async def steady(key: Key) -> float | None:
+            self.queue.add(key, internal.READ_AGAIN_SECONDS)
+            return await handle(key)
+
+        return steady
 
     def _start(self, namespaces: tuple[str, ...]) -> asyncio.Task[None]:
         async def handle(key: Key) -> float | None:

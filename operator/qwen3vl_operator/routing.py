@@ -59,9 +59,14 @@ def _model_changed(change: Change, thing: Object, store: Store) -> Iterator[Key]
                 yield key_of(task)
     # A served name that came free or was taken concerns the others that want it.
     touched = {served_name(one) for one in (change.old, change.new) if one is not None}
-    if change.old is None or change.new is None or len(touched) > 1:
+    if change.old is None or change.new is None or _uid(change.old) != _uid(change.new) or len(touched) > 1:
         for name in touched:
             yield from (key_of(other) for other in store.find(indexes.SERVED_NAME, name) if other is not change.new)
+
+
+def _uid(thing: Object) -> Any:
+    """Of an object made again, when nobody saw the end of the one before; it is younger than that was."""
+    return thing["metadata"]["uid"]
 
 
 def _told(model: Object) -> Any:
@@ -74,7 +79,8 @@ def _told(model: Object) -> Any:
 def _task_changed(change: Change, thing: Object, store: Store) -> Iterator[Key]:
     yield key_of(thing)
     # A robot that came free concerns the others that want it.
-    if change.new is None or (_finished(change.new) and not _finished(change.old)):
+    is_another = change.old is not None and change.new is not None and _uid(change.old) != _uid(change.new)
+    if change.new is None or is_another or (_finished(change.new) and not _finished(change.old)):
         for other in store.find(indexes.ROBOT, indexes.robot_of_task(thing)):
             if other is not change.new and not _finished(other):
                 yield task_key(other["metadata"]["namespace"], other["metadata"]["name"])

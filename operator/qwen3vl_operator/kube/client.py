@@ -65,8 +65,8 @@ class Kube(Protocol):
     async def patch(self, resource: Resource, namespace: str, name: str, body: Object) -> Object:
         """JSON merge patch; the object as it is then."""
 
-    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
-        """Remove the parts at these JSON pointers, in this order; the object as it is then."""
+    async def edit(self, resource: Resource, namespace: str, name: str, operations: Sequence[Object]) -> Object:
+        """JSON patch: these operations in this order, all or none; the object as it is then."""
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
         """Delete exactly this object; False, and nothing happens, when it is gone or another has its name."""
@@ -149,12 +149,11 @@ class HttpKube:
         patched: Object = await self._call("PATCH", path, body=body, content_type=patch)
         return patched
 
-    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
-        operations: list[Object] = [{"op": "remove", "path": pointer} for pointer in pointers]
+    async def edit(self, resource: Resource, namespace: str, name: str, operations: Sequence[Object]) -> Object:
         path = resource.path(namespace, name)
         patch = "application/json-patch+json"
-        left: Object = await self._call("PATCH", path, body=operations, content_type=patch)
-        return left
+        edited: Object = await self._call("PATCH", path, body=operations, content_type=patch)
+        return edited
 
     async def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> bool:
         options = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}

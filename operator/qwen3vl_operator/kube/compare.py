@@ -52,22 +52,29 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
     return bool(live == desired) or (desired == "" and live is None)
 
 
-def foreign_entries(desired: Any, live: Any, at: str = "") -> list[str]:
-    """JSON pointers of what stands in a live list beside the entries of the desired one, last first."""
+def without_foreign_entries(desired: Any, live: Any, at: str = "") -> list[dict[str, Any]]:
+    """JSON patch by which no live list has entries beside those of the desired one; from the last to the first.
+
+    A list that has none of ours becomes the desired one: some may not be empty, such as a Service's ports.
+    """
     if isinstance(desired, dict) and isinstance(live, dict):
         return [
-            found for key in desired for found in foreign_entries(desired[key], live.get(key), f"{at}/{_escaped(key)}")
+            found
+            for key in desired
+            for found in without_foreign_entries(desired[key], live.get(key), f"{at}/{_escaped(key)}")
         ]
     key = _identity(desired) if isinstance(desired, list) else None
     if key is None or not isinstance(live, list):
         return []
     wanted = {item[key]: item for item in desired}
-    result = []
+    if live and not any(item.get(key) in wanted for item in live):
+        return [{"op": "replace", "path": at, "value": desired}]
+    result: list[dict[str, Any]] = []
     for number, item in reversed(list(enumerate(live))):
         if item.get(key) in wanted:
-            result += foreign_entries(wanted[item[key]], item, f"{at}/{number}")
+            result += without_foreign_entries(wanted[item[key]], item, f"{at}/{number}")
         else:
-            result.append(f"{at}/{number}")
+            result.append({"op": "remove", "path": f"{at}/{number}"})
     return result
 
 

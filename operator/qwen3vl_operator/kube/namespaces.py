@@ -23,6 +23,9 @@ ended between that LIST and its own beginning."""
 CHECK_SECONDS = 30.0
 """How often a namespace is asked whether it can still, or again, be read."""
 FIRST_RETRY_SECONDS = 0.5
+FAILURES_UNTIL_UNREACHABLE = 2
+"""One call that is too many for the apiserver, or too slow, has nothing listed and looked at anew: that would make it
+worse, and end the turns of its rollouts."""
 SUSPECT_SECONDS = 2.0
 """Least time between two checks that a refused call asked for."""
 REFUSED = (401, 403, 404)
@@ -87,8 +90,8 @@ class Namespace:
                     usual = self.full_list_seconds * (0.8 + 0.4 * self.jitter())
                     list_at = self._now() + (min(SECOND_LIST_SECONDS, usual) if back else usual)
             except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other namespace
-                self._failed(error if isinstance(error, ApiError) else self._mistake(error))
                 failures += 1
+                self._failed(error if isinstance(error, ApiError) else self._mistake(error), failures)
                 await asyncio.sleep(min(CHECK_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 10)))
                 continue
             failures = 0
@@ -129,8 +132,10 @@ class Namespace:
         log.debug("a LIST", exc_info=error)
         return ApiError(0, f"the operator made a mistake ({type(error).__name__}: {error})"[:500])
 
-    def _failed(self, error: ApiError) -> None:
+    def _failed(self, error: ApiError, failures: int) -> None:
         health = Health.REFUSED if error.status in REFUSED else Health.UNREACHABLE
+        if (self.health, health) == (Health.HEALTHY, Health.UNREACHABLE) and failures < FAILURES_UNTIL_UNREACHABLE:
+            return
         if health is not self.health:
             advice = (
                 "; it is asked again"

@@ -36,6 +36,8 @@ LOOK_AGAIN_SECONDS = 600.0
 LOOK_SOON_SECONDS = 20.0
 """While a task is not accepted: what it waits for may have no event."""
 FORBIDDEN = 403
+GONE = 404
+"""Deleted meanwhile. A conflict may be that too, or a write that lost a race: the next try tells."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ class TaskReconciler:
         try:
             task = parse_task(body)
         except ValidationError as error:
-            self._note(key, body, Intent.LEAVE)
+            self._note(key, body, Intent.STOP if text_at(body, "state") == "Stopped" else Intent.LEAVE)
             return await self._tell(key, body, invalid_task(body, readable(error), now=self.now()), LOOK_AGAIN_SECONDS)
         model = self.store.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
         # No await up to the note: two tasks must not be given one robot.
@@ -170,7 +172,7 @@ class TaskReconciler:
         except ApiError as error:
             if error.status == FORBIDDEN:
                 self.suspect(key.namespace)
-            if error.status not in (404, 409):  # deleted meanwhile
+            if error.status != GONE:
                 raise
         else:
             self.store.put(api.NAV_TASKS, written, live=True)

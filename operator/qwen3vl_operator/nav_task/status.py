@@ -33,7 +33,7 @@ class TaskSeen:
     Attributes:
         model: the VisionModel object, None when absent.
         busy: name of the NavTask that has the robot.
-        link: None where the model has no VLN API.
+        link: None where no VLN API of the model is there or on its way.
         record: the task in the VLN API.
         refusal: why the VLN API does not take it.
         stopping: a stop of it is not confirmed yet.
@@ -157,8 +157,8 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
 
 def _nothing_to_stop(seen: TaskSeen, previous: Object) -> bool:
     """Whether no VLN API can have the task: it never was told, or it was asked and knows nothing."""
-    if not seen.has_vln_api:
-        return True
+    if not seen.has_vln_api and seen.link is None:
+        return True  # one that is switched off is spoken to until it is gone
     if seen.record is not None or seen.stopping:
         return False
     return "session" not in previous or (seen.link is not None and seen.link.state == "Reachable")

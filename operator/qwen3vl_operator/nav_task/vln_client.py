@@ -1,6 +1,7 @@
 """The three calls of the VLN API that the operator makes, each within a bounded time."""
 
 import asyncio
+import json
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,8 @@ READ_SECONDS = 1.0
 ASSERT_SECONDS = 3.0
 STOP_SECONDS = 3.0
 MOST_WORDS = 300
+MOST_BYTES = 8 * 1024 * 1024
+"""Of one answer: some thousands of tasks. Whoever answers with more must not take the operator's memory."""
 UNKNOWN_TASK = "unknown_task"
 """A 404 without this code is of something between here and there, and confirms nothing."""
 
@@ -88,13 +91,22 @@ class VlnClient:
         )
         try:
             async with asyncio.timeout(seconds), request as answer:
-                return answer.status, await answer.json(content_type=None)
+                return answer.status, json.loads(await _content(answer))
         except TimeoutError:
             raise LinkError(f"no answer within {seconds:g} s") from None
         except aiohttp.ClientError as error:
             raise LinkError(str(error)[:MOST_WORDS] or type(error).__name__) from None
-        except ValueError:
+        except (ValueError, RecursionError):
             raise LinkError(f"{method} {path}: the answer is no JSON") from None
+
+
+async def _content(answer: aiohttp.ClientResponse) -> bytes:
+    content = bytearray()
+    async for piece in answer.content.iter_any():
+        content += piece
+        if len(content) > MOST_BYTES:
+            raise LinkError(f"the answer is longer than {MOST_BYTES // 1024**2} MiB")
+    return bytes(content)
 
 
 def _error(body: Any) -> dict[str, Any]:

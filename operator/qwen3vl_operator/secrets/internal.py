@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 KIND = "InternalSecret"
 READ_AGAIN_SECONDS = 30.0
 CONFLICT = 409
+WITHOUT_OWNER = {"op": "remove", "path": "/metadata/ownerReferences"}
+"""JSON patch that takes the owner off."""
 
 
 class InternalSecretError(Exception):
@@ -81,7 +83,7 @@ class InternalSecret:
         self.value = held
         if found["metadata"].get("ownerReferences"):
             # The first version gave it the operator's Deployment as owner, with which it went.
-            await self.kube.remove(api.SECRETS, self.namespace, names.INTERNAL_SECRET, ["/metadata/ownerReferences"])
+            await self.kube.edit(api.SECRETS, self.namespace, names.INTERNAL_SECRET, [WITHOUT_OWNER])
             log.info("took the owner off Secret %s/%s", self.namespace, names.INTERNAL_SECRET)
 
     async def _make(self, value: bytes, *, force: bool) -> Object:

@@ -62,6 +62,7 @@ class Keeper:
     lists: Callable[[str], int]
     notify: Callable[[Key], None]
     _seen: dict[Key, dict[str, str]] = field(default_factory=dict, repr=False)
+    _beside: dict[Key, frozenset[str]] = field(default_factory=dict)
     _errors: dict[Key, ApiError] = field(default_factory=dict)
     _waiting: dict[Key, set[Key]] = field(default_factory=dict)
     _leaving: dict[Key, model_keys.Leaving] = field(default_factory=dict)
@@ -99,6 +100,7 @@ class Keeper:
                 self._tell(key, forget=False)
             raise
         recovered = self._errors.pop(key, None) is not None
+        self._beside[key] = self._models(key)
         if self._seen.get(key) != present or recovered:
             self._seen[key] = present
             self._tell(key, forget=True)
@@ -132,10 +134,18 @@ class Keeper:
         return decoded(written)
 
     def _lost(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Users' own entries of a Secret that somebody deleted whole."""
-        if key.kind != robot_keys.KIND:
+        """Users' own entries of a Secret that somebody deleted whole.
+
+        Not where no model is left of those that were there with it: then the namespace went and was made again, and
+        what opened doors in the former one must not in this one.
+        """
+        if key.kind != robot_keys.KIND or self._models(key).isdisjoint(self._beside.get(key, ())):
             return {}
         return {name: value for name, value in self.entries(key).items() if name not in wanted}
+
+    def _models(self, key: Key) -> frozenset[str]:
+        """uids of the models of the Secret's namespace."""
+        return frozenset(model["metadata"]["uid"] for model in self.store.all(api.VISION_MODELS, key.namespace))
 
     def _wanted(self, key: Key, internal: bytes, present: Mapping[str, str]) -> tuple[dict[str, str], Iterable[str]]:
         """The entries that models want, and all that are there of our making."""

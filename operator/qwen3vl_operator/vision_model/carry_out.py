@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
-from qwen3vl_operator.kube.compare import foreign_entries
+from qwen3vl_operator.kube.compare import without_foreign_entries
 from qwen3vl_operator.kube.resources import Object, Resource, title
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.vision_model.observed import Outcome, Result
@@ -85,10 +85,10 @@ class Hands:
         try:
             return await self.kube.apply(resource, thing)
         except ApiError as error:
-            added = foreign_entries(thing, old) if old is not None and error.status == INVALID else []
-            if not added:
+            edits = without_foreign_entries(thing, old) if old is not None and error.status == INVALID else []
+            if not edits:
                 raise
-            await self.kube.remove(resource, thing["metadata"]["namespace"], thing["metadata"]["name"], added)
+            await self.kube.edit(resource, thing["metadata"]["namespace"], thing["metadata"]["name"], edits)
             return await self.kube.apply(resource, thing)
 
     def _failed(self, model: VisionModel, thing: Object, error: ApiError) -> Result:

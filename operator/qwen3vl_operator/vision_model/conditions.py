@@ -6,13 +6,14 @@ from qwen3vl_operator.vision_model import pods
 from qwen3vl_operator.vision_model.accepted import accepted, withheld
 from qwen3vl_operator.vision_model.navigation_ready import navigation_ready
 from qwen3vl_operator.vision_model.notes import rejection
-from qwen3vl_operator.vision_model.observed import Object, Observed
+from qwen3vl_operator.vision_model.observed import Object, Observed, Outcome
 from qwen3vl_operator.vision_model.running import running
 from qwen3vl_operator.vision_model.scheduling import scheduling
 from qwen3vl_operator.vision_model.spec import VisionModel
 
 _MILD = ("Loading", "Starting")
 """Of several pods' troubles these are told last."""
+_NOT_AS_WANTED = (Outcome.TAKEN, Outcome.REFUSED, Outcome.FAILED, Outcome.PAUSED)
 
 
 def conditions(model: VisionModel, seen: Observed) -> list[Condition]:
@@ -103,6 +104,11 @@ def _exposed(model: VisionModel, seen: Observed) -> Condition:
             "NamespaceUnread",
             f"not read yet: {unread}; an older VisionModel there may have the served name {model.served_name!r}",
         )
+    service = f"Service {names.child(model.name, 'engine')}"
+    is_wanting = any(one.title == service and one.outcome in _NOT_AS_WANTED for one in seen.results)
+    if is_wanting and not _holds_name(model, seen):
+        words = f"the gateway does not know the name {model.served_name!r}: {service} is not as the spec wants it"
+        return Condition("Exposed", False, "NoEndpoints", words)
     if model.spec.replicas == 0:
         return Condition("Exposed", True, "ScaledToZero", "the gateway knows the model; it has no replica")
     ready = _endpoints(seen)

@@ -88,9 +88,13 @@ class Observer:
             return False
         if not seen.unlisted:
             return True
-        service = self.store.get(api.SERVICES, model.namespace, names.child(model.name, "engine"))
+        return self._is_route(model.namespace, model.name, model.served_name)
+
+    def _is_route(self, namespace: str, model: str, served_name: str) -> bool:
+        """Whether the model's Service leads to it by that name."""
+        service = self.store.get(api.SERVICES, namespace, names.child(model, "engine"))
         labels = ((service or {}).get("metadata") or {}).get("labels") or {}
-        return labels.get(names.SERVED_NAME) == model.served_name
+        return labels.get(names.SERVED_NAME) == served_name
 
     def with_events(self, key: Key, model: VisionModel, seen: Observed, now: str) -> EventsRead:
         """What was read of the Events of those that wait; the reader is asked to go on."""
@@ -107,21 +111,28 @@ class Observer:
         return EventsRead(replace(seen, events=notes), bool(waiting), unread)
 
     def _name_owner(self, model: VisionModel) -> str | None:
-        """The oldest other model with the same served name, when it is older than this one."""
+        """The oldest other model with the same served name, when it is older than this one.
+
+        One whose spec does not parse counts while it is routed: what runs of it is left running.
+        """
         rivals = []
         for body in self.store.find(indexes.SERVED_NAME, model.served_name):
-            if body["metadata"]["uid"] == model.uid:
-                continue
-            try:
-                other = parse(body)
-            except ValidationError:
-                continue
-            if other.precedence < model.precedence:
-                rivals.append(other)
+            metadata = body["metadata"]
+            place, age = (metadata["namespace"], metadata["name"]), (metadata["creationTimestamp"], metadata["uid"])
+            if age < model.precedence and (_parses(body) or self._is_route(*place, model.served_name)):
+                rivals.append((age, place))
         if not rivals:
             return None
-        oldest = min(rivals, key=lambda other: other.precedence)
-        return oldest.name if oldest.namespace == model.namespace else f"{oldest.namespace}/{oldest.name}"
+        _, (namespace, name) = min(rivals)
+        return name if namespace == model.namespace else f"{namespace}/{name}"
+
+
+def _parses(body: Object) -> bool:
+    try:
+        parse(body)
+    except ValidationError:
+        return False
+    return True
 
 
 def _of_component(pods: list[Object], component: str) -> list[Object]:

@@ -42,7 +42,7 @@ LOOK_SOON_SECONDS = 20.0
 LONGEST_RETRY_SECONDS = 60.0
 PASS_SECONDS = 60.0
 UNLISTED_SECONDS = 2.0
-"""While nobody can say what is in another namespace: no object of this one tells when that is known."""
+"""While it will be known in a moment what is in another namespace: no object of this one tells when it is."""
 LOOKED_AT_SOON = {Outcome.TAKEN, Outcome.REFUSED, Outcome.QUEUED, Outcome.WAITING}
 
 
@@ -50,7 +50,7 @@ class VlnApis(Protocol):
     """Whoever speaks to the models' VLN APIs; not here."""
 
     def serve(self, namespace: str, model: str) -> None:
-        """The model has a VLN API."""
+        """The model has a VLN API, or wants one."""
 
     def end(self, namespace: str, model: str) -> None:
         """It has none any more."""
@@ -90,43 +90,49 @@ class Reconciler:
         self._turns = Turns(self.store, self.rollouts, self.writer, self.now, self.notify)
         self._failures: dict[Key, int] = {}
         self._without_keys: set[Key] = set()
+        self._told: set[Key] = set()
 
     async def reconcile(self, key: Key) -> float | None:
         """Bring the cluster closer to what the model wants; seconds until the next look, None when it is gone."""
         body = self.store.get(api.VISION_MODELS, key.namespace, key.name)
         if body is None or "deletionTimestamp" in body["metadata"]:
-            self.vln_apis.end(*key[:2])
+            self._follow(key, is_wanted=False)
             self.leave(key)
             return None
         try:
             async with asyncio.timeout(PASS_SECONDS):
                 return await self._pass(key, body)
         except TimeoutError:
-            await self._broken(body, f"looking after this model took longer than {PASS_SECONDS:g} s and was broken off")
+            words = f"looking after this model took longer than {PASS_SECONDS:g} s and was broken off"
+            await self._broken(key, body, words)
             return self._retry_seconds(key)
         except ApiError:
             raise
         except Exception as error:
-            await self._broken(body, f"the operator made a mistake ({type(error).__name__}); its log says more")
+            await self._broken(key, body, f"the operator made a mistake ({type(error).__name__}); its log says more")
             raise
         finally:
             # Of one whose keys are not written yet nobody knows whether it is to be rolled out.
             if key not in self._without_keys:
                 self._turns.looked_at(key)
 
-    async def _broken(self, body: Object, words: str) -> None:
+    async def _broken(self, key: Key, body: Object, words: str) -> None:
+        self._turns.failed(key)
         await self._voice.tell(body, failed_pass(body, words, now=self.now()))
 
     def leave(self, key: Key) -> None:
         """The model is gone, or cannot be looked at for now: no other waits for its rollout."""
         self._failures.pop(key, None)
         self._without_keys.discard(key)
+        self._told.discard(key)
         self._turns.gone(key)
 
     async def _pass(self, key: Key, body: Object) -> float:
         try:
             model = parse(body)
         except ValidationError as error:
+            self._turns.failed(key)
+            self._follow(key, is_wanted=False)
             await self._voice.tell(body, invalid(body, readable(error), now=self.now()))
             return self._later_seconds()
         settings = self.settings()
@@ -134,9 +140,10 @@ class Reconciler:
             words = f"Secret {names.INTERNAL_SECRET}, which all keys are made from, could not be read or made yet"
             if settings.internal_secret_problem:
                 words += f": {settings.internal_secret_problem}"
-            await self._broken(body, words)
+            await self._broken(key, body, words)
             return LOOK_SOON_SECONDS
-        self._follow(model)
+        navigation = model.spec.navigation
+        self._follow(key, is_wanted=navigation is not None and navigation.replicas > 0)
         seen = self._observer.look(model, settings.internal_secret)
         owns_served_name = self._observer.owns_served_name(model, seen)
         results = await self._converge(key, model, desired(model, settings, owns_served_name=owns_served_name))
@@ -147,20 +154,25 @@ class Reconciler:
         told = status(model, read.seen, gateway_url=settings.gateway_url, previous=previous, now=self.now())
         at_rest = all(result.outcome is Outcome.UNCHANGED for result in results)
         pending = bool(seen.unlisted) and self.namespaces.are_pending()
-        if (read.unread or pending) and at_rest and previous.get("observedGeneration") == model.generation:
+        is_current = at_rest and previous.get("observedGeneration") == model.generation
+        if (read.unread or pending) and is_current and key not in self._told:
             # A new process: what the status says may come from namespaces, or of those that wait from Events, that it
-            # has not read yet.
+            # has not read yet. What it has told once itself is never held back: where many wait, reading takes minutes.
             return UNLISTED_SECONDS if pending else EVENTS_AFTER_SECONDS
         await self._voice.tell(body, told)
+        self._told.add(key)
         turn = await self._turns.settle(key, model, body, seen, told)
         soon = [EVENTS_AFTER_SECONDS] if read.waits else []
-        soon += [UNLISTED_SECONDS] if seen.unlisted else []
+        if seen.unlisted:  # one that does not answer may stay so for long
+            soon.append(UNLISTED_SECONDS if self.namespaces.are_pending() else LOOK_SOON_SECONDS)
         return min([self._again_seconds(key, results), *soon, *([] if turn is None else [turn])])
 
-    def _follow(self, model: VisionModel) -> None:
-        navigation = model.spec.navigation
-        follow = self.vln_apis.end if navigation is None or navigation.replicas == 0 else self.vln_apis.serve
-        follow(model.namespace, model.name)
+    def _follow(self, key: Key, *, is_wanted: bool) -> None:
+        """Have the VLN API spoken to while one is wanted, or still there: the robots that it leads can be stopped."""
+        found = self.store.get(api.DEPLOYMENTS, key.namespace, names.child(key.name, "vln"))
+        is_there = found is not None and bool(self.settings().internal_secret)  # without it nobody has a key there
+        follow = self.vln_apis.serve if is_wanted or is_there else self.vln_apis.end
+        follow(key.namespace, key.name)
 
     async def _converge(self, key: Key, model: VisionModel, wanted: list[Object]) -> list[Result]:
         """Apply what differs and prune what is not wanted: a result for each object."""
@@ -169,14 +181,16 @@ class Reconciler:
         steps = plan(model, wanted, live, Situation(missing, lambda: self._turns.may_begin(key, model)))
         waits = any(step.outcome is Outcome.WAITING for step in steps)
         (self._without_keys.add if waits else self._without_keys.discard)(key)
-        if not any(step.outcome is Outcome.QUEUED or step.paced for step in steps):
-            self.rollouts.withdrawn(key)
         results, began = [], self.now() if self._turns.was_ready(key) else None
         for step in steps:
             results.append(await self._hands.carry_out(model, step, began if step.paced else None))
-        paced = (result for step, result in zip(steps, results, strict=True) if step.paced)
+        paced = [result for step, result in zip(steps, results, strict=True) if step.paced]
         if any(result.outcome is Outcome.APPLIED for result in paced):
             self._turns.began(key, model)
+        elif paced:
+            self._turns.failed(key)
+        elif not any(step.outcome is Outcome.QUEUED for step in steps):
+            self.rollouts.withdrawn(key)
         for thing in unwanted(model, wanted, self.store.find(indexes.OF_MODEL, model.uid)):
             results += await self._hands.delete(model, thing)
         return results

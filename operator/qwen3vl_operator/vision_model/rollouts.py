@@ -41,7 +41,9 @@ class Rollouts:
             return True
         if any(until > now for other, until in self._first_looks.items() if other != key):
             return False
-        return len(self._running) < self.max_concurrent and key == self._oldest()
+        # One whose time is over holds up nobody, even where its end cannot be told: its passes may break.
+        running = sum(until > now for until in self._running.values())
+        return running < self.max_concurrent and key == self._oldest()
 
     def began(self, key: Key, until: float | None) -> None:
         """Its objects were applied; `until`: when it is waited for no longer, None: it is not waited for at all."""
@@ -54,7 +56,7 @@ class Rollouts:
         return self._running.get(key)
 
     def withdrawn(self, key: Key) -> None:
-        """Nothing of it is to be rolled out any more."""
+        """Nothing of it is to be rolled out any more; or nothing can be now, and it asks again."""
         self._waiting.pop(key, None)
 
     def settled(self, key: Key) -> bool:

@@ -12,8 +12,7 @@ from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.vision_model.carry_out import FORBIDDEN
 from qwen3vl_operator.vision_model.events_wanted import events_wanted
 
-GONE = (404, 409)
-"""Deleted meanwhile, or another object has its name."""
+GONE = 404
 
 
 @dataclass(frozen=True)
@@ -44,8 +43,8 @@ class Voice:
         except ApiError as error:
             if error.status == FORBIDDEN:
                 self.suspect(metadata["namespace"])
-            if error.status in GONE:
-                return
+            if error.status == GONE:
+                return  # deleted meanwhile; of another object in its place a later pass tells
             raise
         self.store.put(api.VISION_MODELS, written, live=True)
         for event in events_wanted(body.get("status") or {}, wanted):

@@ -53,6 +53,11 @@ class Turns:
         if until is None:
             self._next()
 
+    def failed(self, key: Key) -> None:
+        """Nothing that is paced could be applied to it: it is the next one's turn until it asks again."""
+        self.rollouts.withdrawn(key)
+        self._next()
+
     async def settle(self, key: Key, model: VisionModel, body: Object, seen: Observed, told: Object) -> float | None:
         """End the model's turn when it is over; seconds until it is to be looked at for that, None: it has no turn."""
         until = self.rollouts.until(key)

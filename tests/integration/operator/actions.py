@@ -5,7 +5,7 @@ What a step breaks on purpose is noted, and given back by `give_back`: obstacles
 import base64
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from tests.integration.operator.api import Namespace, Refused
@@ -29,12 +29,14 @@ class World:
     """What the steps act on. Methods have the names of the steps' actions.
 
     Attributes:
-        users_entries: what users put into the robots' Secret, by the letter of the namespace.
+        users_entries: what users put into the robots' Secret, by the letter of the namespace: all of that must stay.
+        may_return: likewise, of a Secret that somebody deleted whole: an operator that has read it puts it back.
     """
 
     places: dict[str, Namespace]
     outages: Outages
     users_entries: dict[str, dict[str, str]] = field(default_factory=dict)
+    may_return: dict[str, dict[str, str]] = field(default_factory=dict)
     _obstacles: set[tuple[str, str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -55,6 +57,7 @@ class World:
     def forget(self, letter: str) -> None:
         """All that was in the namespace is gone."""
         self.users_entries.pop(letter, None)
+        self.may_return.pop(letter, None)
         for noted in (self._obstacles, self._disowned):
             noted -= {one for one in noted if one[0] == letter}
 
@@ -68,6 +71,9 @@ class World:
         for letter, plural, name in sorted(self._obstacles):
             self.take_obstacle(Step(0, "take_obstacle", letter, name, plural))
         self.edit_internal(Step(0, "edit_internal", PLACES[0], detail="restore"))
+        for letter, entries in self.may_return.items():
+            gone = {name: None for name in entries if name not in self.users_entries[letter]}
+            self._change_robot_keys(self.places[letter], gone)
         for place in self.places.values():
             for one in place.list("visionmodels"):
                 if one["spec"].get("paused"):
@@ -158,18 +164,24 @@ class World:
         place, known = self.places[step.place], self.users_entries.setdefault(step.place, {})
         if step.detail == "delete":
             place.delete("secrets", "qwen3vl-robot-keys")
+            self.may_return.setdefault(step.place, {}).update(known)
             known.clear()
             return
         entry = f"{step.name}.{'default' if 'default' in step.detail else 'robot-7'}"
         value = f"{MARK}-{secrets.token_hex(4)}" if step.detail in ("add", "own default") else None
-        data = {entry: value and _encoded(value)}
-        if value is not None and place.find("secrets", "qwen3vl-robot-keys") is None:
-            place.create("secrets", {"metadata": {"name": "qwen3vl-robot-keys"}, "data": data})
-        else:
-            place.merge("secrets", "qwen3vl-robot-keys", {"data": data})
+        self._change_robot_keys(place, {entry: value and _encoded(value)})
         known.pop(entry, None)
         if value is not None:
             known[entry] = value
+
+    @staticmethod
+    def _change_robot_keys(place: Namespace, data: Mapping[str, str | None]) -> None:
+        """Set or remove entries as a user does, also where the operator has not made the Secret yet."""
+        if place.find("secrets", "qwen3vl-robot-keys") is None:
+            new = {name: value for name, value in data.items() if value is not None}
+            place.create("secrets", {"metadata": {"name": "qwen3vl-robot-keys"}, "data": new})
+        else:
+            place.merge("secrets", "qwen3vl-robot-keys", {"data": dict(data)})
 
     def edit_internal(self, step: Step) -> None:
         place = self.places[PLACES[0]]

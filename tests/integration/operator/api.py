@@ -76,6 +76,16 @@ class Namespace:
         parts = (GROUPS.get(plural, "api/v1"), "namespaces", self.name, plural, name, subresource)
         return "/".join(part for part in parts if part) + query
 
+    def is_there(self) -> bool:
+        """Whether the namespace is there, also while it is being deleted."""
+        try:
+            self.api.call("GET", f"api/v1/namespaces/{self.name}")
+        except Refused as error:
+            if error.status == 404:
+                return False
+            raise
+        return True
+
     def create(self, plural: str, body: Object) -> Object:
         return self.api.call("POST", self._path(plural), body)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.integration.operator.api import Api, Namespace, Refused, eventually
+from tests.integration.operator.api import Api, Namespace, eventually
 
 from localkube.testing import ApiServer, api_server, controller_manager
 
@@ -34,17 +34,7 @@ class ControlledCluster:
     def remove_namespace(self, namespace: Namespace, seconds: float = COLLECTED_SECONDS) -> None:
         """Delete a namespace and wait until it is gone with all that was in it."""
         self.api.call("DELETE", f"api/v1/namespaces/{namespace.name}")
-        eventually(lambda: not self.has_namespace(namespace.name), seconds)
-
-    def has_namespace(self, name: str) -> bool:
-        """Whether the namespace is there, also while it is being deleted."""
-        try:
-            self.api.call("GET", f"api/v1/namespaces/{name}")
-        except Refused as error:
-            if error.status == 404:
-                return False
-            raise
-        return True
+        eventually(lambda: not namespace.is_there(), seconds)
 
 
 @contextmanager

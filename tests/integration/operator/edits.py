@@ -44,13 +44,14 @@ CHILD_EDITS: tuple[Any, ...] = (
     {"metadata": {"labels": {"qwen3vl.io/model": "other", "qwen3vl.io/served-name": None}}},
     {"metadata": {"labels": {"qwen3vl.io/model-uid": None, f"{MARK}.example/note": "1"}}},
     {"metadata": {"annotations": {"qwen3vl.io/applied-hash": None}}},
-    {"metadata": {"annotations": {"qwen3vl.io/spec-hash": "0", f"{MARK}.example/note": "1"}}},
+    {"metadata": {"annotations": {f"{MARK}.example/note": "1"}}},
     {"metadata": {"annotations": {"qwen3vl.io/generation": None, "qwen3vl.io/rollout-began": None}}},
     {"metadata": {"ownerReferences": None}},
 )
 """Merge patches for any child."""
 WORKLOAD_EDITS: tuple[Any, ...] = (
     {"spec": {"replicas": 5}},
+    {"metadata": {"annotations": {"qwen3vl.io/spec-hash": "0"}}},
     {"spec": {"template": {"spec": {"nodeSelector": {"gpu": "no", f"{MARK}.example/disk": "fast"}}}}},
     {"spec": {"template": {"metadata": {"annotations": {"qwen3vl.io/engine-key-hash": "0"}}}}},
     {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1, "volumes": None}}}},

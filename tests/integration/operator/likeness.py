@@ -13,7 +13,6 @@ from tests.integration.operator.edits import MARK
 from tests.integration.operator.steps import MODELS, PLACES
 
 from qwen3vl_common.keys import derive
-from qwen3vl_operator.nav_task.status import is_finished
 from qwen3vl_operator.secrets import model_keys, robot_keys
 
 CHILDREN = ("statefulsets", "deployments", "horizontalpodautoscalers", "services", "persistentvolumeclaims")
@@ -183,11 +182,7 @@ def _task(task: Object, all_tasks: list[Object]) -> Object:
     """A NavTask that is stopped, or that wants a robot with others, has a history; of these only that it was judged."""
     status = _without_times(task.get("status") or {}, task["metadata"]["generation"])
     conditions = {one["type"]: one for one in status.get("conditions") or []}
-    rivals = [
-        one
-        for one in all_tasks
-        if one["spec"]["robot"] == task["spec"]["robot"] and not is_finished(one.get("status") or {})
-    ]
+    rivals = [one for one in all_tasks if one["spec"]["robot"] == task["spec"]["robot"]]
     if task["spec"]["state"] == "Stopped" or len(rivals) > 1:
         return {"spec": task["spec"], "judged": status.get("observedGeneration")}
     if conditions.get("Accepted", {}).get("status") != "True":

@@ -67,20 +67,11 @@ class Outages:
         if step.place not in self._removed:
             return
         place = self.places[step.place]
-        eventually(lambda: not self._is_there(place), GONE_SECONDS)
+        eventually(lambda: not place.is_there(), GONE_SECONDS)
         place.api.call("POST", "api/v1/namespaces", {"metadata": {"name": place.name}})
         self._removed.discard(step.place)
         self.made_again(step.place)
         self._grant(step.place)
-
-    def _is_there(self, place: Namespace) -> bool:
-        try:
-            place.api.call("GET", f"api/v1/namespaces/{place.name}")
-        except Refused as refused:
-            if refused.status == 404:
-                return False
-            raise
-        return True
 
     def take_rights(self, step: Step) -> None:
         if step.place not in self._removed:

@@ -384,7 +384,7 @@ def test_namespaces_that_went_lost_their_rights_or_were_never_there_are_told_and
         assert "watchNamespaces" in house.log()
         assert house.health(RELEASE) == 1
         assert house.operator.health() == 200
-    eventually(lambda: not controlled.has_namespace(GONE), SERVED_AGAIN_SECONDS)
+    eventually(lambda: not Namespace(controlled.api, GONE).is_there(), SERVED_AGAIN_SECONDS)
     for name in (GONE, LATER):
         rights.grant(make(house.api, name), house.release)
     Namespace(house.api, UNBOUND).merge("visionmodels", "m", {"spec": {"servedName": "changed-meanwhile"}})

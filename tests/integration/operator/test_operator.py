@@ -11,6 +11,7 @@ from tests.integration.operator.api import Api, Namespace, eventually, proxy
 from tests.integration.operator.conftest import (
     CHILDREN,
     CRD,
+    NAVIGATION,
     Operator,
     Start,
     condition,
@@ -177,6 +178,16 @@ def test_a_field_changed_by_hand_is_put_back(repaired: Namespace, change: str, f
 
     eventually(repaired_again, 5 * REPAIR_GOAL_SECONDS)
     figure(f"changed {change} put back", time.monotonic() - began, "s", goal=REPAIR_GOAL_SECONDS)
+
+
+def test_the_only_port_of_a_service_changed_by_hand_is_put_back(namespace: Namespace, operator: Operator) -> None:
+    """Neither may it have two ports of one name, nor none."""
+    namespace.create("visionmodels", model(spec=NAVIGATION))
+    wanted = eventually(lambda: namespace.find("services", "m-vln"))["spec"]["ports"]
+    settle(namespace)
+    namespace.merge("services", "m-vln", {"spec": {"ports": [{"name": "http", "port": 81, "targetPort": 8000}]}})
+    eventually(lambda: namespace.get("services", "m-vln")["spec"]["ports"] == wanted)
+    assert operator.process.poll() is None
 
 
 def test_a_field_of_another_writer_is_left_alone(namespace: Namespace, operator: Operator) -> None:

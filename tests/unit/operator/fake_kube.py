@@ -146,16 +146,19 @@ class FakeKube:
         self._call(before=False)
         return copy.deepcopy(live)
 
-    async def remove(self, resource: Resource, namespace: str, name: str, pointers: Sequence[str]) -> Object:
+    async def edit(self, resource: Resource, namespace: str, name: str, operations: Sequence[Object]) -> Object:
         self._call(before=True)
-        self.writes.append(f"remove {resource.kind} {name}")
+        self.writes.append(f"edit {resource.kind} {name}")
         live = self.objects[resource.plural, namespace, name]
-        for pointer in pointers:
-            *path, last = pointer.strip("/").split("/")
+        for operation in operations:
+            *path, last = (int(step) if step.isdigit() else step for step in operation["path"].strip("/").split("/"))
             part: Any = live
             for step in path:
                 part = part[step]
-            del part[last]
+            if operation["op"] == "remove":
+                del part[last]
+            else:
+                part[last] = copy.deepcopy(operation["value"])
         live["metadata"]["resourceVersion"] = str(next(self._numbers))
         self._call(before=False)
         return copy.deepcopy(live)

@@ -1,6 +1,7 @@
 """How the parts of the operator's process hear of one another: events, LISTs, probes."""
 
 import asyncio
+import base64
 from typing import Any
 
 import pytest
@@ -192,6 +193,48 @@ def test_a_name_that_comes_free_concerns_the_others_that_want_it_in_whatever_nam
         assert {KEY, Key("others", "o")} <= set(operator.queue.keys)
         worker.cancel()
         await asyncio.gather(worker, return_exceptions=True)
+
+    run(scenario())
+
+
+def test_an_internal_secret_that_is_restored_after_hours_is_taken_over_within_half_a_minute() -> None:
+    async def scenario() -> None:
+        operator, kube = build()
+        operator.internal.value = None
+        data = {"key": base64.b64encode(b"spoilt").decode()}
+        secret = {"metadata": {"name": "qwen3vl-internal", "namespace": "robots"}, "data": data}
+        kube.put(api.SECRETS, secret)
+        operator.queue.add(Key("robots", "qwen3vl-internal", "InternalSecret"))
+
+        async def handle(key: Key) -> float | None:
+            return await operator._handlers[key.kind](key)
+
+        worker = asyncio.create_task(operator.queue.work(handle))
+        await asyncio.sleep(3_600)
+        before = kube.calls
+        await asyncio.sleep(3_600)
+        assert kube.calls - before >= 3_600 // 31, "no back-off makes it seldom"
+        assert operator.internal.value is None
+        secret["data"] = {"key": base64.b64encode(samples.INTERNAL_SECRET).decode()}
+        kube.put(api.SECRETS, secret)
+        await asyncio.sleep(31)
+        assert operator.internal.value == samples.INTERNAL_SECRET
+        worker.cancel()
+        await asyncio.gather(worker, return_exceptions=True)
+
+    run(scenario())
+
+
+def test_a_model_made_again_unseen_concerns_the_others_that_want_its_name() -> None:
+    """A LIST shows the new object in the place of the old one: it is the younger one now."""
+
+    async def scenario() -> None:
+        operator, _ = build()
+        shared = samples.SIMULATOR | {"servedName": "shared"}
+        operator.store.put(api.VISION_MODELS, versioned(samples.body("m", shared), 1))
+        operator.store.put(api.VISION_MODELS, versioned(samples.body("o", shared, namespace="others"), 2))
+        operator._seen(api.VISION_MODELS, None, versioned(samples.body("m", shared, uid="another"), 3))
+        assert Key("others", "o") in operator.queue.keys
 
     run(scenario())
 

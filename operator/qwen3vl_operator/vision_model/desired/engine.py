@@ -101,9 +101,15 @@ def _container(model: VisionModel, program: Program, image: str, pull_policy: st
             "capabilities": {"drop": ["ALL"]},
         },
     }
-    if policy := engine.image_pull_policy or pull_policy:
-        container["imagePullPolicy"] = policy
+    container["imagePullPolicy"] = engine.image_pull_policy or pull_policy or default_pull_policy(container["image"])
     return container
+
+
+def default_pull_policy(image: str) -> str:
+    """As Kubernetes decides it, which does so only once: said each time, it follows an image whose tag changes."""
+    name, _, digest = image.rpartition("/")[2].partition("@")
+    tag = name.partition(":")[2] or ("" if digest else "latest")
+    return "Always" if tag == "latest" else "IfNotPresent"
 
 
 def _probe(period_seconds: int, failures: int) -> Object:

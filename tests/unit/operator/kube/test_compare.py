@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from qwen3vl_operator.kube.compare import contains, foreign_entries, quantity
+from qwen3vl_operator.kube.compare import contains, quantity, without_foreign_entries
 
 SAME: list[tuple[Any, Any]] = [
     ({"a": 1}, {"a": 1, "added": 2}),
@@ -54,7 +54,7 @@ def test_quantities(text: str, number: float) -> None:
     assert float(quantity(text)) == pytest.approx(number)
 
 
-def test_entries_of_others_are_pointed_at_from_the_last() -> None:
+def test_entries_of_others_are_removed_from_the_last() -> None:
     desired = {
         "spec": {"ports": [{"name": "http", "port": 80}], "args": ["a"], "c": [{"name": "x", "e": [{"name": "A"}]}]}
     }
@@ -66,8 +66,16 @@ def test_entries_of_others_are_pointed_at_from_the_last() -> None:
             "more": [{"name": "z"}],
         }
     }
-    assert foreign_entries(desired, live) == ["/spec/ports/2", "/spec/ports/0", "/spec/c/0/e/0"]
-    assert foreign_entries(desired, desired) == []
+    paths = ("/spec/ports/2", "/spec/ports/0", "/spec/c/0/e/0")
+    assert without_foreign_entries(desired, live) == [{"op": "remove", "path": path} for path in paths]
+    assert without_foreign_entries(desired, desired) == []
+
+
+def test_a_list_with_none_of_ours_is_replaced_for_it_may_have_to_have_one() -> None:
+    desired = {"spec": {"ports": [{"name": "http", "port": 80}]}}
+    live = {"spec": {"ports": [{"name": "http", "port": 81}, {"port": 82}]}}
+    replaced = {"op": "replace", "path": "/spec/ports", "value": desired["spec"]["ports"]}
+    assert without_foreign_entries(desired, live) == [replaced]
 
 
 @pytest.mark.parametrize("text", ["", "Gi", "1X", "one"])

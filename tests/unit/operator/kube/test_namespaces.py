@@ -41,8 +41,14 @@ class World:
     def __init__(self, *names: str) -> None:
         self.kube, self.store = Places(), Store()
         self.told: list[tuple[str, int, bool]] = []
-        one = {name: Namespace(name, self.kube, self.store, self._changed, jitter=lambda: 0.5) for name in names}
-        self.all = Namespaces(one)
+        self.lost: list[tuple[str, bool]] = []
+        self.all = Namespaces({name: self._namespace(name) for name in names})
+
+    def _namespace(self, name: str) -> Namespace:
+        return Namespace(name, self.kube, self.store, self._changed, lost=self._lost, jitter=lambda: 0.5)
+
+    def _lost(self, namespace: str, is_refused: bool) -> None:
+        self.lost.append((namespace, is_refused))
 
     def _changed(self, namespace: str, changes: list[Change], first: bool) -> None:
         self.told.append((namespace, len(changes), first))
@@ -131,6 +137,24 @@ def test_a_namespace_that_goes_and_comes_is_listed_anew_and_keeps_what_was_known
         await asyncio.sleep(BACK_SECONDS)
         assert [told for told in world.told if told[2]] == [("a", 1, True)] * 2
         assert world.store.get(api.VISION_MODELS, "a", "m") is None
+
+
+def test_one_call_that_fails_has_nothing_listed_anew() -> None:
+    @scenario("a")
+    async def _(world: World) -> None:
+        await asyncio.sleep(60)
+        world.kube.errors["a"] = ApiError(429, "too many requests")
+        world.kube.checks = 0
+        world.kube.lists.clear()
+        while not world.kube.checks:  # noqa: ASYNC110 - on virtual time
+            await asyncio.sleep(0.1)
+        del world.kube.errors["a"]
+        assert world.all.is_served("a")
+        await asyncio.sleep(BACK_SECONDS)
+        assert (world.lost, world.kube.lists) == ([], [])
+        world.kube.errors["a"] = ApiError(429, "too many requests")
+        await asyncio.sleep(BACK_SECONDS)
+        assert world.lost == [("a", False)]
 
 
 def test_at_rest_there_is_one_full_list_in_ten_minutes_and_one_small_read_in_30_seconds() -> None:

@@ -11,6 +11,7 @@ from tests.unit.operator.nav_task.samples_nav import REACHABLE, TASK_ID, WALKING
 
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kube import resources as api
+from qwen3vl_operator.kube.client import ApiError
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.kube.resources import Object
 from qwen3vl_operator.kube.store import Store
@@ -231,6 +232,18 @@ def test_a_robot_of_a_task_made_by_rest_is_tried_again() -> None:
     run(scenario())
 
 
+def test_a_status_that_lost_a_race_is_written_again_and_one_of_an_object_that_is_gone_is_not() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.kube.refuse["NavTask/status"] = ApiError(409, "the object has been modified; please apply your changes")
+        with pytest.raises(ApiError):
+            await setting.look()
+        setting.kube.refuse["NavTask/status"] = ApiError(404, "not found")
+        assert await setting.look() is not None
+
+    run(scenario())
+
+
 def test_a_deleted_task_is_noted_as_gone_and_the_link_is_woken() -> None:
     async def scenario() -> None:
         setting = Setting()
@@ -318,6 +331,36 @@ def test_a_spec_that_does_not_parse_leaves_what_runs() -> None:
         await setting.look()
         assert (setting.want(), setting.accepted()) == (Intent.LEAVE, ("False", "InvalidSpec"))
         assert setting.status()["steps"]["done"] == 12
+
+    run(scenario())
+
+
+def test_a_stop_is_wanted_also_of_a_spec_that_does_not_parse() -> None:
+    """An operator that has just begun: nothing but the object says so."""
+
+    async def scenario() -> None:
+        setting = Setting(nav_body(state="Stopped", limits={"maxSteps": "many"}) | {"status": {"session": {"id": "x"}}})
+        await setting.look()
+        assert setting.want() is Intent.STOP
+        assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+
+    run(scenario())
+
+
+def test_a_vln_api_that_was_switched_off_and_still_runs_has_to_confirm_a_stop() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        del setting.kube.objects["visionmodels", "robots", "m"]["spec"]["navigation"]
+        setting.body()["spec"]["state"] = "Stopped"
+        assert setting.links.seen is not None
+        setting.links.seen.stopping = {TASK_ID}
+        await setting.look()
+        assert setting.status()["conditions"][2]["reason"] == "Stopping"
+        setting.links.seen = None
+        await setting.look()
+        assert setting.status()["verdict"] == "Cancelled"
 
     run(scenario())
 

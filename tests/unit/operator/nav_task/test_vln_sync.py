@@ -74,7 +74,7 @@ async def until(holds: Callable[[], bool], seconds: float = 5) -> None:
 
 
 @contextlib.asynccontextmanager
-async def listening(vln: StandInVln) -> AsyncIterator[str]:
+async def listening(vln: "StandInVln | _Words") -> AsyncIterator[str]:
     runner = web.AppRunner(vln.app(), handler_cancellation=True, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -310,6 +310,40 @@ async def test_nonsense_is_no_answer(setting: Setting, answer: tuple[int, dict[s
     assert setting.link.state.state == "Unreachable"
     assert says in setting.link.state.error
     assert "operator-key" not in setting.link.state.error
+
+
+class _Words:
+    """Something else that answers whatever is asked, at the address of a VLN API."""
+
+    def __init__(self, words: bytes) -> None:
+        self.words = words
+
+    def app(self) -> web.Application:
+        async def answer(_: web.Request) -> web.StreamResponse:
+            return web.Response(body=self.words, content_type="application/json")
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", answer)
+        return app
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        pytest.param(b"[" * 200_000, "the answer is no JSON", id="nested without an end"),
+        pytest.param(b" " * (vln_client.MOST_BYTES + 1), "longer than 8 MiB", id="long"),
+        pytest.param(b"", "the answer is no JSON", id="empty"),
+        pytest.param(b"\xff", "the answer is no JSON", id="no text"),
+    ],
+)
+async def test_whatever_answers_in_its_place_ends_no_link_and_takes_no_memory(words: bytes, says: str) -> None:
+    """A link that ends has the operator started anew, with all the others."""
+    async with listening(_Words(words)) as url, aiohttp.ClientSession() as session:
+        link = link_to(VlnClient(session, url, "operator-key"), DesiredTasks(), lambda _: None, lambda _: None)
+        await link.read()
+        await link.read()
+        assert link.state.state == "Unreachable"
+        assert says in link.state.error
 
 
 # Stops ---------------------------------------------------------------------------------------------------------------

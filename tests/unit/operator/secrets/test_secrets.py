@@ -233,12 +233,18 @@ def test_robots_keys_of_users_are_never_touched() -> None:
     assert held(world.kube, "robots", names.ROBOT_KEYS) == {"m.default": "changed by hand"}
 
 
-def test_users_entries_of_a_secret_deleted_by_hand_are_put_back_and_stay_theirs() -> None:
+def _with_a_users_entry() -> World:
+    """A model that walks, and a robot's key of its user's own beside the one that was made."""
     world = World(samples.body("m", WALKING))
     world.look()
     live = world.kube.objects["secrets", "robots", names.ROBOT_KEYS]
     live["data"]["m.go2-01"] = base64.b64encode(b"mine").decode()
     world.look()
+    return world
+
+
+def test_users_entries_of_a_secret_deleted_by_hand_are_put_back_and_stay_theirs() -> None:
+    world = _with_a_users_entry()
     before = held(world.kube, "robots", names.ROBOT_KEYS)
     assert set(before) == {"m.default", "m.go2-01"}
     world.kube.lose(api.SECRETS, "robots", names.ROBOT_KEYS)
@@ -251,6 +257,15 @@ def test_users_entries_of_a_secret_deleted_by_hand_are_put_back_and_stay_theirs(
     assert held(world.kube, "robots", names.ROBOT_KEYS) == {"m.go2-01": "mine"}, (
         "an apply of ours takes nothing of theirs"
     )
+
+
+def test_users_entries_of_a_namespace_that_went_do_not_come_back_in_one_of_the_same_name() -> None:
+    world = _with_a_users_entry()
+    world.kube.lose(api.SECRETS, "robots", names.ROBOT_KEYS)
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.kube.put(api.VISION_MODELS, samples.body("m", WALKING, uid="another"))
+    world.look()
+    assert set(held(world.kube, "robots", names.ROBOT_KEYS)) == {"m.default"}
 
 
 def test_an_entry_that_others_wrote_too_goes_with_its_model() -> None:

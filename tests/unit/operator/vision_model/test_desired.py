@@ -49,6 +49,23 @@ def test_rendered_objects_are_the_golden_ones(case: str) -> None:
     assert text == path.read_text()
 
 
+@pytest.mark.parametrize(
+    ("image", "policy"),
+    [
+        ("lmdeploy", "Always"),
+        ("localhost:5000/lmdeploy", "Always"),
+        ("localhost:5000/lmdeploy:latest", "Always"),
+        ("localhost:5000/lmdeploy:v2", "IfNotPresent"),
+        ("lmdeploy@sha256:0123", "IfNotPresent"),
+        ("lmdeploy:latest@sha256:0123", "Always"),
+    ],
+)
+def test_the_pull_policy_of_an_image_does_not_depend_on_the_image_before(image: str, policy: str) -> None:
+    model = parse(samples.body("m", samples.LMDEPLOY | {"engine": {"image": image}}))
+    [engine] = [one for one in desired(model, samples.SETTINGS, owns_served_name=True) if one["kind"] == "StatefulSet"]
+    assert engine["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] == policy
+
+
 def test_there_is_no_golden_file_that_nothing_renders() -> None:
     assert {path.stem for path in GOLDEN.glob("*.yaml")} == set(CASES)
 

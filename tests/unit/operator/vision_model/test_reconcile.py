@@ -90,6 +90,18 @@ def _over(world: World) -> World:
     return other
 
 
+def test_news_are_told_though_nobody_has_read_the_events_of_those_that_wait() -> None:
+    """Where hundreds wait, that takes minutes."""
+    world = settled(SERVED | {"replicas": 2})
+    world.make_ready()
+    world.look()
+    assert world.says("Ready") == ("True", "Ready")
+    world.time = "2026-03-01T13:00:00Z"
+    world.kube.lose(api.PODS, "robots", "m-engine-1")
+    world.look()
+    assert world.says("Ready") == ("False", "Creating")
+
+
 @pytest.mark.parametrize("after_effect", [False, True])
 @pytest.mark.parametrize("status", [409, 429, 500, 0])
 @pytest.mark.parametrize("name", SPECS)
@@ -119,6 +131,16 @@ def test_a_fault_at_any_call_is_told_and_converges(name: str, status: int, after
                 assert "injected fault" in world.condition("Accepted")["message"]
         assert failed <= 1
         assert shape(world.kube) == goal, f"after a fault at call {number}"
+
+
+def test_a_status_that_lost_a_race_is_written_again_and_one_of_an_object_that_is_gone_is_not() -> None:
+    world = cluster(SPECS["simulator"])
+    world.keys()
+    world.kube.refuse["VisionModel/status"] = ApiError(409, "the object has been modified; please apply your changes")
+    with pytest.raises(ApiError):
+        world.look()
+    world.kube.refuse["VisionModel/status"] = ApiError(404, "not found")
+    assert world.look() is not None
 
 
 def _applied_less(world: World, goal: dict[Any, Object]) -> bool:
@@ -289,6 +311,20 @@ def test_of_two_models_with_one_name_the_oldest_is_routed() -> None:
     assert world.live(api.SERVICES, "m-engine")["metadata"]["labels"][names.SERVED_NAME] == "shared"
 
 
+def test_a_model_whose_spec_does_not_parse_keeps_the_name_by_which_it_is_served() -> None:
+    older = samples.body("older", SPECS["simulator"] | {"servedName": "shared"}, created="2026-01-01T00:00:00Z")
+    world = World(older, samples.body("m", SPECS["simulator"] | {"servedName": "shared"}))
+    world.look(Key("robots", "older"))
+    world.edit("older", replicas="many")
+    world.look(Key("robots", "older"))
+    world.look()
+    assert world.says("Exposed") == ("False", "NameCollision")
+    assert names.SERVED_NAME not in world.live(api.SERVICES, "m-engine")["metadata"]["labels"]
+    world.kube.lose(api.SERVICES, "robots", "older-engine")
+    world.look()
+    assert names.SERVED_NAME in world.live(api.SERVICES, "m-engine")["metadata"]["labels"], "it has nothing to serve"
+
+
 def test_no_served_name_is_given_away_while_a_namespace_is_unread() -> None:
     world = cluster(SPECS["simulator"])
     world.places.unread = ("slow",)
@@ -315,7 +351,7 @@ def test_a_new_process_tells_nothing_else_of_a_name_before_it_has_read_every_nam
     assert again.look() == UNLISTED_SECONDS
     assert again.kube.versions() == before
     again.places.pending = False
-    assert again.look() == UNLISTED_SECONDS, "one that does not answer is looked for again"
+    assert again.look() == LOOK_SOON_SECONDS, "one that does not answer is looked for again, and costs others little"
     assert (told[1], again.says("Exposed")[1]) == ("ScaledToZero", "NamespaceUnread")
     again.places.unread = ()
     again.look()
@@ -438,12 +474,35 @@ def test_vln_apis_are_followed_while_they_are_there() -> None:
     assert world.has(api.DEPLOYMENTS, "m-vln")
     world.edit(navigation={"replicas": 0})
     world.look()
-    assert world.links.served == set()
     assert not world.has(api.DEPLOYMENTS, "m-vln")
+    world.look()
+    assert world.links.served == set()
     world.edit(navigation={})
     world.look()
     assert world.links.served == {("robots", "m")}
     world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.kube.lose(api.DEPLOYMENTS, "robots", "m-vln")
+    world.look()
+    assert world.links.served == set()
+
+
+@pytest.mark.parametrize("trouble", ["paused", "not deleted", "spec", "model gone"])
+def test_a_vln_api_that_nobody_wants_is_followed_until_it_is_gone(trouble: str) -> None:
+    """Robots walk by it, and its NavTasks can be stopped, as long as it runs."""
+    world = _over(settled(SPECS["navigation"]))
+    if trouble == "model gone":
+        world.kube.lose(api.VISION_MODELS, "robots", "m")
+    elif trouble == "spec":
+        world.edit(replicas="many")
+    elif trouble == "paused":
+        world.edit(navigation=None, paused=True)
+    else:
+        world.edit(navigation=None)
+        world.kube.fail_at = world.kube.calls + 1
+    world.look()
+    assert world.has(api.DEPLOYMENTS, "m-vln")
+    assert world.links.served == {("robots", "m")}
+    world.kube.lose(api.DEPLOYMENTS, "robots", "m-vln")
     world.look()
     assert world.links.served == set()
 
@@ -577,6 +636,26 @@ def test_one_that_never_becomes_ready_holds_up_the_others_no_longer_than_its_sta
     assert [thing["reason"] for place, thing in world.kube.objects.items() if place[0] == "events"].count(
         "UpgradeNotReady"
     ) == 1
+
+
+@pytest.mark.parametrize("trouble", ["refused", "fails", "spec"])
+def test_one_that_cannot_be_rolled_out_holds_up_no_other(trouble: str) -> None:
+    world = two_models()
+    world.upgrade()
+    for name in reversed(TWO):
+        world.reconciler.leave(Key("robots", name))  # each was looked at
+    world.rollouts.may_begin(Key("robots", "m"), ("2026-01-01T00:00:00Z", "uid-of-m"), 0)  # it waits for its turn
+    if trouble == "spec":
+        world.live(api.VISION_MODELS, "m")["spec"]["replicas"] = "many"
+        world.touch(api.VISION_MODELS, "m")
+    else:
+        error = ApiError(403, "the policy says no") if trouble == "refused" else ApiError(500, "webhook")
+        world.kube.refuse["StatefulSet"] = error
+    world.look(Key("robots", "m"))
+    world.kube.refuse.clear()
+    assert image(world, "m") == "1"
+    world.look(Key("robots", "second"))
+    assert image(world, "second") == "2"
 
 
 def test_an_upgrade_goes_on_in_the_next_process_where_the_former_left_it() -> None:

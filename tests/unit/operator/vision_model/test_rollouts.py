@@ -57,6 +57,14 @@ def test_what_need_not_be_rolled_out_any_more_holds_up_nobody() -> None:
     assert turns.may_begin(B, ("2026", "b"), 0)
 
 
+def test_one_whose_end_nobody_can_tell_holds_up_nobody_beyond_its_time() -> None:
+    turns = Rollouts(1)
+    assert turns.may_begin(A, ("2025", "a"), 0)
+    turns.began(A, 100)
+    assert not turns.may_begin(B, ("2026", "b"), 99)
+    assert turns.may_begin(B, ("2026", "b"), 101)
+
+
 @given(most=st.integers(1, 3), order=st.permutations(range(6)))
 def test_never_more_than_allowed_and_all_in_the_end(most: int, order: list[int]) -> None:
     turns = Rollouts(most)

@@ -112,6 +112,11 @@ TABLE: tuple[tuple[str, Object, str, str, str, tuple[str, ...], Object | None], 
     ("a name that it has is not taken from it",
      {"unlisted": ("b",), "slices": endpoints(True, **{names.SERVED_NAME: "m"})},
      "Exposed", "True", "Routed", (), None),
+    ("its Service keeps an old name", failed(500, WEBHOOK, title="Service m-engine"),
+     "Exposed", "False", "NoEndpoints", ("'m'", "Service m-engine"), None),
+    ("its Service differs, but not in the name",
+     failed(500, WEBHOOK, title="Service m-engine") | {"slices": endpoints(True, **{names.SERVED_NAME: "m"})},
+     "Exposed", "True", "Routed", (), None),
     ("one of them serves", {"slices": endpoints(True, False)}, "Available", "True", "Routed", ("1 endpoints",), None),
     ("none serves", {"slices": endpoints(False)}, "Available", "False", "NoEndpoints", ("no replica",), None),
     ("serves nobody: name", {"name_owner": "older"}, "Available", "False", "NameCollision", ("older",), None),
@@ -190,7 +195,7 @@ def test_neither_a_rollout_nor_availability_is_part_of_ready() -> None:
 
 
 def test_an_object_in_the_way_spoils_only_its_own_result() -> None:
-    found = look(RUNNING | {"results": (TAKEN,)})
+    found = look(RUNNING | {"results": (Result("Deployment m-vln", Outcome.TAKEN),)})
     assert [kind for kind, truth in kinds(found) if truth == "False"] == ["Accepted", "Ready"]
     assert one(found, "Ready")["reason"] == "NameTaken"
 
