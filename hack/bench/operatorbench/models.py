@@ -26,8 +26,8 @@ LAST_PASS_SECONDS = 1.0
 """After the last edit is seen, its status is written and its echoes are looked at."""
 SETTLE_SECONDS = 90.0
 LISTED_TWICE_SECONDS = 40.0
-"""So long after its start an operator has listed everything once more, which is no rest. Where the rest that is asked for
-is shorter than that, its figures mean nothing anyway."""
+"""So long after its start an operator has listed everything once more, which is no rest. Where the rest that is asked
+for is shorter than that, its figures mean nothing anyway."""
 A_DAY = 86_400.0
 GET = frozenset({"GET"})
 
