@@ -160,7 +160,7 @@ class TaskReconciler:
         except ApiError as error:
             if error.status == FORBIDDEN:
                 self.suspect(key.namespace)
-            if error.status not in (404, 409):  # deleted meanwhile
+            if error.status != 404:  # deleted meanwhile
                 raise
         else:
             self.store.put(api.NAV_TASKS, written, live=True)

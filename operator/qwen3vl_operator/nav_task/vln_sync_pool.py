@@ -1,12 +1,14 @@
 """The links to all VLN APIs: one asyncio task for each VisionModel with navigation, as reconciling says."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import aiohttp
 
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks
+from qwen3vl_operator.nav_task.resolver import Resolver
 from qwen3vl_operator.nav_task.vln_client import VlnClient
 from qwen3vl_operator.nav_task.vln_sync import VlnSync
 
@@ -40,7 +42,9 @@ class VlnSyncPool:
         if place in self._links:
             return
         if self._session is None:
-            self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            # No limit: a hundred VLN APIs that hang must not take all connections from one that answers.
+            connector = aiohttp.TCPConnector(resolver=Resolver(), limit=0)
+            self._session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
         client = VlnClient(self._session, self._address(*place), self._key(*place))
         self._links[place] = VlnSync(*place, client=client, book=self.book, notify=self._notify)
         self._running[place] = asyncio.create_task(self._links[place].run(), name=f"VLN API {namespace}/{model}")
@@ -76,4 +80,5 @@ class VlnSyncPool:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         if self._session is not None:
-            await self._session.close()
+            with contextlib.suppress(OSError):  # of a name that nobody could look up
+                await self._session.close()

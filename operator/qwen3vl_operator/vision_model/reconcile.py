@@ -384,7 +384,7 @@ class Reconciler:
         except ApiError as error:
             if error.status == FORBIDDEN:
                 self.namespaces.suspect(metadata["namespace"])
-            if error.status not in (404, 409):  # deleted meanwhile, or another object of this name
+            if error.status != 404:  # deleted meanwhile
                 raise
         else:
             self.store.put(api.VISION_MODELS, written, live=True)
