@@ -108,7 +108,7 @@ def has_read_secrets(proxy: FaultProxy, namespace: str) -> bool:
 def is_whole(namespace: Namespace, name: str) -> bool:
     """Whether all objects are there and the status is about them."""
     made = namespace.get("visionmodels", name)
-    for plural, words in CHILDREN.items():
+    for plural, ends in CHILDREN.items():
         for word in words:
             found = namespace.find(plural, f"{name}-{word}")
             if found is None:
@@ -162,9 +162,9 @@ def test_any_call_about_a_model_may_fail_in_any_way(scene: Scene) -> None:
             assert {one["reason"] for one in accepted} == reasons(asked, plan.of[name][1]), name
     for namespace in scene.namespaces:
         mine = [name for name, where in cases.items() if where is namespace] + ["clean"] * (namespace is first)
-        for plural, words in CHILDREN.items():
+        for plural, ends in CHILDREN.items():
             found = [thing["metadata"]["name"] for thing in namespace.list(plural)]
-            assert sorted(found) == sorted(f"{name}-{word}" for name in mine for word in words)
+            assert sorted(found) == sorted(f"{name}-{end}" for name in mine for end in ends)
         events = [(one["involvedObject"]["name"], one["reason"]) for one in namespace.list("events")]
         assert len(events) == len(set(events)), "an Event is counted up, not made twice"
 

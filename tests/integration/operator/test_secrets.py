@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator import rights
 from tests.integration.operator.api import Api, Namespace, Refused, eventually
 from tests.integration.operator.conftest import (
@@ -19,6 +18,7 @@ from tests.integration.operator.conftest import (
     operating,
     settle,
 )
+from tests.support.figures import Figures
 
 from localkube.testing import ApiServer
 from qwen3vl_operator.secrets.model_keys import secret_name

@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.figures import Figures
 from tests.integration.operator import rights
 from tests.integration.operator.api import Api, Namespace, eventually
 from tests.integration.operator.conftest import (
@@ -21,6 +20,7 @@ from tests.integration.operator.conftest import (
 from tests.integration.operator.fault_proxy import Asked, Fault, fault_proxy, for_a_while
 from tests.integration.operator.realm import alive
 from tests.integration.operator.trouble import closed_port
+from tests.support.figures import Figures
 
 from localkube.testing import ApiServer, api_server
 
