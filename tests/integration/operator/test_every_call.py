@@ -108,7 +108,7 @@ def has_read_secrets(proxy: FaultProxy, namespace: str) -> bool:
 def is_whole(namespace: Namespace, name: str) -> bool:
     """Whether all objects are there and the status is about them."""
     made = namespace.get("visionmodels", name)
-    for plural, ends in CHILDREN.items():
+    for plural, words in CHILDREN.items():
         for word in words:
             found = namespace.find(plural, f"{name}-{word}")
             if found is None:
