@@ -139,6 +139,7 @@ class TaskReconciler:
             link.refusal(task_id, generation),
             stopping=link.is_stopping(task_id),
             call_error=link.call_error(task_id, generation),
+            unreadable=link.unreadable(task_id),
         )
 
     async def _after_end(self, key: Key, body: Object) -> float | None:

@@ -15,6 +15,7 @@ from qwen3vl_operator.vision_model import pods
 Object = dict[str, Any]
 TERMINAL = ("Succeeded", "Failed", "Stopped")
 NOT_TOLD = "the VLN API could not be told"
+UNREADABLE = "the VLN API's record of it is not as it should be"
 RERUN = "the task has ended, a change of its spec is ignored: make a new NavTask"
 
 
@@ -38,6 +39,7 @@ class TaskSeen:
         refusal: why the VLN API does not take it.
         stopping: a stop of it is not confirmed yet.
         call_error: why the last call about it failed.
+        unreadable: what is wrong with a newer record than that one, which was not taken.
     """
 
     model: Object | None = None
@@ -47,6 +49,7 @@ class TaskSeen:
     refusal: Refusal | None = None
     stopping: bool = False
     call_error: str = ""
+    unreadable: str = ""
 
     @property
     def has_vln_api(self) -> bool:
@@ -87,8 +90,7 @@ def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) ->
         running = TaskCondition("Running", None, "NavigationUnreachable", message)
     elif record is None:
         told = _carried(previous) if seen.is_told_nothing else None
-        message = f"{NOT_TOLD}: {seen.call_error}" if seen.call_error else "the VLN API is being told"
-        running = told or TaskCondition("Running", False, "Asserting", message)
+        running = told or _asserting(seen)
         said = {"phase": kept.get("phase", "Pending")}
         if told is None:
             said |= {"reason": running.reason, "message": running.message}
@@ -152,7 +154,17 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
     if refusal is not None:
         return no("RobotBusy" if refusal.code == "robot_busy" else "Refused", refusal.message)
     late = f"{NOT_TOLD} of this spec: {seen.call_error}" if seen.call_error and task.spec.state != "Stopped" else ""
+    if seen.unreadable and seen.record is not None:
+        late = f"{UNREADABLE}, what is told of it is older: {seen.unreadable}"
     return TaskCondition("Accepted", True, "Valid", late[: pods.MAX_MESSAGE])
+
+
+def _asserting(seen: TaskSeen) -> TaskCondition:
+    """Running of a task of which the VLN API has said nothing that is understood."""
+    if seen.unreadable:  # it is there, and its robot may be led
+        return TaskCondition("Running", None, "Asserting", f"{UNREADABLE}: {seen.unreadable}"[: pods.MAX_MESSAGE])
+    message = f"{NOT_TOLD}: {seen.call_error}" if seen.call_error else "the VLN API is being told"
+    return TaskCondition("Running", False, "Asserting", message)
 
 
 def _nothing_to_stop(seen: TaskSeen, previous: Object) -> bool:

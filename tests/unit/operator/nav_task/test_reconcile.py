@@ -49,6 +49,9 @@ class Seen:
     def call_error(self, task_id: str, generation: int) -> str:
         return self.errors.get(task_id, "")
 
+    def unreadable(self, task_id: str) -> str:
+        return ""
+
     def wake(self) -> None:
         self.woken += 1
 
