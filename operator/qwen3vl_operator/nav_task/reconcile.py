@@ -22,6 +22,7 @@ from qwen3vl_operator.nav_task.record import Resume
 from qwen3vl_operator.nav_task.spec import NavTask, parse_task
 from qwen3vl_operator.nav_task.status import (
     TaskSeen,
+    failed_pass,
     invalid_task,
     is_finished,
     status_after_end,
@@ -64,6 +65,17 @@ class TaskReconciler:
         if body is None or "deletionTimestamp" in body["metadata"]:
             self._gone(key)
             return None
+        try:
+            return await self._pass(key, body)
+        except ApiError:
+            raise
+        except Exception as error:
+            if not is_finished(body.get("status") or {}):
+                words = f"the operator made a mistake ({type(error).__name__}); its log says more"
+                await self._tell(key, body, failed_pass(body, words, now=self.now()), LOOK_SOON_SECONDS)
+            raise
+
+    async def _pass(self, key: Key, body: Object) -> float | None:
         if is_finished(body.get("status") or {}):
             return await self._after_end(key, body)
         try:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import serialize
 from qwen3vl_operator.kube.resources import spec_of
-from qwen3vl_operator.nav_task.conditions import COMPLETE, TaskCondition
+from qwen3vl_operator.nav_task.conditions import COMPLETE, ORDER, TaskCondition
 from qwen3vl_operator.nav_task.record import Record, Refusal
 from qwen3vl_operator.nav_task.spec import NavTask
 from qwen3vl_operator.nav_task.status_fields import damp_volatile, facts, timestamp, upper_camel
@@ -124,16 +124,33 @@ def status_after_end(body: Object, *, now: str) -> Object:
 def invalid_task(body: Object, error: str, *, now: str) -> Object:
     """The status of an object whose spec does not parse: it keeps what it had, and says why nothing new is done."""
     previous, generation = body.get("status") or {}, body["metadata"].get("generation", 0)
-    told = [one for one in previous.get("conditions") or [] if one["type"] != "Accepted"]
     accepted = TaskCondition("Accepted", False, "InvalidSpec", error[: pods.MAX_MESSAGE])
-    written = serialize([accepted], previous.get("conditions") or [], generation=generation, now=now)
+    listed = _put(previous.get("conditions") or [], accepted, generation=generation, now=now)
     phase = previous.get("phase", "Pending")
-    return {**previous, "phase": phase, "observedGeneration": generation, "conditions": [*written, *told]}
+    return {**previous, "phase": phase, "observedGeneration": generation, "conditions": listed}
+
+
+def failed_pass(body: Object, words: str, *, now: str) -> Object:
+    """The status when a pass broke by a mistake of ours: what was known stays, and nobody knows of the robot.
+
+    Args:
+        words: what broke.
+    """
+    previous, generation = body.get("status") or {}, body["metadata"].get("generation", 0)
+    bad = TaskCondition("Running", None, "ApplyFailed", words[: pods.MAX_MESSAGE])
+    listed = _put(previous.get("conditions") or [], bad, generation=generation, now=now)
+    said = {"phase": previous.get("phase", "Pending"), "reason": bad.reason, "message": bad.message}
+    return {**previous, **said, "observedGeneration": generation, "conditions": listed}
+
+
+def _put(listed: list[Object], *told: TaskCondition, generation: int, now: str) -> list[Object]:
+    """The conditions of a status with these in place of what they said."""
+    by_type = {one["type"]: one for one in [*listed, *serialize(told, listed, generation=generation, now=now)]}
+    return [by_type[kind] for kind in ORDER if kind in by_type]
 
 
 def _with_ignored(listed: list[Object], generation: int, now: str) -> list[Object]:
-    written = serialize([TaskCondition("Accepted", False, "Finished", RERUN)], listed, generation=generation, now=now)
-    return [*written, *(one for one in listed if one["type"] != "Accepted")]
+    return _put(listed, TaskCondition("Accepted", False, "Finished", RERUN), generation=generation, now=now)
 
 
 def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
@@ -228,7 +245,7 @@ def _running(record: Record) -> TaskCondition:
 def _carried(previous: Object) -> TaskCondition | None:
     """Running as it stands, where nothing is known that could change it."""
     found = next((one for one in previous.get("conditions") or [] if one["type"] == "Running"), None)
-    if found is None or found["reason"] == "NotAccepted":
+    if found is None or found["reason"] in ("NotAccepted", "ApplyFailed"):
         return None
     value = {"True": True, "False": False}.get(found["status"])
     return TaskCondition("Running", value, found["reason"], found["message"], handed_on=True)

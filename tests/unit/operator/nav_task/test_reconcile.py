@@ -375,3 +375,51 @@ def test_a_model_that_is_not_there_is_waited_for() -> None:
         assert (setting.want(), setting.accepted()) == (Intent.LEAVE, ("False", "ModelNotFound"))
 
     run(scenario())
+
+
+def _mistake(*_: object) -> str:
+    raise KeyError("x")
+
+
+def test_a_pass_that_breaks_by_a_mistake_of_ours_is_told_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        before = setting.status()
+        assert setting.links.seen is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(setting.links.seen, "record", _mistake)
+            for _ in range(2):
+                with pytest.raises(KeyError):
+                    await setting.look()
+        assert setting.kube.writes == ["status walk"] * 2, "it is told once"
+        running = setting.status()["conditions"][2]
+        assert (running["type"], running["status"], running["reason"]) == ("Running", "Unknown", "ApplyFailed")
+        assert "KeyError" in running["message"]
+        assert setting.status()["conditions"][:2] == before["conditions"][:2]
+        assert setting.status()["steps"] == before["steps"]
+        setting.links.seen.state = Link("Unknown")
+        setting.links.seen.records.clear()
+        await setting.look()
+        assert setting.status()["conditions"][2]["reason"] == "Asserting", "a pass that works does not carry it on"
+        setting.links.seen.state = REACHABLE
+        setting.seen(**WALKING)
+        await setting.look()
+        assert setting.status() == before
+
+    run(scenario())
+
+
+def test_a_pass_that_breaks_after_the_end_changes_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING | {"phase": "Finished", "verdict": "GoalReached", "finished_at": 1_772_366_430.0})
+        await setting.look()
+        setting.kube.writes.clear()
+        monkeypatch.setattr(setting.links.book, "put", _mistake)
+        with pytest.raises(KeyError):
+            await setting.look()
+        assert setting.kube.writes == []
+
+    run(scenario())
