@@ -19,7 +19,7 @@ from qwen3vl_operator.kube.resources import Object, spec_of, text_at
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
 from qwen3vl_operator.nav_task.record import Resume
-from qwen3vl_operator.nav_task.spec import NavTask, parse_task
+from qwen3vl_operator.nav_task.spec import NavTask, parse_task, task_id
 from qwen3vl_operator.nav_task.status import (
     TaskSeen,
     failed_pass,
@@ -82,7 +82,12 @@ class TaskReconciler:
             task = parse_task(body)
         except ValidationError as error:
             self._note(key, body, Intent.STOP if text_at(body, "state") == "Stopped" else Intent.LEAVE)
-            return await self._tell(key, body, invalid_task(body, readable(error), now=self.now()), LOOK_AGAIN_SECONDS)
+            link = self.links.get(key.namespace, text_at(body, "modelRef", "name"))
+            record = None if link is None else link.record(task_id(key.name, body["metadata"]["uid"]))
+            wanted = invalid_task(body, readable(error), record=record, now=self.now())
+            if is_finished(wanted):
+                self._note(key, body, Intent.STOP)  # its robot is free
+            return await self._tell(key, body, wanted, LOOK_AGAIN_SECONDS)
         model = self.store.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
         # No await up to the note: two tasks must not be given one robot.
         busy = self._holder(key, task, body) or self._holder_noted(key, task)
@@ -142,16 +147,16 @@ class TaskReconciler:
         link = self.links.get(task.namespace, task.spec.model_ref.name)
         if link is None:
             return TaskSeen(model, busy)
-        task_id, generation = task.task_id, task.generation
+        name, generation = task.task_id, task.generation
         return TaskSeen(
             model,
             busy,
             link.state,
-            link.record(task_id),
-            link.refusal(task_id, generation),
-            stopping=link.is_stopping(task_id),
-            call_error=link.call_error(task_id, generation),
-            unreadable=link.unreadable(task_id),
+            link.record(name),
+            link.refusal(name, generation),
+            stopping=link.is_stopping(name),
+            call_error=link.call_error(name, generation),
+            unreadable=link.unreadable(name),
         )
 
     async def _after_end(self, key: Key, body: Object) -> float | None:

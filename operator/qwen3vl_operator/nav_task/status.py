@@ -14,6 +14,7 @@ from qwen3vl_operator.vision_model import pods
 
 Object = dict[str, Any]
 TERMINAL = ("Succeeded", "Failed", "Stopped")
+CANCELLED = "Cancelled"
 NOT_TOLD = "the VLN API could not be told"
 UNREADABLE = "the VLN API's record of it is not as it should be"
 RERUN = "the task has ended, a change of its spec is ignored: make a new NavTask"
@@ -74,9 +75,9 @@ def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) ->
     record, link = seen.record, seen.link
     kept = {name: previous[name] for name in previous if name not in ("conditions", "observedGeneration")}
     if record is not None and record.is_finished:
-        return _ended(task, seen, kept, record.verdict or "Cancelled", previous=previous, now=now)
+        return _ended(task, seen, kept, record.verdict or CANCELLED, previous=previous, now=now)
     if task.spec.state == "Stopped" and _nothing_to_stop(seen, previous):
-        return _ended(task, seen, kept, "Cancelled", previous=previous, now=now)
+        return _ended(task, seen, kept, CANCELLED, previous=previous, now=now)
     said: Object
     if task.spec.state == "Stopped":
         running, said = _stopping(seen, kept, previous, now)
@@ -121,13 +122,20 @@ def status_after_end(body: Object, *, now: str) -> Object:
     return {**status, "observedGeneration": generation, "conditions": conditions}
 
 
-def invalid_task(body: Object, error: str, *, now: str) -> Object:
-    """The status of an object whose spec does not parse: it keeps what it had, and says why nothing new is done."""
+def invalid_task(body: Object, error: str, *, record: Record | None, now: str) -> Object:
+    """The status of an object whose spec does not parse: it keeps what it had, and says why nothing new is done.
+
+    Args:
+        record: the task in the VLN API, which may have ended meanwhile.
+    """
     previous, generation = body.get("status") or {}, body["metadata"].get("generation", 0)
     accepted = TaskCondition("Accepted", False, "InvalidSpec", error[: pods.MAX_MESSAGE])
-    listed = _put(previous.get("conditions") or [], accepted, generation=generation, now=now)
-    phase = previous.get("phase", "Pending")
-    return {**previous, "phase": phase, "observedGeneration": generation, "conditions": listed}
+    told, said = [accepted], {"phase": previous.get("phase", "Pending")}
+    if record is not None and record.is_finished:
+        conditions, said = _end(record, record.verdict or CANCELLED, now)
+        told += conditions
+    listed = _put(previous.get("conditions") or [], *told, generation=generation, now=now)
+    return {**previous, **said, "observedGeneration": generation, "conditions": listed}
 
 
 def failed_pass(body: Object, words: str, *, now: str) -> Object:
@@ -254,20 +262,24 @@ def _carried(previous: Object) -> TaskCondition | None:
 def _ended(task: NavTask, seen: TaskSeen, kept: Object, verdict: str, *, previous: Object, now: str) -> Object:
     """The last status."""
     record = seen.record
-    complete = verdict in COMPLETE
-    phase = "Succeeded" if complete else "Stopped" if verdict == "Cancelled" else "Failed"
-    message = record.message if record is not None else "stopped by spec.state"
-    said = facts(record) if record is not None else {"state": "stopped", "message": message}
-    finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
-    conditions = [
-        _accepted(task, seen),
-        _model_ready(task, seen),
-        TaskCondition("Running", False, verdict, message, handed_on=True),
-        TaskCondition("Complete" if complete else "Failed", True, verdict, message, handed_on=True),
-    ]
+    end, said = _end(record, verdict, now)
+    conditions = [_accepted(task, seen), _model_ready(task, seen), *end]
     listed = serialize(conditions, previous.get("conditions") or [], generation=task.generation, now=now)
     acted_on = task.generation if record is None or record.owner is None else record.owner.generation
     if acted_on < task.generation and task.spec.state != "Stopped":
         listed = _with_ignored(listed, task.generation, now)
-    said |= {"phase": phase, "verdict": verdict, "reason": verdict, "finishedAt": finished_at}
     return {**kept, **said, "observedGeneration": task.generation, "conditions": listed}
+
+
+def _end(record: Record | None, verdict: str, now: str) -> tuple[list[TaskCondition], Object]:
+    """The conditions and the fields beside them that say how and when a task has ended."""
+    complete = verdict in COMPLETE
+    phase = "Succeeded" if complete else "Stopped" if verdict == CANCELLED else "Failed"
+    message = record.message if record is not None else "stopped by spec.state"
+    said = facts(record) if record is not None else {"state": "stopped", "message": message}
+    finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
+    conditions = [
+        TaskCondition("Running", False, verdict, message, handed_on=True),
+        TaskCondition("Complete" if complete else "Failed", True, verdict, message, handed_on=True),
+    ]
+    return conditions, said | {"phase": phase, "verdict": verdict, "reason": verdict, "finishedAt": finished_at}

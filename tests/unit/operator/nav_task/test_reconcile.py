@@ -338,6 +338,32 @@ def test_a_spec_that_does_not_parse_leaves_what_runs() -> None:
     run(scenario())
 
 
+def test_a_walk_whose_spec_does_not_parse_any_more_is_told_its_end() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        setting.body()["spec"]["limits"] = {"maxSteps": "many"}
+        setting.body()["metadata"]["generation"] = 2
+        await setting.look()
+        end = {"phase": "Finished", "verdict": "GoalReached", "finished_at": 1_772_366_430.0, "message": "there"}
+        setting.seen(**WALKING | end)
+        await setting.look()
+        status = setting.status()
+        assert (status["phase"], status["verdict"], status["reason"]) == ("Succeeded", "GoalReached", "GoalReached")
+        assert (status["finishedAt"], status["observedGeneration"]) == ("2026-03-01T12:00:30Z", 2)
+        told = [(one["type"], one["status"], one["reason"]) for one in status["conditions"]]
+        assert told == [
+            ("Accepted", "False", "InvalidSpec"),
+            ("ModelReady", "True", "Ready"),
+            ("Running", "False", "GoalReached"),
+            ("Complete", "True", "GoalReached"),
+        ]
+        assert setting.want() is Intent.STOP, "its robot is free"
+
+    run(scenario())
+
+
 def test_a_stop_is_wanted_also_of_a_spec_that_does_not_parse() -> None:
     """An operator that has just begun: nothing but the object says so."""
 

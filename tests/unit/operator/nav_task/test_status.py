@@ -281,7 +281,7 @@ def test_a_finished_task_answers_edits_once() -> None:
 
 def test_a_spec_that_does_not_parse_keeps_what_is_known() -> None:
     walking = look(record(**WALKING))
-    status = invalid_task(nav_body(generation=2) | {"status": walking}, "spec.limits: bad", now=LATER)
+    status = invalid_task(nav_body(generation=2) | {"status": walking}, "spec.limits: bad", record=record(), now=LATER)
     assert one(status, "Accepted")[:2] == ("False", "InvalidSpec")
     assert one(status, "Running") == one(walking, "Running")
     assert status["steps"] == walking["steps"]
