@@ -105,7 +105,15 @@ class TaskReconciler:
     def _gone(self, key: Key) -> None:
         entry = self.links.book.remove(key)
         self.pace.forget(key)
-        if entry is not None and (link := self.links.get(key.namespace, entry.model)):
+        if entry is not None:
+            self._wake(key.namespace, entry.model)
+
+    def _wake(self, namespace: str, model: str, *, is_new: bool = True) -> None:
+        """Have the model's VLN API told of what is new; where neither is there, nobody will ever confirm a stop."""
+        link = self.links.get(namespace, model)
+        if link is None and self.store.get(api.VISION_MODELS, namespace, model) is None:
+            self.links.book.forget_stops(namespace, model)
+        elif link is not None and is_new:
             link.wake()
 
     def _note(self, key: Key, body: Object, want: Intent, task: NavTask | None = None) -> None:
@@ -117,8 +125,10 @@ class TaskReconciler:
         # What was told to a VLN API may be there, whatever can be read of it; what has ended is not.
         session = "session" in status and not is_finished(status)
         entry = Entry(body["metadata"]["uid"], model, text_at(body, "robot"), want, task, resume, session)
-        if self.links.book.put(key, entry) and (link := self.links.get(key.namespace, model)):
-            link.wake()
+        before = self.links.book.get(key)
+        if before is not None and before.uid != entry.uid:
+            self._gone(key)  # an object of that name that is no more, maybe of another model
+        self._wake(key.namespace, model, is_new=self.links.book.put(key, entry))
 
     def _holder(self, key: Key, task: NavTask, body: Object) -> str | None:
         """The unfinished NavTask of the namespace that has the robot: an older one, or one that was given it already.

@@ -83,9 +83,10 @@ class VlnRecords:
             full: all tasks were asked for.
         """
         found: list[tuple[Record, News]] = []
+        former: dict[str, Record] = {}
         if page.boot_id != self.boot_id:
             # Another process: a cursor of the former one gives everything.
-            self._former |= {record.task_id: record for record in self if not record.is_finished}
+            former = {record.task_id: record for record in self if not record.is_finished}
             self._answered.clear()
             full = True
         if full:
@@ -97,6 +98,7 @@ class VlnRecords:
         if page.boot_id != self.boot_id:
             self._records.clear()
             self._told.clear()
+            self._former |= former
         self.boot_id, self.cursor = page.boot_id, page.cursor
         self._unreadable |= page.unreadable
         for record in page.tasks:
@@ -115,8 +117,7 @@ class VlnRecords:
             return News.NOTHING  # the page was written before the answer that is known
         self._records[record.task_id] = record
         self._unreadable.pop(record.task_id, None)
-        if record.is_finished:
-            self._former.pop(record.task_id, None)
+        self._former.pop(record.task_id, None)
         matters = news(self._told.get(record.task_id), record)
         if matters is not News.NOTHING:
             self._told[record.task_id] = record
@@ -124,9 +125,18 @@ class VlnRecords:
 
     def drop(self, task_id: str) -> Record | None:
         """The VLN API has no such task any more."""
+        self._former.pop(task_id, None)
         self._told.pop(task_id, None)
         self._unreadable.pop(task_id, None)
         return self._records.pop(task_id, None)
+
+    def former(self) -> list[Record]:
+        """What a former process said last of tasks that this one was not told of yet."""
+        return list(self._former.values())
+
+    def forget_former(self, task_id: str) -> None:
+        """The task is not asserted again."""
+        self._former.pop(task_id, None)
 
     def resume(self, task_id: str, noted: Resume | None) -> Resume | None:
         """How far a task had come that this process does not have: by its status, or by what the former process last

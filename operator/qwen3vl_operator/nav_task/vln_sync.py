@@ -139,6 +139,7 @@ class VlnSync:
         if full or page.boot_id != boot_id:
             self._full_read_at = asked_at
             self._assertions.tidy()
+            self._forget_former()
         if page.boot_id != boot_id:
             self._assertions.forget()
         for record, matters in changed:
@@ -168,6 +169,16 @@ class VlnSync:
             elif want is Intent.STOP:
                 self._stops.found(record, key, asked_at)
         self._stops.forget_confirmed(asked_at)
+
+    def _forget_former(self) -> None:
+        """Of a task that is not asserted again nobody asks how far it had come in a former process."""
+        for record in self._api.records.former():
+            key, owner = self._key_of(record), record.owner
+            want = Intent.STOP if key is None or owner is None else self._api.book.want(key, owner, self._api.model)
+            if want is Intent.STOP:
+                self._api.records.forget_former(record.task_id)
+            elif want is None and key is not None:
+                self._api.notify(key)
 
     def _key_of(self, record: Record) -> Key | None:
         owner = record.owner

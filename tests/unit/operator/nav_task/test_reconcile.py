@@ -449,3 +449,37 @@ def test_a_pass_that_breaks_after_the_end_changes_nothing_of_it(monkeypatch: pyt
         assert setting.kube.writes == []
 
     run(scenario())
+
+
+@pytest.mark.parametrize("how", ["deleted", "deleted after its stop", "stopped", "made anew for another model"])
+def test_stops_are_not_kept_for_a_model_that_is_gone_with_its_vln_api(how: str) -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        await setting.look()
+        setting.links.seen = None
+        setting.kube.lose(api.VISION_MODELS, "robots", "m")
+        if how != "deleted":
+            setting.links.stop(KEY)
+            assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+        if how == "stopped":
+            setting.body()["spec"]["state"] = "Stopped"
+        else:
+            setting.kube.lose(api.NAV_TASKS, "robots", "walk")
+        if how == "made anew for another model":
+            setting.kube.put(api.NAV_TASKS, nav_body(uid=OTHER_UID, modelRef={"name": "other"}))
+        await setting.look()
+        assert setting.links.book.stops("robots", "m") == {}
+
+    run(scenario())
+
+
+def test_stops_are_kept_while_the_model_is_there_and_its_vln_api_is_to_come() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        await setting.look()
+        setting.links.seen = None
+        setting.kube.lose(api.NAV_TASKS, "robots", "walk")
+        await setting.look()
+        assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+
+    run(scenario())

@@ -230,6 +230,42 @@ async def test_a_task_that_never_began_resumes_nothing(setting: Setting) -> None
     assert "resume" not in setting.vln.bodies[TASK_ID][1]
 
 
+async def test_what_a_former_process_said_is_kept_only_for_what_may_be_asserted_again(setting: Setting) -> None:
+    kept = setting.link._api.records._former
+    setting.want(Intent.LEAVE)
+    unknown = setting.vln.records["t2"] = new_record("t2", assertion(nav_task(name="t2", robot="r2"), None))
+    setting.vln.change("t2")
+    setting.has("t1", owner=None)
+    setting.has(TASK_ID, phase="Running")
+    await setting.turn()
+    setting.vln.restart()
+    setting.told.clear()
+    await setting.turn()
+    assert set(kept) == {TASK_ID, "t2"}, "nobody asserts again what was made by REST"
+    setting.vln.records["t2"] = unknown
+    setting.vln.change("t2")
+    await setting.turn()
+    assert set(kept) == {TASK_ID}, "the new process has it"
+    setting.book.remove(KEY)
+    setting.link._full_read_at = -math.inf
+    await setting.turn()
+    assert kept == {}
+
+
+async def test_what_the_vln_api_does_not_know_any_more_leaves_nothing_of_a_former_process(setting: Setting) -> None:
+    setting.want()
+    setting.has(TASK_ID, phase="Running")
+    await setting.turn()
+    setting.want(Intent.LEAVE)
+    setting.vln.restart()
+    await setting.turn()
+    kept = setting.link._api.records._former
+    assert set(kept) == {TASK_ID}
+    setting.stop()
+    await setting.rest()
+    assert kept == {}
+
+
 async def test_a_refusal_is_told_once_and_tried_again_later(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     setting.has("t1", owner=None)
     setting.want()
