@@ -101,6 +101,14 @@ class Setting:
         assert self.links.seen is not None
         self.links.seen.records[TASK_ID] = record(**fields)
 
+    async def break_the_spec_of_a_walk(self) -> None:
+        """It has begun when somebody makes its spec one that does not parse."""
+        self.seen(**WALKING)
+        await self.look()
+        self.body()["spec"]["limits"] = {"maxSteps": "many"}
+        self.body()["metadata"]["generation"] = 2
+        await self.look()
+
     def want(self, key: Key = KEY) -> Intent | None:
         entry = self.links.book.get(key)
         return None if entry is None else entry.want
@@ -327,11 +335,7 @@ def test_a_stop_is_noted_also_where_only_the_status_knows_of_the_task() -> None:
 def test_a_spec_that_does_not_parse_leaves_what_runs() -> None:
     async def scenario() -> None:
         setting = Setting()
-        setting.seen(**WALKING)
-        await setting.look()
-        setting.body()["spec"]["limits"] = {"maxSteps": "many"}
-        setting.body()["metadata"]["generation"] = 2
-        await setting.look()
+        await setting.break_the_spec_of_a_walk()
         assert (setting.want(), setting.accepted()) == (Intent.LEAVE, ("False", "InvalidSpec"))
         assert setting.status()["steps"]["done"] == 12
 
@@ -341,11 +345,7 @@ def test_a_spec_that_does_not_parse_leaves_what_runs() -> None:
 def test_a_walk_whose_spec_does_not_parse_any_more_is_told_its_end() -> None:
     async def scenario() -> None:
         setting = Setting()
-        setting.seen(**WALKING)
-        await setting.look()
-        setting.body()["spec"]["limits"] = {"maxSteps": "many"}
-        setting.body()["metadata"]["generation"] = 2
-        await setting.look()
+        await setting.break_the_spec_of_a_walk()
         end = {"phase": "Finished", "verdict": "GoalReached", "finished_at": 1_772_366_430.0, "message": "there"}
         setting.seen(**WALKING | end)
         await setting.look()
