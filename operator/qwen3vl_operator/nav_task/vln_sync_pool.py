@@ -60,11 +60,11 @@ class VlnSyncPool:
         self._tell(place)
 
     def end(self, namespace: str, model: str) -> None:
-        """It has none any more."""
+        """It has none any more; nobody is left to confirm a stop, also one that was noted since it was said last."""
         place = namespace, model
+        self.book.forget_stops(*place)
         if self._links.pop(place, None) is not None:
             self._running.pop(place).cancel()
-            self.book.forget_stops(*place)
             self._tell(place)
 
     def _tell(self, place: tuple[str, str]) -> None:
