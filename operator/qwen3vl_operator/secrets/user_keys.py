@@ -11,6 +11,7 @@ from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.resources import Object
 from qwen3vl_operator.secrets.internal import CONFLICT, InternalSecret
 from qwen3vl_operator.secrets.keeper import decoded, secret
+from qwen3vl_operator.secrets.unquoted import unquoted
 
 log = logging.getLogger(__name__)
 
@@ -48,10 +49,10 @@ class UserKeys:
 
     async def _make(self, key: Key, entries: Mapping[str, str]) -> Object | None:
         """The Secret as it is then: with these entries, or as somebody made it meanwhile."""
+        body = secret(key.namespace, key.name, entries)
         try:
-            made = await self.kube.apply(
-                api.SECRETS, secret(key.namespace, key.name, entries), manager=self.internal.manager, force=False
-            )
+            with unquoted(body["data"]):
+                made = await self.kube.apply(api.SECRETS, body, manager=self.internal.manager, force=False)
         except ApiError as error:
             if error.status != CONFLICT:
                 raise

@@ -347,6 +347,19 @@ def test_no_key_is_ever_logged_or_shown(caplog: pytest.LogCaptureFixture) -> Non
     assert repr(samples.INTERNAL_SECRET) not in shown
 
 
+def test_no_error_quotes_a_key() -> None:
+    world = World(samples.body("m"))
+    world.kube.fill(world.store)
+    key = model_keys.shard_key("robots", "m")
+    value = derive(samples.INTERNAL_SECRET, "engine", "robots", "m")
+    encoded = base64.b64encode(value.encode()).decode()
+    world.kube.refuse["Secret"] = ApiError(422, f'data[m.engine]: Invalid value: "{encoded}", which is {value}')
+    with pytest.raises(ApiError) as raised:
+        do(world.keeper.reconcile(key))
+    assert str(raised.value) == str(world.keeper.error(key)) == 'data[m.engine]: Invalid value: "***", which is ***'
+    assert raised.value.status == 422
+
+
 NAME = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)
 
 

@@ -398,6 +398,20 @@ def test_what_cannot_be_applied_is_told_in_every_pass_and_the_rest_is_done(
     assert world.says("Accepted")[0] == "True"
 
 
+@pytest.mark.parametrize("value", ["on", "correct horse battery"])
+def test_a_refusal_that_quotes_an_environment_variable_is_told_and_logged_without_it(
+    value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = cluster(samples.LMDEPLOY | {"engine": {"env": [{"name": "A", "value": value}]}})
+    world.keys()
+    world.kube.refuse["StatefulSet"] = ApiError(422, f'env[0].value: Invalid value: "{value}": not on this cluster')
+    world.look()
+    told = "env[0].value: Invalid value: ***: not on this cluster"
+    assert told in world.condition("Accepted")["message"]
+    assert told in caplog.text
+    assert f'"{value}"' not in caplog.text
+
+
 def test_what_failed_is_tried_again_soon_and_ever_more_seldom() -> None:
     world = cluster(SPECS["simulator"])
     world.kube.refuse["Service"] = ApiError(500, "webhook")
