@@ -7,10 +7,13 @@ at most one timer of the loop, however often it is added; nothing here looks at 
 import asyncio
 import logging
 import random
+import traceback
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, Literal, TypeVar
+
+from qwen3vl_operator.kube.mask import mask
 
 log = logging.getLogger(__name__)
 
@@ -180,9 +183,10 @@ class Queue(Generic[K]):
         """Seconds until the next try."""
         failures = self._failures[key] = self._failures.get(key, 0) + 1
         again = retry_delay(failures, self.random())
-        words = str(error) or type(error).__name__
+        words = mask(str(error)) or type(error).__name__
         log.warning("%s failed (%d in a row), next try in %.0f s: %s", key, failures, again, words)
-        log.debug("%s", key, exc_info=error)
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s: %s", key, mask("".join(traceback.format_exception(error))))
         return again
 
     def _end(self, entry: _Entry[K], again: float | None) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from qwen3vl_operator.kube.conditions import Condition
 
 COMPLETE = ("GoalReached", "StoppedByModel")
+ORDER = ("Accepted", "ModelReady", "Running", "Complete", "Failed")
 FAILED = ("Cancelled", "StepLimit", "DeadlineExceeded", "RobotSilent", "ModelLost")
 
 TASK_REASONS: dict[str, tuple[str, ...]] = {
@@ -25,6 +26,7 @@ TASK_REASONS: dict[str, tuple[str, ...]] = {
         "Stopping",
         "NavigationUnreachable",
         "NotAccepted",
+        "ApplyFailed",
         *COMPLETE,
         *FAILED,
     ),

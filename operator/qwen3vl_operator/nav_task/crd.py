@@ -3,9 +3,8 @@
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.definition import columns, conditions, definition, group, integer, number, string
 from qwen3vl_operator.kube.structural import Schema, structural
+from qwen3vl_operator.nav_task.conditions import ORDER
 from qwen3vl_operator.nav_task.spec import NavTaskSpec
-
-CONDITIONS = ("Accepted", "ModelReady", "Running", "Complete", "Failed")
 
 
 def _status() -> Schema:
@@ -62,7 +61,7 @@ def _status() -> Schema:
             "modelErrors": group(
                 "Calls of the model that failed.", {"count": integer("How many."), "last": string("The last one.")}
             ),
-            "conditions": conditions("task", CONDITIONS),
+            "conditions": conditions("task", ORDER),
         },
     )
 

@@ -19,9 +19,10 @@ from qwen3vl_operator.kube.resources import Object, spec_of, text_at
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
 from qwen3vl_operator.nav_task.record import Resume
-from qwen3vl_operator.nav_task.spec import NavTask, parse_task
+from qwen3vl_operator.nav_task.spec import NavTask, parse_task, task_id
 from qwen3vl_operator.nav_task.status import (
     TaskSeen,
+    failed_pass,
     invalid_task,
     is_finished,
     status_after_end,
@@ -64,13 +65,29 @@ class TaskReconciler:
         if body is None or "deletionTimestamp" in body["metadata"]:
             self._gone(key)
             return None
+        try:
+            return await self._pass(key, body)
+        except ApiError:
+            raise
+        except Exception as error:
+            if not is_finished(body.get("status") or {}):
+                words = f"the operator made a mistake ({type(error).__name__}); its log says more"
+                await self._tell(key, body, failed_pass(body, words, now=self.now()), LOOK_SOON_SECONDS)
+            raise
+
+    async def _pass(self, key: Key, body: Object) -> float | None:
         if is_finished(body.get("status") or {}):
             return await self._after_end(key, body)
         try:
             task = parse_task(body)
         except ValidationError as error:
             self._note(key, body, Intent.STOP if text_at(body, "state") == "Stopped" else Intent.LEAVE)
-            return await self._tell(key, body, invalid_task(body, readable(error), now=self.now()), LOOK_AGAIN_SECONDS)
+            link = self.links.get(key.namespace, text_at(body, "modelRef", "name"))
+            record = None if link is None else link.record(task_id(key.name, body["metadata"]["uid"]))
+            wanted = invalid_task(body, readable(error), record=record, now=self.now())
+            if is_finished(wanted):
+                self._note(key, body, Intent.STOP)  # its robot is free
+            return await self._tell(key, body, wanted, LOOK_AGAIN_SECONDS)
         model = self.store.get(api.VISION_MODELS, task.namespace, task.spec.model_ref.name)
         # No await up to the note: two tasks must not be given one robot.
         busy = self._holder(key, task, body) or self._holder_noted(key, task)
@@ -88,7 +105,15 @@ class TaskReconciler:
     def _gone(self, key: Key) -> None:
         entry = self.links.book.remove(key)
         self.pace.forget(key)
-        if entry is not None and (link := self.links.get(key.namespace, entry.model)):
+        if entry is not None:
+            self._wake(key.namespace, entry.model)
+
+    def _wake(self, namespace: str, model: str, *, is_new: bool = True) -> None:
+        """Have the model's VLN API told of what is new; where neither is there, nobody will ever confirm a stop."""
+        link = self.links.get(namespace, model)
+        if link is None and self.store.get(api.VISION_MODELS, namespace, model) is None:
+            self.links.book.forget_stops(namespace, model)
+        elif link is not None and is_new:
             link.wake()
 
     def _note(self, key: Key, body: Object, want: Intent, task: NavTask | None = None) -> None:
@@ -100,8 +125,10 @@ class TaskReconciler:
         # What was told to a VLN API may be there, whatever can be read of it; what has ended is not.
         session = "session" in status and not is_finished(status)
         entry = Entry(body["metadata"]["uid"], model, text_at(body, "robot"), want, task, resume, session)
-        if self.links.book.put(key, entry) and (link := self.links.get(key.namespace, model)):
-            link.wake()
+        before = self.links.book.get(key)
+        if before is not None and before.uid != entry.uid:
+            self._gone(key)  # an object of that name that is no more, maybe of another model
+        self._wake(key.namespace, model, is_new=self.links.book.put(key, entry))
 
     def _holder(self, key: Key, task: NavTask, body: Object) -> str | None:
         """The unfinished NavTask of the namespace that has the robot: an older one, or one that was given it already.
@@ -130,15 +157,16 @@ class TaskReconciler:
         link = self.links.get(task.namespace, task.spec.model_ref.name)
         if link is None:
             return TaskSeen(model, busy)
-        task_id, generation = task.task_id, task.generation
+        name, generation = task.task_id, task.generation
         return TaskSeen(
             model,
             busy,
             link.state,
-            link.record(task_id),
-            link.refusal(task_id, generation),
-            stopping=link.is_stopping(task_id),
-            call_error=link.call_error(task_id, generation),
+            link.record(name),
+            link.refusal(name, generation),
+            stopping=link.is_stopping(name),
+            call_error=link.call_error(name, generation),
+            unreadable=link.unreadable(name),
         )
 
     async def _after_end(self, key: Key, body: Object) -> float | None:

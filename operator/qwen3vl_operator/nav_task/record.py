@@ -1,17 +1,27 @@
 """A task as the VLN API tells it, and the words in which it is asserted there: the protocol, without its transport."""
 
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from qwen3vl_operator.kube.readable import readable
 from qwen3vl_operator.nav_task.spec import NavTask
 
 FINISHED = "Finished"
+MOST = 2**53
+"""Of any number, up or down: what JSON, the apiserver and every client keep as it is."""
+MOST_WORDS = 300
+
+Count = Annotated[int, Field(ge=-MOST, le=MOST)]
+Number = Annotated[float, Field(ge=-MOST, le=MOST)]
+Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
+"""Seconds since 1970, to the end of the year 9999."""
 
 
 class _Part(BaseModel):
-    # Fields that a newer VLN API adds are none of ours.
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+    # Fields that a newer VLN API adds are none of ours. Python's JSON has NaN, which no status can have.
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=(), allow_inf_nan=False)
 
 
 class Owner(_Part):
@@ -20,46 +30,46 @@ class Owner(_Part):
     uid: str
     namespace: str
     name: str
-    generation: int
+    generation: Count
 
 
 class Steps(_Part):
     """Plans that were begun."""
 
-    done: int
-    limit: int
+    done: Count
+    limit: Count
 
 
 class LastStep(_Part):
     """The newest of them; times in milliseconds, `at` in seconds since 1970."""
 
-    index: int
+    index: Count
     action: str = ""
-    frame_age_ms: float | None = None
-    latency_ms: float | None = None
-    at: float
+    frame_age_ms: Number | None = None
+    latency_ms: Number | None = None
+    at: Moment
 
 
 class Latency(_Part):
     """Milliseconds of the model's calls."""
 
-    p50_ms: float
-    p95_ms: float
-    max_ms: float
+    p50_ms: Number
+    p95_ms: Number
+    max_ms: Number
 
 
 class Frames(_Part):
     """Counted camera frames."""
 
-    received: int = 0
-    analysed: int = 0
-    dropped: int = 0
+    received: Count = 0
+    analysed: Count = 0
+    dropped: Count = 0
 
 
 class ModelErrors(_Part):
     """Counted failures of the model's calls."""
 
-    count: int = 0
+    count: Count = 0
     last: str | None = None
 
 
@@ -74,28 +84,60 @@ class Record(_Part):
     reason: str
     message: str = ""
     steps: Steps
-    elapsed_seconds: float = 0
+    elapsed_seconds: Number = 0
     action: str = ""
-    progress: float = 0
+    progress: Number = 0
     environment: str = ""
     last_step: LastStep | None = None
     latency: Latency | None = None
-    deadline_misses: int = 0
+    deadline_misses: Count = 0
     frames: Frames = Frames()
     model_errors: ModelErrors = ModelErrors()
-    finished_at: float | None = None
+    finished_at: Moment | None = None
 
     @property
     def is_finished(self) -> bool:
         return self.phase == FINISHED
 
 
-class Page(_Part):
-    """The answer of the bulk read."""
+class _RawPage(_Part):
+    """The answer of the bulk read, before its records are looked at."""
+
+    boot_id: str
+    cursor: str
+    tasks: list[Any]
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer of the bulk read.
+
+    Attributes:
+        tasks: the records that are as they should be.
+        unreadable: what is wrong with the others, by id; the empty id is of all that have none.
+    """
 
     boot_id: str
     cursor: str
     tasks: list[Record]
+    unreadable: dict[str, str]
+
+
+def parse_page(body: Any) -> Page:
+    """The bulk read as typed values. A record that is wrong says nothing about the others.
+
+    Raises:
+        pydantic.ValidationError: the page itself is not as it should be.
+    """
+    raw = _RawPage.model_validate(body)
+    page = Page(raw.boot_id, raw.cursor, [], {})
+    for one in raw.tasks:
+        try:
+            page.tasks.append(Record.model_validate(one))
+        except ValidationError as error:
+            task_id = one.get("task_id") if isinstance(one, dict) else None
+            page.unreadable[task_id if isinstance(task_id, str) else ""] = readable(error, "task")[:MOST_WORDS]
+    return page
 
 
 class Refusal(_Part):

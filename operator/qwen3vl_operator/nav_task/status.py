@@ -6,7 +6,7 @@ from typing import Any, Literal
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import serialize
 from qwen3vl_operator.kube.resources import spec_of
-from qwen3vl_operator.nav_task.conditions import COMPLETE, TaskCondition
+from qwen3vl_operator.nav_task.conditions import COMPLETE, ORDER, TaskCondition
 from qwen3vl_operator.nav_task.record import Record, Refusal
 from qwen3vl_operator.nav_task.spec import NavTask
 from qwen3vl_operator.nav_task.status_fields import damp_volatile, facts, timestamp, upper_camel
@@ -14,7 +14,9 @@ from qwen3vl_operator.vision_model import pods
 
 Object = dict[str, Any]
 TERMINAL = ("Succeeded", "Failed", "Stopped")
+CANCELLED = "Cancelled"
 NOT_TOLD = "the VLN API could not be told"
+UNREADABLE = "the VLN API's record of it is not as it should be"
 RERUN = "the task has ended, a change of its spec is ignored: make a new NavTask"
 
 
@@ -38,6 +40,7 @@ class TaskSeen:
         refusal: why the VLN API does not take it.
         stopping: a stop of it is not confirmed yet.
         call_error: why the last call about it failed.
+        unreadable: what is wrong with a newer record than that one, which was not taken.
     """
 
     model: Object | None = None
@@ -47,6 +50,7 @@ class TaskSeen:
     refusal: Refusal | None = None
     stopping: bool = False
     call_error: str = ""
+    unreadable: str = ""
 
     @property
     def has_vln_api(self) -> bool:
@@ -71,9 +75,9 @@ def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) ->
     record, link = seen.record, seen.link
     kept = {name: previous[name] for name in previous if name not in ("conditions", "observedGeneration")}
     if record is not None and record.is_finished:
-        return _ended(task, seen, kept, record.verdict or "Cancelled", previous=previous, now=now)
+        return _ended(task, seen, kept, record.verdict or CANCELLED, previous=previous, now=now)
     if task.spec.state == "Stopped" and _nothing_to_stop(seen, previous):
-        return _ended(task, seen, kept, "Cancelled", previous=previous, now=now)
+        return _ended(task, seen, kept, CANCELLED, previous=previous, now=now)
     said: Object
     if task.spec.state == "Stopped":
         running, said = _stopping(seen, kept, previous, now)
@@ -87,8 +91,7 @@ def task_status(task: NavTask, seen: TaskSeen, *, previous: Object, now: str) ->
         running = TaskCondition("Running", None, "NavigationUnreachable", message)
     elif record is None:
         told = _carried(previous) if seen.is_told_nothing else None
-        message = f"{NOT_TOLD}: {seen.call_error}" if seen.call_error else "the VLN API is being told"
-        running = told or TaskCondition("Running", False, "Asserting", message)
+        running = told or _asserting(seen)
         said = {"phase": kept.get("phase", "Pending")}
         if told is None:
             said |= {"reason": running.reason, "message": running.message}
@@ -119,19 +122,43 @@ def status_after_end(body: Object, *, now: str) -> Object:
     return {**status, "observedGeneration": generation, "conditions": conditions}
 
 
-def invalid_task(body: Object, error: str, *, now: str) -> Object:
-    """The status of an object whose spec does not parse: it keeps what it had, and says why nothing new is done."""
+def invalid_task(body: Object, error: str, *, record: Record | None, now: str) -> Object:
+    """The status of an object whose spec does not parse: it keeps what it had, and says why nothing new is done.
+
+    Args:
+        record: the task in the VLN API, which may have ended meanwhile.
+    """
     previous, generation = body.get("status") or {}, body["metadata"].get("generation", 0)
-    told = [one for one in previous.get("conditions") or [] if one["type"] != "Accepted"]
     accepted = TaskCondition("Accepted", False, "InvalidSpec", error[: pods.MAX_MESSAGE])
-    written = serialize([accepted], previous.get("conditions") or [], generation=generation, now=now)
-    phase = previous.get("phase", "Pending")
-    return {**previous, "phase": phase, "observedGeneration": generation, "conditions": [*written, *told]}
+    told, said = [accepted], {"phase": previous.get("phase", "Pending")}
+    if record is not None and record.is_finished:
+        conditions, said = _end(record, record.verdict or CANCELLED, now)
+        told += conditions
+    listed = _put(previous.get("conditions") or [], *told, generation=generation, now=now)
+    return {**previous, **said, "observedGeneration": generation, "conditions": listed}
+
+
+def failed_pass(body: Object, words: str, *, now: str) -> Object:
+    """The status when a pass broke by a mistake of ours: what was known stays, and nobody knows of the robot.
+
+    Args:
+        words: what broke.
+    """
+    previous, generation = body.get("status") or {}, body["metadata"].get("generation", 0)
+    bad = TaskCondition("Running", None, "ApplyFailed", words[: pods.MAX_MESSAGE])
+    listed = _put(previous.get("conditions") or [], bad, generation=generation, now=now)
+    said = {"phase": previous.get("phase", "Pending"), "reason": bad.reason, "message": bad.message}
+    return {**previous, **said, "observedGeneration": generation, "conditions": listed}
+
+
+def _put(listed: list[Object], *told: TaskCondition, generation: int, now: str) -> list[Object]:
+    """The conditions of a status with these in place of what they said."""
+    by_type = {one["type"]: one for one in [*listed, *serialize(told, listed, generation=generation, now=now)]}
+    return [by_type[kind] for kind in ORDER if kind in by_type]
 
 
 def _with_ignored(listed: list[Object], generation: int, now: str) -> list[Object]:
-    written = serialize([TaskCondition("Accepted", False, "Finished", RERUN)], listed, generation=generation, now=now)
-    return [*written, *(one for one in listed if one["type"] != "Accepted")]
+    return _put(listed, TaskCondition("Accepted", False, "Finished", RERUN), generation=generation, now=now)
 
 
 def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
@@ -152,7 +179,17 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
     if refusal is not None:
         return no("RobotBusy" if refusal.code == "robot_busy" else "Refused", refusal.message)
     late = f"{NOT_TOLD} of this spec: {seen.call_error}" if seen.call_error and task.spec.state != "Stopped" else ""
+    if seen.unreadable and seen.record is not None:
+        late = f"{UNREADABLE}, what is told of it is older: {seen.unreadable}"
     return TaskCondition("Accepted", True, "Valid", late[: pods.MAX_MESSAGE])
+
+
+def _asserting(seen: TaskSeen) -> TaskCondition:
+    """Running of a task of which the VLN API has said nothing that is understood."""
+    if seen.unreadable:  # it is there, and its robot may be led
+        return TaskCondition("Running", None, "Asserting", f"{UNREADABLE}: {seen.unreadable}"[: pods.MAX_MESSAGE])
+    message = f"{NOT_TOLD}: {seen.call_error}" if seen.call_error else "the VLN API is being told"
+    return TaskCondition("Running", False, "Asserting", message)
 
 
 def _nothing_to_stop(seen: TaskSeen, previous: Object) -> bool:
@@ -216,7 +253,7 @@ def _running(record: Record) -> TaskCondition:
 def _carried(previous: Object) -> TaskCondition | None:
     """Running as it stands, where nothing is known that could change it."""
     found = next((one for one in previous.get("conditions") or [] if one["type"] == "Running"), None)
-    if found is None or found["reason"] == "NotAccepted":
+    if found is None or found["reason"] in ("NotAccepted", "ApplyFailed"):
         return None
     value = {"True": True, "False": False}.get(found["status"])
     return TaskCondition("Running", value, found["reason"], found["message"], handed_on=True)
@@ -225,20 +262,24 @@ def _carried(previous: Object) -> TaskCondition | None:
 def _ended(task: NavTask, seen: TaskSeen, kept: Object, verdict: str, *, previous: Object, now: str) -> Object:
     """The last status."""
     record = seen.record
-    complete = verdict in COMPLETE
-    phase = "Succeeded" if complete else "Stopped" if verdict == "Cancelled" else "Failed"
-    message = record.message if record is not None else "stopped by spec.state"
-    said = facts(record) if record is not None else {"state": "stopped", "message": message}
-    finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
-    conditions = [
-        _accepted(task, seen),
-        _model_ready(task, seen),
-        TaskCondition("Running", False, verdict, message, handed_on=True),
-        TaskCondition("Complete" if complete else "Failed", True, verdict, message, handed_on=True),
-    ]
+    end, said = _end(record, verdict, now)
+    conditions = [_accepted(task, seen), _model_ready(task, seen), *end]
     listed = serialize(conditions, previous.get("conditions") or [], generation=task.generation, now=now)
     acted_on = task.generation if record is None or record.owner is None else record.owner.generation
     if acted_on < task.generation and task.spec.state != "Stopped":
         listed = _with_ignored(listed, task.generation, now)
-    said |= {"phase": phase, "verdict": verdict, "reason": verdict, "finishedAt": finished_at}
     return {**kept, **said, "observedGeneration": task.generation, "conditions": listed}
+
+
+def _end(record: Record | None, verdict: str, now: str) -> tuple[list[TaskCondition], Object]:
+    """The conditions and the fields beside them that say how and when a task has ended."""
+    complete = verdict in COMPLETE
+    phase = "Succeeded" if complete else "Stopped" if verdict == CANCELLED else "Failed"
+    message = record.message if record is not None else "stopped by spec.state"
+    said = facts(record) if record is not None else {"state": "stopped", "message": message}
+    finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
+    conditions = [
+        TaskCondition("Running", False, verdict, message, handed_on=True),
+        TaskCondition("Complete" if complete else "Failed", True, verdict, message, handed_on=True),
+    ]
+    return conditions, said | {"phase": phase, "verdict": verdict, "reason": verdict, "finishedAt": finished_at}

@@ -7,12 +7,11 @@ from typing import Any
 import aiohttp
 from pydantic import ValidationError
 
-from qwen3vl_operator.nav_task.record import Page, Record, Refusal
+from qwen3vl_operator.nav_task.record import MOST_WORDS, Page, Record, Refusal, parse_page
 
 READ_SECONDS = 1.0
 ASSERT_SECONDS = 3.0
 STOP_SECONDS = 3.0
-MOST_WORDS = 300
 MOST_BYTES = 8 * 1024 * 1024
 """Of one answer: some thousands of tasks. Whoever answers with more must not take the operator's memory."""
 UNKNOWN_TASK = "unknown_task"
@@ -36,7 +35,7 @@ class VlnClient:
         self._headers = {"authorization": f"Bearer {key}"}
 
     async def read(self, since: str) -> Page:
-        """The tasks that changed after the cursor, or all of them.
+        """The tasks that changed after the cursor, or all of them, also where some records are not as they should be.
 
         Raises:
             LinkError: see there.
@@ -45,7 +44,7 @@ class VlnClient:
         if status != 200:
             raise LinkError(f"GET /vln/tasks answers {status}: {_message(body)}")
         try:
-            return Page.model_validate(body)
+            return parse_page(body)
         except ValidationError as error:
             raise LinkError(f"GET /vln/tasks: {error.error_count()} fields are not as they should be") from None
 

@@ -54,6 +54,7 @@ class VlnRecords:
     _told: dict[str, Record] = field(default_factory=dict)
     _former: dict[str, Record] = field(default_factory=dict)
     _answered: set[str] = field(default_factory=set)
+    _unreadable: dict[str, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Record]:
         return iter(list(self._records.values()))
@@ -67,6 +68,10 @@ class VlnRecords:
         record = self._records.get(task_id)
         return record is not None and record.is_finished
 
+    def unreadable(self, task_id: str) -> str:
+        """What is wrong with the newest record of the task, which was not taken; empty when nothing is."""
+        return self._unreadable.get(task_id, "")
+
     def ask(self) -> None:
         """A page is asked for now: it cannot know what is answered from here on."""
         self._answered.clear()
@@ -78,18 +83,24 @@ class VlnRecords:
             full: all tasks were asked for.
         """
         found: list[tuple[Record, News]] = []
+        former: dict[str, Record] = {}
         if page.boot_id != self.boot_id:
             # Another process: a cursor of the former one gives everything.
-            self._former |= {record.task_id: record for record in self if not record.is_finished}
+            former = {record.task_id: record for record in self if not record.is_finished}
             self._answered.clear()
             full = True
         if full:
+            self._unreadable = {name: words for name, words in self._unreadable.items() if name in page.unreadable}
             gone = self._records.keys() - {record.task_id for record in page.tasks} - self._answered
+            if page.boot_id == self.boot_id:  # what cannot be read is there, and without an id it may be any of them
+                gone = set() if "" in page.unreadable else gone - page.unreadable.keys()
             found += [(record, News.TRANSITION) for task_id in sorted(gone) if (record := self.drop(task_id))]
         if page.boot_id != self.boot_id:
             self._records.clear()
             self._told.clear()
+            self._former |= former
         self.boot_id, self.cursor = page.boot_id, page.cursor
+        self._unreadable |= page.unreadable
         for record in page.tasks:
             if (matters := self._take(record)) is not News.NOTHING:
                 found.append((record, matters))
@@ -105,8 +116,8 @@ class VlnRecords:
         if known is not None and _is_older(record, known):
             return News.NOTHING  # the page was written before the answer that is known
         self._records[record.task_id] = record
-        if record.is_finished:
-            self._former.pop(record.task_id, None)
+        self._unreadable.pop(record.task_id, None)
+        self._former.pop(record.task_id, None)
         matters = news(self._told.get(record.task_id), record)
         if matters is not News.NOTHING:
             self._told[record.task_id] = record
@@ -114,8 +125,18 @@ class VlnRecords:
 
     def drop(self, task_id: str) -> Record | None:
         """The VLN API has no such task any more."""
+        self._former.pop(task_id, None)
         self._told.pop(task_id, None)
+        self._unreadable.pop(task_id, None)
         return self._records.pop(task_id, None)
+
+    def former(self) -> list[Record]:
+        """What a former process said last of tasks that this one was not told of yet."""
+        return list(self._former.values())
+
+    def forget_former(self, task_id: str) -> None:
+        """The task is not asserted again."""
+        self._former.pop(task_id, None)
 
     def resume(self, task_id: str, noted: Resume | None) -> Resume | None:
         """How far a task had come that this process does not have: by its status, or by what the former process last

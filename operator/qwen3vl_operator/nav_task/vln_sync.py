@@ -11,6 +11,7 @@ from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Intent
 from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
 from qwen3vl_operator.nav_task.record import Record, Refusal
+from qwen3vl_operator.nav_task.spec import task_id
 from qwen3vl_operator.nav_task.status import Link
 from qwen3vl_operator.nav_task.vln_assertions import VlnAssertions
 from qwen3vl_operator.nav_task.vln_client import LinkError, VlnClient
@@ -78,6 +79,10 @@ class VlnSync:
         """Why the last call about this task failed: its stop if it has one, else the assertion of this generation."""
         return self._stops.error(task_id) or self._assertions.error(task_id, generation)
 
+    def unreadable(self, task_id: str) -> str:
+        """What is wrong with the newest record of the task, so that an older one stands; empty when nothing is."""
+        return self._api.records.unreadable(task_id)
+
     @property
     def under_way(self) -> int:
         """Stops and assertions that are not answered yet."""
@@ -127,16 +132,30 @@ class VlnSync:
         full = not self._api.records.cursor or asked_at - self._full_read_at >= FULL_READ_SECONDS
         self._api.records.ask()
         page = await self._client.read("" if full else self._api.records.cursor)
+        wrong = {name: words for name, words in page.unreadable.items() if words != self.unreadable(name)}
+        well = [record.task_id for record in page.tasks if self.unreadable(record.task_id)]
         changed = self._api.records.take_page(page, full=full)
+        self._tell_of_wrong(wrong, well)
         if full or page.boot_id != boot_id:
             self._full_read_at = asked_at
             self._assertions.tidy()
+            self._forget_former()
         if page.boot_id != boot_id:
             self._assertions.forget()
         for record, matters in changed:
             if (key := self._key_of(record)) is not None:
                 (self._api.notify if matters is News.TRANSITION else self._notify_figures)(key)
         self._find_unwanted(asked_at)
+
+    def _tell_of_wrong(self, wrong: dict[str, str], well: list[str]) -> None:
+        """Log records that are newly wrong, once; the NavTasks of these and of those that are well again are told."""
+        for name, words in wrong.items():
+            place = f"{self._api.namespace}/{self._api.model}"
+            log.warning("VLN API of %s: the record of task %s is not as it should be: %s", place, name or "?", words)
+        if wrong or well:
+            for key, entry in self._api.entries():
+                if (name := task_id(key.name, entry.uid)) in wrong or name in well:
+                    self._api.notify(key)
 
     def _find_unwanted(self, asked_at: float) -> None:
         """Tasks whose NavTask is gone or Stopped, also those that were told to stop already."""
@@ -150,6 +169,16 @@ class VlnSync:
             elif want is Intent.STOP:
                 self._stops.found(record, key, asked_at)
         self._stops.forget_confirmed(asked_at)
+
+    def _forget_former(self) -> None:
+        """Of a task that is not asserted again nobody asks how far it had come in a former process."""
+        for record in self._api.records.former():
+            key, owner = self._key_of(record), record.owner
+            want = Intent.STOP if key is None or owner is None else self._api.book.want(key, owner, self._api.model)
+            if want is Intent.STOP:
+                self._api.records.forget_former(record.task_id)
+            elif want is None and key is not None:
+                self._api.notify(key)
 
     def _key_of(self, record: Record) -> Key | None:
         owner = record.owner

@@ -1,6 +1,7 @@
 """The links to all VLN APIs: one asyncio task for each VisionModel with navigation, as reconciling says."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 import aiohttp
@@ -8,6 +9,7 @@ import aiohttp
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks
 from qwen3vl_operator.nav_task.figures_pace import FiguresPace
+from qwen3vl_operator.nav_task.resolver import Resolver
 from qwen3vl_operator.nav_task.vln_client import VlnClient
 from qwen3vl_operator.nav_task.vln_sync import VlnSync
 
@@ -58,11 +60,11 @@ class VlnSyncPool:
         self._tell(place)
 
     def end(self, namespace: str, model: str) -> None:
-        """It has none any more."""
+        """It has none any more; nobody is left to confirm a stop, also one that was noted since it was said last."""
         place = namespace, model
+        self.book.forget_stops(*place)
         if self._links.pop(place, None) is not None:
             self._running.pop(place).cancel()
-            self.book.forget_stops(*place)
             self._tell(place)
 
     def _tell(self, place: tuple[str, str]) -> None:
@@ -95,7 +97,8 @@ class VlnSyncPool:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         for session in self._sessions or ():
-            await session.close()
+            with contextlib.suppress(OSError):  # of a name that nobody could look up
+                await session.close()
 
 
 def _session(*, fresh: bool) -> aiohttp.ClientSession:
@@ -105,5 +108,5 @@ def _session(*, fresh: bool) -> aiohttp.ClientSession:
         fresh: a connection for each call. One that was kept may lead to a pod that is no more, and a call by it would
             wait for its whole time-out.
     """
-    connector = aiohttp.TCPConnector(limit=0, force_close=fresh)
+    connector = aiohttp.TCPConnector(resolver=Resolver(), limit=0, force_close=fresh)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())

@@ -13,6 +13,7 @@ from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.resources import Object
+from qwen3vl_operator.secrets.unquoted import unquoted
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +94,8 @@ class InternalSecret:
         body: Object = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"}
         body["data"] = {names.INTERNAL_SECRET_ENTRY: encoded}
         try:
-            made = await self.kube.apply(api.SECRETS, body, manager=self.manager, force=force)
+            with unquoted(body["data"]):
+                made = await self.kube.apply(api.SECRETS, body, manager=self.manager, force=force)
         except ApiError as error:
             if error.status != CONFLICT:
                 raise

@@ -16,6 +16,7 @@ from qwen3vl_operator.kube.resources import Object, spec_of
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.secrets.internal import InternalSecret
+from qwen3vl_operator.secrets.unquoted import unquoted
 
 log = logging.getLogger(__name__)
 
@@ -125,12 +126,14 @@ class Keeper:
         if all(present.get(name) == value for name, value in wanted.items()) and not stale and not lost:
             return present
         whole = wanted | {name: present[name] for name in kept}
-        written = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
+        with unquoted(encoded(whole)):
+            written = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
         # An apply removes only what it alone owns, and what is somebody's own must never become ours.
         change = dict.fromkeys(stale.intersection(decoded(written))) | encoded(lost)
         if change:
-            written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
+            with unquoted(change):
+                written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
         return decoded(written)
 
     def _lost(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
 from qwen3vl_operator.kube.compare import without_foreign_entries
+from qwen3vl_operator.kube.mask import MIN_TAIL, mask
 from qwen3vl_operator.kube.resources import Object, Resource, title
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.vision_model.observed import Outcome, Result
@@ -96,5 +97,12 @@ class Hands:
             self.suspect(model.namespace)
         refused = error.status in REFUSED or BAD_OBJECT in str(error)
         outcome = Outcome.REFUSED if refused else Outcome.FAILED
-        log.warning("%s in %s: %s", title(thing), model.namespace, error)
-        return Result(title(thing), outcome, error.status, str(error))
+        words = mask(str(error), _values(model))
+        log.warning("%s in %s: %s", title(thing), model.namespace, words)
+        return Result(title(thing), outcome, error.status, words)
+
+
+def _values(model: VisionModel) -> list[str]:
+    """Values of environment variables that a refusal may quote; a short one is masked only as a quotation."""
+    values = [one.value for one in model.spec.engine.env if one.value]
+    return [part for value in values for part in (f'"{value}"', *([value] if len(value) >= MIN_TAIL else []))]

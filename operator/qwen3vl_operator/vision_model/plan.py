@@ -8,6 +8,7 @@ from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.compare import is_up_to_date
 from qwen3vl_operator.kube.resources import Object, title
+from qwen3vl_operator.vision_model.desired.vln import KEY_HASH
 from qwen3vl_operator.vision_model.observed import Outcome
 from qwen3vl_operator.vision_model.spec import VisionModel
 
@@ -97,8 +98,13 @@ def is_operators_change(model: VisionModel, thing: Object, live: Object) -> bool
 
     What was applied last differs from what is wanted now, but not what of the spec enters the template. A missing hash
     is one of a version that had none. Drift is no change of anybody's wishes: what was applied last is the same.
+
+    A VLN API with another key than the operator's is none either: it answers 401, so that no robot of its can be
+    stopped until it restarts, which no queue may put off.
     """
     if thing["kind"] not in ROLLED_OUT or model.spec.replicas == 0:
+        return False
+    if thing["kind"] == api.DEPLOYMENTS.kind and _vln_key_hash(live) != _vln_key_hash(thing):
         return False
     known = live["metadata"].get("annotations") or {}
     wanted = thing["metadata"]["annotations"]
@@ -108,6 +114,13 @@ def is_operators_change(model: VisionModel, thing: Object, live: Object) -> bool
         return False
     same_spec = known.get(names.SPEC_HASH) in (None, wanted[names.SPEC_HASH])
     return same_spec or known.get(names.GENERATION) == str(model.generation)
+
+
+def _vln_key_hash(deployment: Object) -> str | None:
+    """Which keys the VLN API's pods were made with; None where that is not noted."""
+    template = (deployment.get("spec") or {}).get("template") or {}
+    found: str | None = ((template.get("metadata") or {}).get("annotations") or {}).get(KEY_HASH)
+    return found
 
 
 def is_owned(model: VisionModel, thing: Object) -> bool:

@@ -65,7 +65,7 @@ class Turns:
             until = self._resumed(key, model, seen, told)
         if until is None:
             return None
-        done = all(_is_true({"status": told}, kind) for kind in ("Ready", "UpToDate")) and _is_settled(seen.vln)
+        done = _is_done(seen, told)
         if not done and until > _clock():
             return until - _clock()
         if not done:
@@ -88,10 +88,11 @@ class Turns:
 
     def _resumed(self, key: Key, model: VisionModel, seen: Observed, told: Object) -> float | None:
         """Until when a rollout is waited for that a former process of this operator began; None where there is none."""
-        noted = ((seen.stateful_set or {}).get("metadata") or {}).get("annotations") or {}
-        if names.ROLLOUT not in noted or all(_is_true({"status": told}, kind) for kind in ("Ready", "UpToDate")):
+        noted = [_noted(thing, names.ROLLOUT) for thing in (seen.stateful_set, seen.vln)]
+        began = max((seconds(time) for time in noted if time), default=None)
+        if began is None or _is_done(seen, told):
             return None
-        left = seconds(noted[names.ROLLOUT]) + _patience_seconds(model) - seconds(self.now())
+        left = began + _patience_seconds(model) - seconds(self.now())
         if left <= 0:
             return None
         self.rollouts.began(key, _clock() + left)
@@ -115,6 +116,16 @@ def _patience_seconds(model: VisionModel) -> float:
 def _is_true(body: Object, kind: str) -> bool:
     conditions: list[Object] = (body.get("status") or {}).get("conditions") or []
     return any(one["type"] == kind and one["status"] == "True" for one in conditions)
+
+
+def _is_done(seen: Observed, told: Object) -> bool:
+    """Whether all that a rollout restarts is as wanted, and serves."""
+    return all(_is_true({"status": told}, kind) for kind in ("Ready", "UpToDate")) and _is_settled(seen.vln)
+
+
+def _noted(thing: Object | None, annotation: str) -> str:
+    """What is noted on the object; empty where nothing is."""
+    return str((((thing or {}).get("metadata") or {}).get("annotations") or {}).get(annotation, ""))
 
 
 def _is_settled(deployment: Object | None) -> bool:

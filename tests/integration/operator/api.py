@@ -45,6 +45,10 @@ class Api:
         self._context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
         self._context.load_cert_chain(pki / "admin.crt", pki / "admin.key")
 
+    def headers(self) -> dict[str, str]:
+        """Who asks, where no certificate says it."""
+        return {}
+
     def call(
         self, method: str, path: str, body: Object | list[Object] | None = None, content_type: str = "application/json"
     ) -> Object:
@@ -56,7 +60,8 @@ class Api:
         connection = http.client.HTTPSConnection(self._host, context=self._context, timeout=20)
         try:
             text = json.dumps(body) if body is not None else None
-            connection.request(method, f"/{path}", text, {"Content-Type": content_type, "Accept": "application/json"})
+            headers = {"Content-Type": content_type, "Accept": "application/json", **self.headers()}
+            connection.request(method, f"/{path}", text, headers)
             response = connection.getresponse()
             content: Object = json.loads(response.read())
         finally:

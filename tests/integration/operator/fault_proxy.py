@@ -69,8 +69,7 @@ class FaultProxy:
     def __post_init__(self) -> None:
         self.context = ssl.create_default_context(cafile=str(self.pki / "ca.crt"))
         self._connections: set[http.client.HTTPSConnection] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", self.port), _Handler)
         self._server.proxy = self  # type: ignore[attr-defined]  # the only way to the handlers
         self.port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
@@ -96,10 +95,19 @@ class FaultProxy:
         self.ended.set()
         self._server.shutdown()
         self._server.server_close()
+        self.cut()
+
+    def cut(self) -> None:
+        """End what goes on, watches too; new requests are as before."""
         for connection in list(self._connections):
             if connection.sock is not None:
                 with contextlib.suppress(OSError):
                     connection.sock.shutdown(2)
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 512
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -186,6 +194,7 @@ class _Handler(BaseHTTPRequestHandler):
         while piece := response.read1(65536):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
             self.wfile.flush()
+        response.read()  # its end; else the connection takes no other request
         self.wfile.write(b"0\r\n\r\n")
 
 

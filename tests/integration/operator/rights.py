@@ -2,11 +2,13 @@
 
 import json
 import re
+import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
-from tests.integration.operator.api import Namespace
+from tests.integration.operator.api import Api, Namespace
 
 ROOT = Path(__file__).resolve().parents[3]
 GROUP = "rbac.authorization.k8s.io"
@@ -54,3 +56,15 @@ def kubeconfig(release: Namespace, url: str, pki: Path, path: Path) -> Path:
     }
     path.write_text(json.dumps(config))
     return path
+
+
+class AsOperator(Api):
+    """The apiserver as the owner of a token sees it."""
+
+    def __init__(self, url: str, pki: Path, config: Path) -> None:
+        self._host = urlsplit(url).netloc
+        self._context = ssl.create_default_context(cafile=str(pki / "ca.crt"))
+        self._token = json.loads(config.read_text())["users"][0]["user"]["token"]
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}

@@ -53,6 +53,8 @@ class House:
     neighbour: Neighbour
     release: Namespace
     vln: Silence
+    kubeconfig: Path
+    watched: dict[str, str]
 
     def __getitem__(self, name: str) -> Namespace:
         return Namespace(self.api, f"{RELEASE}-{name}")
@@ -87,7 +89,7 @@ def house(controlled: ControlledCluster, tmp_path_factory: pytest.TempPathFactor
                 eventually(lambda name=name: Namespace(api, name).find("statefulsets", "m-engine"))  # type: ignore[misc]
             Namespace(api, UNBOUND).delete("rolebindings", "operator")
             controlled.api.call("DELETE", f"api/v1/namespaces/{GONE}")
-            yield House(api, controlled.server.pki, operator, neighbour, release, vln)
+            yield House(api, controlled.server.pki, operator, neighbour, release, vln, config, watched)
             assert operator.health() == 200
         finally:
             neighbour.end()
@@ -319,7 +321,9 @@ def takes_anything(namespace: Namespace) -> bool:
 
 
 @pytest.mark.usefixtures("loose")
-def test_specs_that_nobody_can_parse_are_told_and_hurt_no_model_beside_them(house: House, figure: Figures) -> None:
+def test_specs_that_nobody_can_parse_are_told_and_hurt_no_model_beside_them(
+    house: House, figure: Figures, tmp_path: Path
+) -> None:
     namespace = house["odd"]
     with house.neighbour.unaffected(figure, "specs of another namespace cannot be parsed"):
         for name, (spec, _) in ODD.items():
@@ -333,7 +337,10 @@ def test_specs_that_nobody_can_parse_are_told_and_hurt_no_model_beside_them(hous
             eventually(accepted(namespace, "InvalidSpec", words, name), 20)
         for name in ODD_TASKS:
             eventually(lambda name=name: task_is_invalid(namespace, name), 20)  # type: ignore[misc]
-    assert "made a mistake" not in house.log()
+        # They are there already when a process begins, too.
+        with operating(house.kubeconfig, RELEASE, tmp_path / "second.log", more=house.watched) as second:
+            eventually(lambda: metric(second, "qwen3vl_operator_namespace_healthy", namespace=namespace.name) == 1)
+    assert "made a mistake" not in house.log() + (tmp_path / "second.log").read_text()
 
 
 def task_is_invalid(namespace: Namespace, name: str) -> bool:

@@ -2,7 +2,9 @@
 
 import asyncio
 import gc
+import logging
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.virtual_time import run
@@ -79,6 +81,23 @@ def test_failures_back_off_and_success_forgets_them() -> None:
         assert handle.times("a") == [0, 1, 3, 7, 25, 26]
 
     run(scenario())
+
+
+def test_what_fails_is_logged_without_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+
+    async def handle(key: str) -> None:
+        raise ValueError("env: Invalid value: API_KEY=hunter2")
+
+    async def scenario() -> None:
+        queue = Queue[str]()
+        queue.add("a")
+        async with working(queue, handle):
+            await asyncio.sleep(0.5)
+
+    run(scenario())
+    assert "API_KEY=***" in caplog.text and "Traceback" in caplog.text
+    assert "hunter2" not in caplog.text
 
 
 def test_back_off_ends_at_five_minutes() -> None:

@@ -49,6 +49,9 @@ class Seen:
     def call_error(self, task_id: str, generation: int) -> str:
         return self.errors.get(task_id, "")
 
+    def unreadable(self, task_id: str) -> str:
+        return ""
+
     def wake(self) -> None:
         self.woken += 1
 
@@ -97,6 +100,14 @@ class Setting:
     def seen(self, **fields: Any) -> None:
         assert self.links.seen is not None
         self.links.seen.records[TASK_ID] = record(**fields)
+
+    async def break_the_spec_of_a_walk(self) -> None:
+        """It has begun when somebody makes its spec one that does not parse."""
+        self.seen(**WALKING)
+        await self.look()
+        self.body()["spec"]["limits"] = {"maxSteps": "many"}
+        self.body()["metadata"]["generation"] = 2
+        await self.look()
 
     def want(self, key: Key = KEY) -> Intent | None:
         entry = self.links.book.get(key)
@@ -324,13 +335,31 @@ def test_a_stop_is_noted_also_where_only_the_status_knows_of_the_task() -> None:
 def test_a_spec_that_does_not_parse_leaves_what_runs() -> None:
     async def scenario() -> None:
         setting = Setting()
-        setting.seen(**WALKING)
-        await setting.look()
-        setting.body()["spec"]["limits"] = {"maxSteps": "many"}
-        setting.body()["metadata"]["generation"] = 2
-        await setting.look()
+        await setting.break_the_spec_of_a_walk()
         assert (setting.want(), setting.accepted()) == (Intent.LEAVE, ("False", "InvalidSpec"))
         assert setting.status()["steps"]["done"] == 12
+
+    run(scenario())
+
+
+def test_a_walk_whose_spec_does_not_parse_any_more_is_told_its_end() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        await setting.break_the_spec_of_a_walk()
+        end = {"phase": "Finished", "verdict": "GoalReached", "finished_at": 1_772_366_430.0, "message": "there"}
+        setting.seen(**WALKING | end)
+        await setting.look()
+        status = setting.status()
+        assert (status["phase"], status["verdict"], status["reason"]) == ("Succeeded", "GoalReached", "GoalReached")
+        assert (status["finishedAt"], status["observedGeneration"]) == ("2026-03-01T12:00:30Z", 2)
+        told = [(one["type"], one["status"], one["reason"]) for one in status["conditions"]]
+        assert told == [
+            ("Accepted", "False", "InvalidSpec"),
+            ("ModelReady", "True", "Ready"),
+            ("Running", "False", "GoalReached"),
+            ("Complete", "True", "GoalReached"),
+        ]
+        assert setting.want() is Intent.STOP, "its robot is free"
 
     run(scenario())
 
@@ -370,5 +399,87 @@ def test_a_model_that_is_not_there_is_waited_for() -> None:
         setting = Setting(nav_body(modelRef={"name": "unknown"}))
         assert await setting.look() == LOOK_SOON_SECONDS
         assert (setting.want(), setting.accepted()) == (Intent.LEAVE, ("False", "ModelNotFound"))
+
+    run(scenario())
+
+
+def _mistake(*_: object) -> str:
+    raise KeyError("x")
+
+
+def test_a_pass_that_breaks_by_a_mistake_of_ours_is_told_and_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING)
+        await setting.look()
+        before = setting.status()
+        assert setting.links.seen is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(setting.links.seen, "record", _mistake)
+            for _ in range(2):
+                with pytest.raises(KeyError):
+                    await setting.look()
+        assert setting.kube.writes == ["status walk"] * 2, "it is told once"
+        running = setting.status()["conditions"][2]
+        assert (running["type"], running["status"], running["reason"]) == ("Running", "Unknown", "ApplyFailed")
+        assert "KeyError" in running["message"]
+        assert setting.status()["conditions"][:2] == before["conditions"][:2]
+        assert setting.status()["steps"] == before["steps"]
+        setting.links.seen.state = Link("Unknown")
+        setting.links.seen.records.clear()
+        await setting.look()
+        assert setting.status()["conditions"][2]["reason"] == "Asserting", "a pass that works does not carry it on"
+        setting.links.seen.state = REACHABLE
+        setting.seen(**WALKING)
+        await setting.look()
+        assert setting.status() == before
+
+    run(scenario())
+
+
+def test_a_pass_that_breaks_after_the_end_changes_nothing_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        setting.seen(**WALKING | {"phase": "Finished", "verdict": "GoalReached", "finished_at": 1_772_366_430.0})
+        await setting.look()
+        setting.kube.writes.clear()
+        monkeypatch.setattr(setting.links.book, "put", _mistake)
+        with pytest.raises(KeyError):
+            await setting.look()
+        assert setting.kube.writes == []
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["deleted", "deleted after its stop", "stopped", "made anew for another model"])
+def test_stops_are_not_kept_for_a_model_that_is_gone_with_its_vln_api(how: str) -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        await setting.look()
+        setting.links.seen = None
+        setting.kube.lose(api.VISION_MODELS, "robots", "m")
+        if how != "deleted":
+            setting.links.stop(KEY)
+            assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
+        if how == "stopped":
+            setting.body()["spec"]["state"] = "Stopped"
+        else:
+            setting.kube.lose(api.NAV_TASKS, "robots", "walk")
+        if how == "made anew for another model":
+            setting.kube.put(api.NAV_TASKS, nav_body(uid=OTHER_UID, modelRef={"name": "other"}))
+        await setting.look()
+        assert setting.links.book.stops("robots", "m") == {}
+
+    run(scenario())
+
+
+def test_stops_are_kept_while_the_model_is_there_and_its_vln_api_is_to_come() -> None:
+    async def scenario() -> None:
+        setting = Setting()
+        await setting.look()
+        setting.links.seen = None
+        setting.kube.lose(api.NAV_TASKS, "robots", "walk")
+        await setting.look()
+        assert setting.links.book.stops("robots", "m") == {TASK_ID: KEY}
 
     run(scenario())

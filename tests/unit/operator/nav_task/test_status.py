@@ -241,6 +241,17 @@ def test_an_assertion_that_fails_is_quoted() -> None:
     assert one(edited, "Running")[0] == "True"
 
 
+def test_a_record_that_is_wrong_is_quoted_and_what_is_older_stays() -> None:
+    walking = look(record(**WALKING))
+    status = look(record(**WALKING), previous=walking, unreadable="task.progress: no number")
+    assert one(status, "Accepted")[:2] == ("True", "Valid")
+    assert "task.progress: no number" in one(status, "Accepted")[2]
+    assert one(status, "Running") == one(walking, "Running")
+    unknown = look(previous=walking, unreadable="task.progress: no number", call_error="no record")
+    assert one(unknown, "Running")[:2] == ("Unknown", "Asserting")
+    assert "task.progress: no number" in one(unknown, "Running")[2]
+
+
 def test_an_edit_that_came_too_late_is_answered() -> None:
     ended = record(phase="Finished", verdict="GoalReached", finished_at=1_772_366_430.0)
     status = look(ended, task=nav_task(generation=2, instruction="To the blue door."))
@@ -270,7 +281,7 @@ def test_a_finished_task_answers_edits_once() -> None:
 
 def test_a_spec_that_does_not_parse_keeps_what_is_known() -> None:
     walking = look(record(**WALKING))
-    status = invalid_task(nav_body(generation=2) | {"status": walking}, "spec.limits: bad", now=LATER)
+    status = invalid_task(nav_body(generation=2) | {"status": walking}, "spec.limits: bad", record=record(), now=LATER)
     assert one(status, "Accepted")[:2] == ("False", "InvalidSpec")
     assert one(status, "Running") == one(walking, "Running")
     assert status["steps"] == walking["steps"]

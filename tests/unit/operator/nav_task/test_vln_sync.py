@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 
@@ -229,6 +230,42 @@ async def test_a_task_that_never_began_resumes_nothing(setting: Setting) -> None
     assert "resume" not in setting.vln.bodies[TASK_ID][1]
 
 
+async def test_what_a_former_process_said_is_kept_only_for_what_may_be_asserted_again(setting: Setting) -> None:
+    kept = setting.link._api.records._former
+    setting.want(Intent.LEAVE)
+    unknown = setting.vln.records["t2"] = new_record("t2", assertion(nav_task(name="t2", robot="r2"), None))
+    setting.vln.change("t2")
+    setting.has("t1", owner=None)
+    setting.has(TASK_ID, phase="Running")
+    await setting.turn()
+    setting.vln.restart()
+    setting.told.clear()
+    await setting.turn()
+    assert set(kept) == {TASK_ID, "t2"}, "nobody asserts again what was made by REST"
+    setting.vln.records["t2"] = unknown
+    setting.vln.change("t2")
+    await setting.turn()
+    assert set(kept) == {TASK_ID}, "the new process has it"
+    setting.book.remove(KEY)
+    setting.link._full_read_at = -math.inf
+    await setting.turn()
+    assert kept == {}
+
+
+async def test_what_the_vln_api_does_not_know_any_more_leaves_nothing_of_a_former_process(setting: Setting) -> None:
+    setting.want()
+    setting.has(TASK_ID, phase="Running")
+    await setting.turn()
+    setting.want(Intent.LEAVE)
+    setting.vln.restart()
+    await setting.turn()
+    kept = setting.link._api.records._former
+    assert set(kept) == {TASK_ID}
+    setting.stop()
+    await setting.rest()
+    assert kept == {}
+
+
 async def test_a_refusal_is_told_once_and_tried_again_later(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     setting.has("t1", owner=None)
     setting.want()
@@ -299,7 +336,7 @@ async def test_a_vln_api_that_hangs_is_unreachable_after_two_reads(
         ((401, {"error": {"message": "the API key is not known"}}), "401: the API key is not known"),
         ((500, {}), "500: no reason given"),
         ((200, {"boot_id": "b"}), "2 fields are not as they should be"),
-        ((200, {"boot_id": "b", "cursor": "c", "tasks": [{"task_id": 1}]}), "fields are not as they should be"),
+        ((200, {"boot_id": "b", "cursor": "c", "tasks": {"task_id": 1}}), "fields are not as they should be"),
     ],
 )
 async def test_nonsense_is_no_answer(setting: Setting, answer: tuple[int, dict[str, object]], says: str) -> None:
@@ -310,6 +347,54 @@ async def test_nonsense_is_no_answer(setting: Setting, answer: tuple[int, dict[s
     assert setting.link.state.state == "Unreachable"
     assert says in setting.link.state.error
     assert "operator-key" not in setting.link.state.error
+
+
+WRONG: dict[str, dict[str, object]] = {
+    "a phase of a newer version": {"phase": "Dancing"},
+    "no number": {"elapsed_seconds": math.nan},
+    "a number without end": {"latency": {"p50_ms": 1, "p95_ms": math.inf, "max_ms": 1}},
+    "more than an apiserver keeps": {"latency": {"p50_ms": 1, "p95_ms": 1e300, "max_ms": 1}},
+    "a time that no calendar has": {"finished_at": 1e15},
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_record_that_is_wrong_is_told_by_its_navtask_alone(
+    setting: Setting, caplog: pytest.LogCaptureFixture, wrong: str
+) -> None:
+    setting.want()
+    setting.has("t1", owner=None)
+    setting.vln.records["t1"]["robot"] = "another"
+    await setting.turn()
+    await setting.turn()
+    setting.told.clear()
+    setting.vln.change(TASK_ID, **WRONG[wrong])
+    setting.vln.change("t1", phase="Running")
+    for full in (False, True, True):
+        setting.link._full_read_at = -math.inf if full else setting.link._full_read_at
+        await setting.turn()
+    assert setting.link.state.state == "Reachable"
+    other = setting.link.record("t1")
+    assert other is not None
+    assert other.phase == "Running"
+    assert setting.phase() == "WaitingForRobot", "as last understood: it is not gone"
+    (field,) = WRONG[wrong]
+    assert f"task.{field}" in setting.link.unreadable(TASK_ID)
+    assert setting.told == [KEY]
+    assert [message for message in caplog.messages if field in message and TASK_ID in message] == [caplog.messages[-1]]
+    well: dict[str, object] = {"elapsed_seconds": 1.0, "latency": None, "finished_at": None}
+    setting.vln.change(TASK_ID, **{"phase": "Running"} | well)
+    await setting.turn()
+    assert (setting.phase(), setting.link.unreadable(TASK_ID)) == ("Running", "")
+
+
+async def test_a_record_without_an_id_holds_up_no_other_and_makes_none_gone(setting: Setting) -> None:
+    setting.want()
+    await setting.turn()
+    del setting.vln.records[TASK_ID]["task_id"]
+    setting.link._full_read_at = -math.inf
+    await setting.turn()
+    assert (setting.link.state.state, setting.phase()) == ("Reachable", "WaitingForRobot")
 
 
 class _Words:

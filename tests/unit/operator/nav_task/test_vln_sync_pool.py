@@ -202,6 +202,17 @@ async def test_a_model_without_a_vln_api_has_nothing_to_stop() -> None:
         assert setting.vlns["m"].calls.count(f"POST /vln/task/{task.task_id}/stop") == 1
 
 
+async def test_a_model_that_goes_after_its_vln_api_takes_the_stops_with_it() -> None:
+    async with listening("m") as setting:
+        task = walk("walk")
+        setting.want(task)
+        setting.pool.end("robots", "m")
+        setting.pool.stop(key_of(task))
+        assert setting.pool.book.stops("robots", "m") == {task.task_id: key_of(task)}
+        setting.pool.end("robots", "m")
+        assert setting.pool.book.stops("robots", "m") == {}
+
+
 @pytest.fixture
 def keys() -> Iterator[list[Key]]:
     yield [task_key("robots", f"t{number}") for number in range(2_000)]

@@ -43,6 +43,19 @@ def internal(kube: FakeKube, manager: str = "one") -> InternalSecret:
     return InternalSecret(kube, RELEASE, manager)
 
 
+class Late(FakeKube):
+    """Says that nothing is there the first time."""
+
+    first = True
+
+    async def get(self, resource: api.Resource, namespace: str, name: str) -> api.Object | None:
+        found = await super().get(resource, namespace, name)
+        if self.first:
+            self.first = False
+            return None
+        return found
+
+
 class World:
     def __init__(self, *models: dict[str, Any]) -> None:
         self.kube, self.store, self.lists = FakeKube(), Store(), 1
@@ -92,18 +105,6 @@ def test_deleted_by_hand_it_is_put_back_with_the_same_bytes() -> None:
 
 
 def test_of_two_operators_that_make_it_at_once_one_takes_the_others() -> None:
-    class Late(FakeKube):
-        """Says that nothing is there the first time."""
-
-        first = True
-
-        async def get(self, resource: api.Resource, namespace: str, name: str) -> api.Object | None:
-            found = await super().get(resource, namespace, name)
-            if self.first:
-                self.first = False
-                return None
-            return found
-
     kube = Late()
     kube.first = False
     one = internal(kube, "one")
@@ -312,6 +313,22 @@ def test_users_keys_are_made_when_absent_adopted_when_there_and_put_back_as_they
     assert held(kube, RELEASE, "qwen3vl-keys") == made, "another process makes the same first key"
 
 
+def test_a_secret_that_a_user_makes_at_the_same_moment_keeps_the_users_keys() -> None:
+    kube = Late()
+    theirs = {"default": base64.b64encode(b"sk-mine").decode()}
+    metadata = {"name": "qwen3vl-keys", "namespace": RELEASE}
+    body = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "data": theirs}
+    do(kube.apply(api.SECRETS, body, manager="kubectl"))
+    one = internal(kube)
+    one.value = samples.INTERNAL_SECRET
+    keys, key = UserKeys(kube, one), user_keys_key(RELEASE, "qwen3vl-keys")
+    do(keys.reconcile(key))
+    assert held(kube, RELEASE, "qwen3vl-keys") == {"default": "sk-mine"}
+    kube.lose(api.SECRETS, RELEASE, "qwen3vl-keys")
+    do(keys.reconcile(key))
+    assert held(kube, RELEASE, "qwen3vl-keys") == {"default": "sk-mine"}, "adopted: it is put back as it was"
+
+
 def test_no_key_is_ever_logged_or_shown(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     world = World(samples.body("m", WALKING))
@@ -328,6 +345,19 @@ def test_no_key_is_ever_logged_or_shown(caplog: pytest.LogCaptureFixture) -> Non
     shown = "\n".join([caplog.text, repr(world.keeper), repr(keys), repr(world.internal)])
     assert not [secret for secret in secrets if secret in shown]
     assert repr(samples.INTERNAL_SECRET) not in shown
+
+
+def test_no_error_quotes_a_key() -> None:
+    world = World(samples.body("m"))
+    world.kube.fill(world.store)
+    key = model_keys.shard_key("robots", "m")
+    value = derive(samples.INTERNAL_SECRET, "engine", "robots", "m")
+    encoded = base64.b64encode(value.encode()).decode()
+    world.kube.refuse["Secret"] = ApiError(422, f'data[m.engine]: Invalid value: "{encoded}", which is {value}')
+    with pytest.raises(ApiError) as raised:
+        do(world.keeper.reconcile(key))
+    assert str(raised.value) == str(world.keeper.error(key)) == 'data[m.engine]: Invalid value: "***", which is ***'
+    assert raised.value.status == 422
 
 
 NAME = st.from_regex(r"[a-z]([-a-z0-9]{0,38}[a-z0-9])?", fullmatch=True)

@@ -3,6 +3,7 @@
 After a wanted change: `QWEN3VL_WRITE_GOLDEN=1 python -m pytest tests/unit/operator/test_desired.py`, then read the
 difference in git."""
 
+import hashlib
 import os
 import pathlib
 from dataclasses import replace
@@ -244,3 +245,18 @@ def test_the_policy_of_the_simulator_is_a_flag() -> None:
     (engine,) = of_kind(samples.model(spec), "StatefulSet")
     arguments = engine["spec"]["template"]["spec"]["containers"][0]["args"]
     assert arguments[arguments.index("--policy") + 1] == "drive"
+
+
+def test_key_hashes_are_those_of_the_first_version() -> None:
+    """Another hash of the same keys would restart every VLN API at once at the upgrade: a changed key is not paced."""
+    model = parse(samples.body("m", NAVIGATION))
+    found: dict[str, str] = {}
+    for thing in desired(model, samples.SETTINGS, owns_served_name=True):
+        template = (thing.get("spec") or {}).get("template") or {"metadata": {}}
+        found |= template["metadata"].get("annotations") or {}
+    engine, gateway, operator = (
+        derive(samples.INTERNAL_SECRET, purpose, "robots", "m")
+        for purpose in ("engine", "vln-to-gateway", "operator-to-vln")
+    )
+    assert found[f"{names.GROUP}/engine-key-hash"] == hashlib.sha256(engine.encode()).hexdigest()[:16]
+    assert found[f"{names.GROUP}/vln-key-hash"] == hashlib.sha256((gateway + operator).encode()).hexdigest()[:16]

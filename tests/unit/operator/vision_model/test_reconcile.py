@@ -398,6 +398,20 @@ def test_what_cannot_be_applied_is_told_in_every_pass_and_the_rest_is_done(
     assert world.says("Accepted")[0] == "True"
 
 
+@pytest.mark.parametrize("value", ["on", "correct horse battery"])
+def test_a_refusal_that_quotes_an_environment_variable_is_told_and_logged_without_it(
+    value: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = cluster(samples.LMDEPLOY | {"engine": {"env": [{"name": "A", "value": value}]}})
+    world.keys()
+    world.kube.refuse["StatefulSet"] = ApiError(422, f'env[0].value: Invalid value: "{value}": not on this cluster')
+    world.look()
+    told = "env[0].value: Invalid value: ***: not on this cluster"
+    assert told in world.condition("Accepted")["message"]
+    assert told in caplog.text
+    assert f'"{value}"' not in caplog.text
+
+
 def test_what_failed_is_tried_again_soon_and_ever_more_seldom() -> None:
     world = cluster(SPECS["simulator"])
     world.kube.refuse["Service"] = ApiError(500, "webhook")
@@ -599,6 +613,28 @@ def test_a_model_of_the_version_before_has_no_hash_and_is_rolled_out_in_its_turn
     for name in TWO:
         world.look(Key("robots", name))
     assert (image(world, "m"), image(world, "second")) == ("2", "1")
+
+
+def key_hash(world: World, resource: Resource, word: str) -> str:
+    template = world.live(resource, f"m-{word}")["spec"]["template"]
+    return str(template["metadata"]["annotations"][f"{names.GROUP}/{word}-key-hash"])
+
+
+def test_a_vln_api_with_another_key_than_the_operators_waits_for_no_turn() -> None:
+    """It answers 401 until it restarts: no robot that it leads could be stopped."""
+    world = settled(SPECS["navigation"])
+    world.rollouts.began(Key("robots", "another"), 1e9)
+    vln, engine = (api.DEPLOYMENTS, "vln"), (api.STATEFUL_SETS, "engine")
+    before = key_hash(world, *vln), key_hash(world, *engine)
+    world.use_key(bytes(32))
+    world.keys()
+    world.look()
+    assert key_hash(world, *vln) != before[0]
+    assert key_hash(world, *engine) == before[1], "an engine's turn is not skipped"
+    world.upgrade()
+    world.look()
+    image = world.live(api.DEPLOYMENTS, "m-vln")["spec"]["template"]["spec"]["containers"][0]["image"]
+    assert image == samples.SETTINGS.vln_image, "the same keys: it waits for its turn"
 
 
 def test_one_that_was_not_ready_is_not_waited_for() -> None:

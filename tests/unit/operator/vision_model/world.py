@@ -66,9 +66,9 @@ class World:
             self.kube.put(api.VISION_MODELS, model)
         self.settings, self.time = samples.SETTINGS, samples.NOW
         self.notified: list[Key] = []
-        internal = InternalSecret(self.kube, "serving", "manager")
-        internal.value = samples.INTERNAL_SECRET
-        self.keeper = Keeper(self.kube, self.store, internal, lambda _: 1, lambda _: None)
+        self.internal = InternalSecret(self.kube, "serving", "manager")
+        self.internal.value = samples.INTERNAL_SECRET
+        self.keeper = Keeper(self.kube, self.store, self.internal, lambda _: 1, lambda _: None)
         self.rollouts = Rollouts()
         self.reader: EventReader[Key] = EventReader(self.kube, notify=lambda _: None)
         self.reconciler = Reconciler(
@@ -127,6 +127,10 @@ class World:
         for model in self.store.all(api.VISION_MODELS):
             self.rollouts.expect(Key("robots", model["metadata"]["name"]), time.monotonic())
         self.settings = replace(self.settings, server_image="registry.example/qwen3vl/server:2", vln_image="r/vln:2")
+
+    def use_key(self, internal: bytes) -> None:
+        """Another internal secret: every key is another one."""
+        self.internal.value, self.settings = internal, replace(self.settings, internal_secret=internal)
 
     def condition(self, kind: str, name: str = "m") -> Object:
         conditions = self.live(api.VISION_MODELS, name)["status"]["conditions"]
