@@ -114,11 +114,11 @@ class Keeper:
         internal = self.internal.value
         if internal is None:
             return present
+        if live is None and key.kind == robot_keys.KIND:
+            present = await self._restore(key, internal)
         wanted, leaving = self._wanted(key, internal, present)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
-        if live is None:
-            present = await self._restore(key, wanted)
         if all(present.get(name) == value for name, value in wanted.items()) and not stale:
             return present
         whole = wanted | {name: present[name] for name in kept}
@@ -126,10 +126,12 @@ class Keeper:
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
         return decoded(applied)
 
-    async def _restore(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
+    async def _restore(self, key: Key, internal: bytes) -> dict[str, str]:
         """Put users' own entries of a Secret back that somebody deleted; what it holds then."""
-        lost = {name: value for name, value in self._seen.get(key, {}).items() if name not in wanted}
-        if key.kind != robot_keys.KIND or not lost:
+        seen = self._seen.get(key, {})
+        made = robot_keys.left_over(internal, key.namespace, seen)
+        lost = {name: value for name, value in seen.items() if name not in made}
+        if not lost:
             return {}
         body = secret(key.namespace, key.name, lost)
         applied = await self.kube.apply(api.SECRETS, body, manager=RESTORER, force=False)
