@@ -119,10 +119,12 @@ class Keeper:
         internal = self.internal.value
         if internal is None:
             return present
+        if live is None and key.kind == robot_keys.KIND:
+            present = await self._restore(key, internal)
         wanted, leaving = self._wanted(key, internal, present)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
-        lost = self._lost(key, wanted) if live is None else {}
+        lost = self._lost(key, wanted, internal) if live is None else {}
         if all(present.get(name) == value for name, value in wanted.items()) and not stale and not lost:
             return present
         whole = wanted | {name: present[name] for name in kept}
@@ -136,7 +138,7 @@ class Keeper:
                 written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
         return decoded(written)
 
-    def _lost(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
+    def _lost(self, key: Key, wanted: Mapping[str, str], internal: bytes) -> dict[str, str]:
         """Users' own entries of a Secret that somebody deleted whole.
 
         Not where no model is left of those that were there with it: then the namespace went and was made again, and
@@ -144,7 +146,9 @@ class Keeper:
         """
         if key.kind != robot_keys.KIND or self._models(key).isdisjoint(self._beside.get(key, ())):
             return {}
-        return {name: value for name, value in self.entries(key).items() if name not in wanted}
+        seen = self.entries(key)
+        made = robot_keys.left_over(internal, key.namespace, seen)
+        return {name: value for name, value in seen.items() if name not in wanted and name not in made}
 
     def _models(self, key: Key) -> frozenset[str]:
         """uids of the models of the Secret's namespace."""
