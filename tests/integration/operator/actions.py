@@ -14,6 +14,7 @@ from tests.integration.operator.edits import MARK, OBSTACLES
 from tests.integration.operator.outages import Outages
 from tests.integration.operator.steps import CHILDREN, PLACES, TASKS, Step
 
+from qwen3vl_common.keys import INTERNAL_KEY_BYTES
 from qwen3vl_operator.secrets.model_keys import ENGINE, secret_name
 
 NOT_DONE = (403, 404, 409, 422)
@@ -31,12 +32,14 @@ class World:
     Attributes:
         users_entries: what users put into the robots' Secret, by the letter of the namespace: all of that must stay.
         may_return: likewise, of a Secret that somebody deleted whole: an operator that has read it puts it back.
+        former_internals: keys that the internal Secret held before somebody changed it.
     """
 
     places: dict[str, Namespace]
     outages: Outages
     users_entries: dict[str, dict[str, str]] = field(default_factory=dict)
     may_return: dict[str, dict[str, str]] = field(default_factory=dict)
+    former_internals: set[bytes] = field(default_factory=set)
     _obstacles: set[tuple[str, str, str]] = field(default_factory=set)
     _disowned: set[tuple[str, str, str]] = field(default_factory=set)
 
@@ -186,11 +189,14 @@ class World:
     def edit_internal(self, step: Step) -> None:
         place = self.places[PLACES[0]]
         there = place.find("secrets", "qwen3vl-internal")
-        spoilt = there is not None and len((there.get("data") or {}).get("key", "")) < 40
+        held = base64.b64decode(((there or {}).get("data") or {}).get("key", ""))
+        spoilt = there is not None and len(held) < INTERNAL_KEY_BYTES
+        if len(held) == INTERNAL_KEY_BYTES:
+            self.former_internals.add(held)
         if step.detail == "delete" or (step.detail == "restore" and spoilt):
             place.delete("secrets", "qwen3vl-internal")
         elif step.detail in ("replace", "spoil"):
-            value = secrets.token_bytes(32 if step.detail == "replace" else 5)
+            value = secrets.token_bytes(INTERNAL_KEY_BYTES if step.detail == "replace" else 5)
             place.merge("secrets", "qwen3vl-internal", {"data": {"key": base64.b64encode(value).decode()}})
 
     # NavTasks

@@ -53,7 +53,7 @@ WORKLOAD_EDITS: tuple[Any, ...] = (
     {"spec": {"replicas": 5}},
     {"metadata": {"annotations": {"qwen3vl.io/spec-hash": "0"}}},
     {"spec": {"template": {"spec": {"nodeSelector": {"gpu": "no", f"{MARK}.example/disk": "fast"}}}}},
-    {"spec": {"template": {"metadata": {"annotations": {"qwen3vl.io/engine-key-hash": "0"}}}}},
+    {"spec": {"template": {"metadata": {"annotations": None}}}},
     {"spec": {"template": {"spec": {"terminationGracePeriodSeconds": 1, "volumes": None}}}},
     [{"op": "add", "path": "/spec/template/spec/containers/0/env/-", "value": {"name": f"{MARK}_EXTRA", "value": "1"}}],
     [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "registry.example/evil:v1"}],

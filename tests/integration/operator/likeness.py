@@ -27,10 +27,15 @@ Likeness = dict[str, Any]
 
 @dataclass(frozen=True)
 class Seen:
-    """All objects of some namespaces, by letter and plural."""
+    """All objects of some namespaces, by letter and plural.
+
+    Attributes:
+        former: internal keys of before: a robot's key that was made from one stays as it is when another comes.
+    """
 
     places: Mapping[str, str]
     objects: Mapping[tuple[str, str], list[Object]]
+    former: frozenset[bytes] = frozenset()
 
     @property
     def internal(self) -> bytes:
@@ -58,10 +63,10 @@ class Seen:
         return {one["metadata"]["name"]: one for one in self.objects[letter, "visionmodels"]}
 
 
-def look(places: Mapping[str, Namespace]) -> Seen:
-    """Read everything."""
+def look(places: Mapping[str, Namespace], former: Iterable[bytes] = ()) -> Seen:
+    """Read everything. `former`: internal keys of before."""
     objects = {(letter, plural): place.list(plural) for letter, place in places.items() for plural in KINDS}
-    return Seen({letter: place.name for letter, place in places.items()}, objects)
+    return Seen({letter: place.name for letter, place in places.items()}, objects, frozenset(former))
 
 
 def likeness(seen: Seen) -> Likeness:
@@ -196,9 +201,11 @@ def _entries(seen: Seen, letter: str, secret: Object) -> Likeness:
     """The entries of all Secrets of one purpose together, each key by what it was made from."""
     name, namespace = secret["metadata"]["name"], seen.places[letter]
     plural = "model-keys" if name.startswith("qwen3vl-model-keys-") else name.removeprefix("qwen3vl-")
+    made_from = [(seen.internal, purpose) for purpose in _PURPOSES]
+    made_from += [(internal, robot_keys.PURPOSE) for internal in seen.former]
     keys = {
-        derive(seen.internal, purpose, namespace, one): f"key {purpose} of {one}"
-        for purpose in _PURPOSES
+        derive(internal, purpose, namespace, one): f"key {purpose} of {one}"
+        for internal, purpose in made_from
         for one in MODELS
     }
     result = {}

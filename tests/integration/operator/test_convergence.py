@@ -7,7 +7,7 @@ are printed: a seed and a number of steps repeat a sequence that shows a fault."
 import itertools
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +124,7 @@ def test_what_a_sequence_of_steps_leaves_is_what_a_new_installation_makes(
         eventually(lambda: places[PLACES[0]].find("secrets", "qwen3vl-internal"), SECRET_SECONDS)
         final = look(places)
         wanted = install_anew(new_places, start_new, final, world.users_entries)
-        converged(places, operator, wanted, began + CONVERGED_SECONDS)
+        converged(world, operator, wanted, began + CONVERGED_SECONDS)
         took = time.monotonic() - began
         figure(f"seed {seed}: steps undone → as newly installed", took, "s", goal=CONVERGED_GOAL_SECONDS)
         outages.note_end("the end")
@@ -147,10 +147,10 @@ def do_all(world: World, seed: int, count: int) -> None:
     assert used >= count * USED_SHARE
 
 
-def converged(places: dict[str, Namespace], operator: Operator, wanted: dict[str, Any], deadline: float) -> None:
+def converged(world: World, operator: Operator, wanted: dict[str, Any], deadline: float) -> None:
     """Wait until what is there is what is wanted."""
     while True:
-        seen = at_rest(places, operator)
+        seen = at_rest(world.places, operator, world.former_internals)
         found = likeness(seen)
         lingering = left_over(seen, found.keys() - wanted.keys())
         wrong = differences({place: found[place] for place in found if place not in lingering}, wanted)
@@ -204,15 +204,15 @@ def _secret(place: Namespace, name: str, data: dict[str, str]) -> None:
     place.create("secrets", {"metadata": {"name": name}, "data": data})
 
 
-def at_rest(places: dict[str, Namespace], operator: Operator) -> Seen:
+def at_rest(places: dict[str, Namespace], operator: Operator, former_internals: Iterable[bytes] = ()) -> Seen:
     """What is there once the operator is ready and nothing has changed for a while."""
     eventually(lambda: operator.health() == 200, READY_SECONDS)
     deadline = time.monotonic() + CONVERGED_SECONDS
-    seen, since = look(places), time.monotonic()
+    seen, since = look(places, former_internals), time.monotonic()
     while time.monotonic() - since < QUIET_SECONDS:
         assert time.monotonic() < deadline, f"not at rest after {CONVERGED_SECONDS} s"
         time.sleep(0.3)
-        now = look(places)
+        now = look(places, former_internals)
         if now.versions() != seen.versions():
             since = time.monotonic()
         seen = now
