@@ -250,7 +250,7 @@ def test_the_policy_of_the_simulator_is_a_flag() -> None:
 def test_key_hashes_are_those_of_the_first_version() -> None:
     """Another hash of the same keys would restart every VLN API at once at the upgrade: a changed key is not paced."""
     model = parse(samples.body("m", NAVIGATION))
-    found = {}
+    found: dict[str, str] = {}
     for thing in desired(model, samples.SETTINGS, owns_served_name=True):
         template = (thing.get("spec") or {}).get("template") or {"metadata": {}}
         found |= template["metadata"].get("annotations") or {}
