@@ -126,15 +126,14 @@ class Keeper:
         internal = self.internal.value
         if internal is None:
             return present
-        if live is None and key.kind == robot_keys.KIND:
-            present = await self._restore(key, internal)
-        wanted, leaving = self._wanted(key, internal, present)
+        before = self._before(key) if live is None else present
+        wanted, leaving = self._wanted(key, internal, before)
+        lost = {} if live is not None else _theirs(before, leaving)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
-        lost = self._lost(key, wanted, internal) if live is None else {}
         if all(present.get(name) == value for name, value in wanted.items()) and not stale and not lost:
             return present
-        whole = wanted | {name: present[name] for name in kept}
+        whole = wanted | {name: before[name] for name in kept}
         with unquoted(encoded(whole)):
             written = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
@@ -145,17 +144,15 @@ class Keeper:
                 written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
         return decoded(written)
 
-    def _lost(self, key: Key, wanted: Mapping[str, str], internal: bytes) -> dict[str, str]:
-        """Users' own entries of a Secret that somebody deleted whole.
+    def _before(self, key: Key) -> Mapping[str, str]:
+        """What a Secret of robots' keys held that somebody deleted whole; of the others all is made anew.
 
-        Not where no model is left of those that were there with it: then the namespace went and was made again, and
+        Nothing where no model is left of those that were there with it: then the namespace went and was made again, and
         what opened doors in the former one must not in this one.
         """
         if key.kind != robot_keys.KIND or self._models(key).isdisjoint(self._beside.get(key, ())):
             return {}
-        seen = self.entries(key)
-        made = robot_keys.left_over(internal, key.namespace, seen)
-        return {name: value for name, value in seen.items() if name not in wanted and name not in made}
+        return self.entries(key)
 
     def _models(self, key: Key) -> frozenset[str]:
         """uids of the models of the Secret's namespace."""
@@ -178,6 +175,11 @@ class Keeper:
 
 def _clock() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _theirs(entries: Mapping[str, str], ours: Iterable[str]) -> dict[str, str]:
+    """Users' own entries: all but those of our making."""
+    return {name: value for name, value in entries.items() if name not in set(ours)}
 
 
 def keys_of(namespace: str) -> list[Key]:

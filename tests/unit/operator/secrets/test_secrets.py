@@ -303,6 +303,20 @@ def test_users_entries_of_a_namespace_that_went_do_not_come_back_in_one_of_the_s
     assert set(held(world.kube, "robots", names.ROBOT_KEYS)) == {"m.default"}
 
 
+def test_a_secret_deleted_by_hand_while_an_entry_of_ours_was_leaving_is_put_back_whole() -> None:
+    world = World(samples.body("m", WALKING), samples.body("n", WALKING))
+    world.look()
+    before = held(world.kube, "robots", names.ROBOT_KEYS)
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.look()
+    world.kube.lose(api.SECRETS, "robots", names.ROBOT_KEYS)
+    world.look()
+    assert held(world.kube, "robots", names.ROBOT_KEYS) == before, "m's goes after the next full LIST"
+    world.lists += 1
+    world.look()
+    assert set(held(world.kube, "robots", names.ROBOT_KEYS)) == {"n.default"}
+
+
 def test_an_entry_that_others_wrote_too_goes_with_its_model() -> None:
     """As after a restore by kubectl, or carried over at an upgrade: then an apply alone removes nothing."""
     world = World(samples.body("m", WALKING))
