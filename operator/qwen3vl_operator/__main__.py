@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+from typing import NoReturn
 
 from qwen3vl_common.logs import configure
 from qwen3vl_operator.kube.namespaces import FULL_LIST_SECONDS
@@ -66,8 +67,22 @@ async def _run(operator: Operator) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, running.cancel)
-    with contextlib.suppress(asyncio.CancelledError):
-        await running
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await running
+    except Exception as error:  # noqa: BLE001 - the process ends
+        _end_at_once(error)
+
+
+def _end_at_once(error: Exception) -> NoReturn:
+    """End the process, to be started anew. kopf has logged the error already, with its traceback where that helps.
+
+    Not by the end of the event loop: after an error kopf leaves watches running that no cancellation ends, and a
+    process that neither watches nor ends is worse than none.
+    """
+    print(f"the operator ends: {error}", file=sys.stderr, flush=True)
+    logging.shutdown()
+    os._exit(1)
 
 
 def main() -> None:
@@ -75,11 +90,7 @@ def main() -> None:
     configure(os.environ.get("QWEN3VL_LOG_LEVEL") or "info")
     logging.getLogger("kopf").setLevel(logging.WARNING)
     operator = Operator(options_from_environment(), now=_now, watch=watch)
-    try:
-        asyncio.run(_run(operator))
-    except Exception as error:  # noqa: BLE001 - the process ends
-        # kopf has logged it already, with its traceback where that helps.
-        sys.exit(f"the operator ends: {error}")
+    asyncio.run(_run(operator))
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 The only module, with `__main__`, that knows kopf."""
 
+import asyncio
+import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
@@ -16,6 +18,8 @@ Seen = Callable[[Resource, Literal["DELETED"] | str | None, Object], None]
 """Told of each event: the kind, DELETED or what else the watch says, and the object."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
+END_SECONDS = 5.0
+"""How long kopf's tasks may take to end."""
 
 
 class Backoffs:
@@ -35,9 +39,28 @@ def _selector(resource: Resource) -> tuple[str, str, str]:
     return group, version, resource.plural
 
 
-def _login(**arguments: Any) -> kopf.ConnectionInfo | None:
-    """The pod's service account, else the kubeconfig."""
-    return kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+class Login:
+    """The pod's service account, else the kubeconfig, as it is now.
+
+    kopf asks again when the apiserver has answered 401, and takes no credentials that are equal to refused ones: with
+    them it would end. But an apiserver that has just begun refuses good ones for a while. So each answer has another
+    priority, which means nothing here, and comes later than the one before.
+    """
+
+    def __init__(self) -> None:
+        self._number, self._at = 0, 0.0
+        self._delays = iter(Backoffs())
+
+    async def find(self, **arguments: Any) -> kopf.ConnectionInfo | None:
+        """The credentials, or None where there are none."""
+        now = asyncio.get_running_loop().time()
+        if now - self._at > LONGEST_RETRY_SECONDS + FIRST_RETRY_SECONDS:
+            self._delays = iter(Backoffs())
+        if self._number:
+            await asyncio.sleep(next(self._delays))
+        self._number, self._at = self._number + 1, asyncio.get_running_loop().time()
+        found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+        return None if found is None else dataclasses.replace(found, priority=self._number)
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
@@ -71,7 +94,7 @@ def registry(seen: Seen) -> kopf.OperatorRegistry:
     """kopf's handlers, all of them, in a registry of their own."""
     result = kopf.OperatorRegistry()
     kopf.on.startup(registry=result, id="settings", errors=kopf.ErrorsMode.PERMANENT)(_settings)
-    kopf.on.login(registry=result)(_login)
+    kopf.on.login(registry=result, id="login")(Login().find)
     for resource in api.WATCHED:
         kopf.on.event(*_selector(resource), registry=result, id=resource.plural)(_handler(resource, seen))
     return result
@@ -90,4 +113,14 @@ async def watch(seen: Seen, namespaces: list[str]) -> None:
     Raises:
         Exception: a watch broke for good; the process is to end and begin anew, which writes nothing.
     """
-    await kopf.operator(registry=registry(seen), namespaces=namespaces, standalone=True)
+    # Not kopf.operator: when one of its tasks fails, that waits for every other task of the process to end before it
+    # tells anybody, and nothing is watched meanwhile.
+    tasks = await kopf.spawn_tasks(registry=registry(seen), namespaces=namespaces, standalone=True)
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=END_SECONDS)
+    for task in ended:
+        task.result()

@@ -6,6 +6,8 @@ from typing import Any
 from qwen3vl_operator import names
 
 _QUANTITY_KEYS = frozenset({"requests", "limits", "sizeLimit"})
+_KEPT_EMPTY = frozenset({"emptyDir", "labelSelector", "namespaceSelector"})
+"""Maps that mean something when they are empty: the apiserver keeps them."""
 _SUFFIXES = {"m": Decimal("0.001")} | {letter: Decimal(1000) ** power for power, letter in enumerate("kMGTP", start=1)}
 _SUFFIXES |= {f"{letter}i": Decimal(1024) ** power for power, letter in enumerate("KMGTP", start=1)}
 _IDENTITY = ("mountPath", "port", "containerPort", "uid", "name")
@@ -35,10 +37,14 @@ def is_up_to_date(desired: dict[str, Any], live: dict[str, Any]) -> bool:
 
 
 def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
-    """Whether every field of `desired` stands in `live` with the same meaning; fields of others do not matter."""
+    """Whether every field of `desired` stands in `live` with the same meaning; fields of others do not matter.
+
+    An empty text, list or map is the same as none, for the apiserver drops them; but for a few maps.
+    """
     if isinstance(desired, dict):
         return isinstance(live, dict) and all(
-            contains(live.get(key), value, quantities=quantities or key in _QUANTITY_KEYS)
+            _is_dropped(key, value, live)
+            or contains(live.get(key), value, quantities=quantities or key in _QUANTITY_KEYS)
             for key, value in desired.items()
         )
     if isinstance(desired, list):
@@ -48,8 +54,11 @@ def contains(live: Any, desired: Any, *, quantities: bool = False) -> bool:
             return quantity(str(live)) == quantity(str(desired))
         except ValueError:
             return bool(live == desired)
-    # The apiserver drops an empty value of an environment variable.
-    return bool(live == desired) or (desired == "" and live is None)
+    return bool(live == desired)
+
+
+def _is_dropped(key: str, desired: Any, live: dict[str, Any]) -> bool:
+    return live.get(key) is None and desired in ("", [], {}) and key not in _KEPT_EMPTY
 
 
 def without_foreign_entries(desired: Any, live: Any, at: str = "") -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 Each Secret is a key of the queue with one writer. Nothing here is ever logged but names."""
 
+import asyncio
 import base64
 import binascii
 import logging
@@ -21,6 +22,8 @@ from qwen3vl_operator.secrets.unquoted import unquoted
 log = logging.getLogger(__name__)
 
 READ_AGAIN_SECONDS = 30.0
+FAILED_SECONDS = 5.0
+"""A Secret that failed is not tried sooner for those who wait: however many they are, they do not undo its back-off."""
 UNUSED_SECONDS = 600.0
 """A Secret that is neither there nor wanted."""
 
@@ -54,17 +57,19 @@ class Keeper:
 
     Attributes:
         lists: how many full LISTs of a namespace there were.
-        notify: told the keys of VisionModels that wait for a Secret when something about it is new.
+        notify: told the keys that are to be worked on, and in how many seconds: of Secrets that are waited for, and of
+            VisionModels that wait for one when something about it is new.
     """
 
     kube: Kube
     store: Store
     internal: InternalSecret
     lists: Callable[[str], int]
-    notify: Callable[[Key], None]
+    notify: Callable[[Key, float], None]
     _seen: dict[Key, dict[str, str]] = field(default_factory=dict, repr=False)
     _beside: dict[Key, frozenset[str]] = field(default_factory=dict)
     _errors: dict[Key, ApiError] = field(default_factory=dict)
+    _failed_at: dict[Key, float] = field(default_factory=dict)
     _waiting: dict[Key, set[Key]] = field(default_factory=dict)
     _leaving: dict[Key, model_keys.Leaving] = field(default_factory=dict)
 
@@ -79,7 +84,8 @@ class Keeper:
     def wait(self, key: Key, model: Key) -> None:
         """The model waits for entries of the Secret: have it looked at once there is news."""
         self._waiting.setdefault(key, set()).add(model)
-        self.notify(key)
+        failed_at = self._failed_at.get(key)
+        self.notify(key, 0.0 if failed_at is None else max(0.0, failed_at + FAILED_SECONDS - _clock()))
 
     def forget(self, namespace: str) -> None:
         """What was in its Secrets is not to be put back: the namespace may be another one of this name next time."""
@@ -96,10 +102,11 @@ class Keeper:
             present = await self._bring(key)
         except ApiError as error:
             news = str(self._errors.get(key)) != str(error)
-            self._errors[key] = error
+            self._errors[key], self._failed_at[key] = error, _clock()
             if news:
                 self._tell(key, forget=False)
             raise
+        self._failed_at.pop(key, None)
         recovered = self._errors.pop(key, None) is not None
         self._beside[key] = self._models(key)
         if self._seen.get(key) != present or recovered:
@@ -109,7 +116,7 @@ class Keeper:
 
     def _tell(self, key: Key, *, forget: bool) -> None:
         for model in list(self._waiting.get(key, ())):
-            self.notify(model)
+            self.notify(model, 0.0)
         if forget:
             self._waiting.pop(key, None)
 
@@ -119,13 +126,14 @@ class Keeper:
         internal = self.internal.value
         if internal is None:
             return present
-        wanted, leaving = self._wanted(key, internal, present)
+        before = self._before(key) if live is None else present
+        wanted, leaving = self._wanted(key, internal, before)
+        lost = {} if live is not None else _theirs(before, leaving)
         kept = self._leaving.setdefault(key, model_keys.Leaving()).kept(leaving, wanted, self.lists(key.namespace))
         stale = set(leaving) - set(wanted) - kept
-        lost = self._lost(key, wanted) if live is None else {}
         if all(present.get(name) == value for name, value in wanted.items()) and not stale and not lost:
             return present
-        whole = wanted | {name: present[name] for name in kept}
+        whole = wanted | {name: before[name] for name in kept}
         with unquoted(encoded(whole)):
             written = await self.kube.apply(api.SECRETS, secret(key.namespace, key.name, whole))
         log.info("wrote Secret %s/%s: %d entries", key.namespace, key.name, len(whole))
@@ -136,15 +144,15 @@ class Keeper:
                 written = await self.kube.patch(api.SECRETS, key.namespace, key.name, {"data": change})
         return decoded(written)
 
-    def _lost(self, key: Key, wanted: Mapping[str, str]) -> dict[str, str]:
-        """Users' own entries of a Secret that somebody deleted whole.
+    def _before(self, key: Key) -> Mapping[str, str]:
+        """What a Secret of robots' keys held that somebody deleted whole; of the others all is made anew.
 
-        Not where no model is left of those that were there with it: then the namespace went and was made again, and
+        Nothing where no model is left of those that were there with it: then the namespace went and was made again, and
         what opened doors in the former one must not in this one.
         """
         if key.kind != robot_keys.KIND or self._models(key).isdisjoint(self._beside.get(key, ())):
             return {}
-        return {name: value for name, value in self.entries(key).items() if name not in wanted}
+        return self.entries(key)
 
     def _models(self, key: Key) -> frozenset[str]:
         """uids of the models of the Secret's namespace."""
@@ -163,6 +171,15 @@ class Keeper:
                 walks = spec_of(model).get("navigation") is not None
                 wanted |= model_keys.entries(internal, key.namespace, name, navigation=walks)
         return wanted, [name for name in present if name.rpartition(".")[2] in model_keys.PURPOSES]
+
+
+def _clock() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _theirs(entries: Mapping[str, str], ours: Iterable[str]) -> dict[str, str]:
+    """Users' own entries: all but those of our making."""
+    return {name: value for name, value in entries.items() if name not in set(ours)}
 
 
 def keys_of(namespace: str) -> list[Key]:

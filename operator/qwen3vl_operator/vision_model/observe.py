@@ -1,6 +1,7 @@
 """What the store and the reader of Events know about one model. Reads values that others keep; asks no apiserver."""
 
-from dataclasses import dataclass, replace
+import asyncio
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from pydantic import ValidationError
@@ -16,7 +17,7 @@ from qwen3vl_operator.secrets import model_keys
 from qwen3vl_operator.vision_model.observed import Observed
 from qwen3vl_operator.vision_model.plan import is_ours
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
-from qwen3vl_operator.vision_model.waiting import waiting_titles
+from qwen3vl_operator.vision_model.waiting import Waiting, waiting_titles
 
 EVENTS_AFTER_SECONDS = 10.0
 """An object that waits longer is asked for its Events."""
@@ -57,6 +58,7 @@ class Observer:
     store: Store
     namespaces: Namespaces
     reader: EventReader[Key]
+    _first_seen: dict[Key, dict[Waiting, float]] = field(default_factory=dict)
 
     def look(self, model: VisionModel, internal: bytes) -> Observed:
         """All that is known of the model's objects.
@@ -97,11 +99,19 @@ class Observer:
         return labels.get(names.SERVED_NAME) == served_name
 
     def with_events(self, key: Key, model: VisionModel, seen: Observed, now: str) -> EventsRead:
-        """What was read of the Events of those that wait; the reader is asked to go on."""
+        """What was read of the Events of those that wait; the reader is asked to go on.
+
+        How long one waits is told by the apiserver's times or by this process's own clock, whichever is longer: the
+        two machines' clocks may differ.
+        """
         waiting, notes, unread = waiting_titles(seen), {}, False
+        clock, before = asyncio.get_running_loop().time(), self._first_seen.pop(key, {})
+        first_seen = {one: before.get(one, clock) for one in waiting}
+        if first_seen:
+            self._first_seen[key] = first_seen
         for one in waiting:
             kind, _, name = one.title.partition(" ")
-            if seconds(now) - seconds(one.since) >= EVENTS_AFTER_SECONDS:
+            if max(seconds(now) - seconds(one.since), clock - first_seen[one]) >= EVENTS_AFTER_SECONDS:
                 known = self.store.get(_WAITING[kind], model.namespace, name)
                 uid = None if known is None else known["metadata"]["uid"]
                 self.reader.want(key, _WAITING[kind], model.namespace, name, uid)
@@ -109,6 +119,10 @@ class Observer:
             if found := self.reader.notes(kind, model.namespace, name):
                 notes[one.title] = found
         return EventsRead(replace(seen, events=notes), bool(waiting), unread)
+
+    def forget(self, key: Key) -> None:
+        """The model is gone, or is not looked at for now."""
+        self._first_seen.pop(key, None)
 
     def _name_owner(self, model: VisionModel) -> str | None:
         """The oldest other model with the same served name, when it is older than this one.

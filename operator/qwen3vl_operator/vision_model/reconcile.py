@@ -125,6 +125,7 @@ class Reconciler:
         self._failures.pop(key, None)
         self._without_keys.discard(key)
         self._told.discard(key)
+        self._observer.forget(key)
         self._turns.gone(key)
 
     async def _pass(self, key: Key, body: Object) -> float:

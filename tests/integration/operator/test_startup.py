@@ -1,5 +1,6 @@
 """However an apiserver begins, ends or stutters: the operator waits, says for what, lives, and goes on by itself."""
 
+import json
 import time
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from tests.integration.operator.conftest import (
     install_crd,
     make_namespace,
     model,
+    operating,
     operator_kubeconfig,
     settle,
     spawn,
@@ -33,7 +35,7 @@ SAID: dict[str, tuple[Fault, str]] = {
     "401": (401, "out of order"),
     "403": (403, "out of order"),
     "cut": ("cut", "no answer of the apiserver"),
-    "rubbish": (b"<html>a load balancer", "the answer is no JSON"),
+    "rubbish": (b"<html>a load balancer", "answer is no JSON"),
     "empty": (b"{}", "CustomResourceDefinition"),
 }
 
@@ -92,7 +94,7 @@ def test_an_operator_without_any_right_says_which_and_works_once_it_has_them(
     config = rights.kubeconfig(namespace, server.url, server.pki, tmp_path / "kubeconfig")
     operator = spawn(config, namespace.name, tmp_path / "operator.log")
     try:
-        words = 'cannot list resource "visionmodels"'
+        words = "cannot list resource"
         eventually(lambda: words in operator.get("/readyz")[1], READY_SECONDS)
         with alive(operator):
             assert operator.health() == 503
@@ -220,3 +222,33 @@ def test_requests_that_are_never_answered_cost_no_restart(
         finally:
             operator.end()
     assert "Traceback" not in operator.log.read_text()
+
+
+def test_a_watch_that_ends_with_an_error_ends_the_process_which_begins_anew_and_writes_nothing(
+    server: ApiServer, namespace: Namespace, tmp_path: Path
+) -> None:
+    """The one thing of the informer that cannot be gone on from: it must not go on deaf either."""
+    rights.grant(namespace, namespace)
+    told = {"kind": "Status", "status": "Failure", "code": 500, "message": "etcd event received with PrevKv=nil"}
+    error = json.dumps({"type": "ERROR", "object": told}).encode() + b"\n"
+    with fault_proxy(server.url, server.pki) as proxy:
+        config = rights.kubeconfig(namespace, proxy.url, server.pki, tmp_path / "kubeconfig")
+        operator = spawn(config, namespace.name, tmp_path / "operator.log")
+        try:
+            eventually(lambda: operator.health() == 200, READY_SECONDS)
+            namespace.create("visionmodels", model())
+            eventually(lambda: namespace.find("statefulsets", "m-engine"))
+            before = settle(namespace)
+            proxy.rule = lambda asked: error if asked.is_watch and "statefulsets" in asked.path else None
+            proxy.cut()
+            eventually(lambda: operator.process.poll() is not None, READY_SECONDS)
+            assert operator.process.returncode == 1
+            assert "the operator ends: Error in the watch-stream" in operator.log.read_text()
+        finally:
+            operator.end()
+        proxy.rule = lambda asked: None
+        with operating(config, namespace.name, tmp_path / "second.log"):
+            namespace.create("visionmodels", model("later"))
+            eventually(lambda: namespace.find("statefulsets", "later-engine"))
+            after = versions(namespace)
+        assert {place: after[place] for place in before} == before

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from typing import TypeVar
 
 from qwen3vl_operator.kube.queue import Queue
+
+K = TypeVar("K", bound=Hashable)
 
 
 def now() -> float:
@@ -13,7 +16,7 @@ def now() -> float:
 
 @contextlib.asynccontextmanager
 async def working(
-    queue: Queue[str], handle: Callable[[str], Awaitable[float | None]], workers: int = 1
+    queue: Queue[K], handle: Callable[[K], Awaitable[float | None]], workers: int = 1
 ) -> AsyncIterator[list[asyncio.Task[None]]]:
     tasks = [asyncio.create_task(queue.work(handle)) for _ in range(workers)]
     try:

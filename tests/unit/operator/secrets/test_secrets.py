@@ -9,14 +9,17 @@ from typing import Any, TypeVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.virtual_time import run
 from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
+from tests.unit.operator.kube.workers import working
 
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError
 from qwen3vl_operator.kube.key import Key
+from qwen3vl_operator.kube.queue import Queue
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.secrets import model_keys, robot_keys
 from qwen3vl_operator.secrets.internal import InternalSecret, InternalSecretError, internal_key
@@ -64,7 +67,10 @@ class World:
             self.kube.put(api.VISION_MODELS, model)
         self.internal = internal(self.kube)
         self.internal.value = samples.INTERNAL_SECRET
-        self.keeper = Keeper(self.kube, self.store, self.internal, lambda _: self.lists, self.notified.append)
+        self.keeper = Keeper(self.kube, self.store, self.internal, lambda _: self.lists, self._notify)
+
+    def _notify(self, key: Key, after: float) -> None:
+        self.notified.append(key)
 
     def do_apply(self, place: tuple[str, str, str]) -> None:
         """Somebody else applies the same Secret."""
@@ -198,6 +204,34 @@ def test_whoever_waits_is_told_once_its_keys_are_there_or_cannot_be() -> None:
     assert "m.engine" in world.keeper.entries(key)
 
 
+def test_many_who_wait_for_a_secret_that_cannot_be_written_do_not_undo_its_back_off() -> None:
+    world = World(samples.body("m"))
+    world.kube.fill(world.store)
+    key, tries = model_keys.shard_key("robots", "m"), []
+    queue = Queue[Key](random=lambda: 0.0)
+    keeper = Keeper(world.kube, world.store, world.internal, lambda _: 1, queue.add)
+    world.kube.refuse["Secret"] = ApiError(500, "the webhook does not answer")
+
+    async def handle(due: Key) -> float | None:
+        if due == key:
+            tries.append(asyncio.get_running_loop().time())
+            return await keeper.reconcile(key)
+        return None
+
+    async def scenario() -> None:
+        async with working(queue, handle):
+            for number in range(600):  # a model each 0.1 s
+                keeper.wait(key, Key("robots", f"m{number}"))
+                await asyncio.sleep(0.1)
+            assert tries[0] == 0, "a Secret that has not failed is tried at once"
+            assert len(tries) <= 15
+            world.kube.refuse.clear()
+            await asyncio.sleep(6)
+            assert keeper.error(key) is None
+
+    run(scenario())
+
+
 def test_a_secret_deleted_or_emptied_by_hand_is_put_back() -> None:
     world = World(samples.body("m", WALKING))
     world.look()
@@ -267,6 +301,20 @@ def test_users_entries_of_a_namespace_that_went_do_not_come_back_in_one_of_the_s
     world.kube.put(api.VISION_MODELS, samples.body("m", WALKING, uid="another"))
     world.look()
     assert set(held(world.kube, "robots", names.ROBOT_KEYS)) == {"m.default"}
+
+
+def test_a_secret_deleted_by_hand_while_an_entry_of_ours_was_leaving_is_put_back_whole() -> None:
+    world = World(samples.body("m", WALKING), samples.body("n", WALKING))
+    world.look()
+    before = held(world.kube, "robots", names.ROBOT_KEYS)
+    world.kube.lose(api.VISION_MODELS, "robots", "m")
+    world.look()
+    world.kube.lose(api.SECRETS, "robots", names.ROBOT_KEYS)
+    world.look()
+    assert held(world.kube, "robots", names.ROBOT_KEYS) == before, "m's goes after the next full LIST"
+    world.lists += 1
+    world.look()
+    assert set(held(world.kube, "robots", names.ROBOT_KEYS)) == {"n.default"}
 
 
 def test_an_entry_that_others_wrote_too_goes_with_its_model() -> None:

@@ -68,7 +68,7 @@ class World:
         self.notified: list[Key] = []
         self.internal = InternalSecret(self.kube, "serving", "manager")
         self.internal.value = samples.INTERNAL_SECRET
-        self.keeper = Keeper(self.kube, self.store, self.internal, lambda _: 1, lambda _: None)
+        self.keeper = Keeper(self.kube, self.store, self.internal, lambda _: 1, lambda _, __: None)
         self.rollouts = Rollouts()
         self.reader: EventReader[Key] = EventReader(self.kube, notify=lambda _: None)
         self.reconciler = Reconciler(
