@@ -4,7 +4,7 @@ uids, times or on how often somebody changed something. Pure, but for the readin
 import base64
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,6 +120,23 @@ def left_over(seen: Seen, places: Iterable[str]) -> list[str]:
         if gone.get(plural):
             result.append(place)
     return result
+
+
+def secrets_of(seen: Seen, entries: Iterable[str]) -> set[str]:
+    """The Secrets in which these entries are; other objects are left out."""
+    result = set()
+    for place in entries:
+        letter, plural, name = place.split("/")
+        if plural == "model-keys":
+            result.add(f"{letter}/secrets/{model_keys.secret_name(seen.places[letter], name.split('.')[0])}")
+        if plural == "robot-keys":
+            result.add(f"{letter}/secrets/qwen3vl-robot-keys")
+    return result
+
+
+def without(found: Mapping[str, Any], places: Collection[str]) -> dict[str, Any]:
+    """All but these places."""
+    return {place: value for place, value in found.items() if place not in places}
 
 
 def _words(seen: Seen) -> dict[str, str]:

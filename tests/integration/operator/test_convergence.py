@@ -17,7 +17,7 @@ import pytest
 from tests.integration.operator.actions import World
 from tests.integration.operator.api import Api, Namespace, Object, eventually
 from tests.integration.operator.conftest import Operator, install_crd, operator_kubeconfig, spawn
-from tests.integration.operator.likeness import Seen, differences, left_over, likeness, look
+from tests.integration.operator.likeness import Seen, differences, left_over, likeness, look, secrets_of, without
 from tests.integration.operator.outages import Outages
 from tests.integration.operator.rights import grant
 from tests.integration.operator.steps import PLACES, steps
@@ -124,16 +124,19 @@ def test_what_a_sequence_of_steps_leaves_is_what_a_new_installation_makes(
         eventually(lambda: places[PLACES[0]].find("secrets", "qwen3vl-internal"), SECRET_SECONDS)
         final = look(places)
         wanted = install_anew(new_places, start_new, final, world.users_entries)
-        converged(world, operator, wanted, began + CONVERGED_SECONDS)
+        lingering = converged(world, operator, wanted, began + CONVERGED_SECONDS)
         took = time.monotonic() - began
         figure(f"seed {seed}: steps undone → as newly installed", took, "s", goal=CONVERGED_GOAL_SECONDS)
         outages.note_end("the end")
         assert outages.ended == []
-        before = look(places)
+        before = look(places, world.former_internals)
         operator.end()
-        after = at_rest(places, start())
-        written = differences(before.versions(), after.versions())
+        after = at_rest(places, start(), world.former_internals)
+        going = secrets_of(before, lingering)
+        written = differences(without(before.versions(), going), without(after.versions(), going))
         assert written == [], "\n".join(("a restart wrote:", *written, *differences(before.raw(), after.raw())))
+        lost = differences(without(likeness(before), lingering), without(likeness(after), lingering))
+        assert lost == [], "of a Secret with entries that are to go, no other goes"
 
 
 def do_all(world: World, seed: int, count: int) -> None:
@@ -147,16 +150,16 @@ def do_all(world: World, seed: int, count: int) -> None:
     assert used >= count * USED_SHARE
 
 
-def converged(world: World, operator: Operator, wanted: dict[str, Any], deadline: float) -> None:
-    """Wait until what is there is what is wanted."""
+def converged(world: World, operator: Operator, wanted: dict[str, Any], deadline: float) -> list[str]:
+    """Wait until what is there is what is wanted; what may be there beside that."""
     while True:
         seen = at_rest(world.places, operator, world.former_internals)
         found = likeness(seen)
         lingering = left_over(seen, found.keys() - wanted.keys())
-        wrong = differences({place: found[place] for place in found if place not in lingering}, wanted)
+        wrong = differences(without(found, lingering), wanted)
         if not wrong:
             _say("left over:", sorted(lingering))
-            return
+            return lingering
         if time.monotonic() > deadline:
             pytest.fail("\n".join(("differs from a new installation:", *wrong)))
 
