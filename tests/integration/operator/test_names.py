@@ -1,5 +1,7 @@
 """Whatever models are called, no two of them and nothing of the chart's are in each other's way."""
 
+from typing import Any
+
 import pytest
 from tests.integration.operator.api import Namespace, eventually
 from tests.integration.operator.conftest import NAVIGATION, Start, condition, model
@@ -32,7 +34,7 @@ _POD = {
         "spec": {"containers": [{"name": "c", "image": "registry.example/c:1"}]},
     },
 }
-CHART = {
+CHART: dict[str, tuple[tuple[str, dict[str, Any]], ...]] = {
     "services": (("qwen3vl-gateway", {"spec": {"ports": [{"port": 80}], "selector": {"of": "chart"}}}),),
     "deployments": (("qwen3vl-gateway", {"spec": _POD}), ("qwen3vl-operator", {"spec": _POD})),
     "configmaps": (("qwen3vl-watched", {"data": {"namespaces": "x"}}),),
