@@ -163,7 +163,9 @@ class Operator:
             kube,
             self.store,
             settings=lambda: replace(
-                options.settings, internal_secret=self.internal.value or b"", internal_secret_problem=self.internal.problem
+                options.settings,
+                internal_secret=self.internal.value or b"",
+                internal_secret_problem=self.internal.problem,
             ),
             namespaces=self.namespaces,
             keeper=self.keeper,

@@ -6,7 +6,15 @@ from dataclasses import dataclass
 import pytest
 from tests.integration.operator import kubelet, rights
 from tests.integration.operator.api import Api, Namespace, Object, eventually
-from tests.integration.operator.conftest import Operator, condition, has_reason, make_namespace, model, operating, settle
+from tests.integration.operator.conftest import (
+    Operator,
+    condition,
+    has_reason,
+    make_namespace,
+    model,
+    operating,
+    settle,
+)
 
 from localkube.testing import ApiServer
 

@@ -143,7 +143,12 @@ def test_the_operator_reaches_no_secret_of_others(keys: Keys, server: ApiServer,
     place = f"api/v1/namespaces/{keys.namespace.name}/secrets"
     mine = rights.AsOperator(server.url, server.pki, keys.kubeconfig)
     assert mine.call("GET", f"{place}/qwen3vl-internal")["data"]
-    for path in (place, f"{place}/hub-token", f"api/v1/namespaces/{other.name}/secrets/qwen3vl-internal", "api/v1/nodes"):
+    for path in (
+        place,
+        f"{place}/hub-token",
+        f"api/v1/namespaces/{other.name}/secrets/qwen3vl-internal",
+        "api/v1/nodes",
+    ):
         with pytest.raises(Refused) as caught:
             mine.call("GET", path)
         assert caught.value.status == 403, path

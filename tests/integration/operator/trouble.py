@@ -1,4 +1,4 @@
-"""What goes wrong around an operator: webhooks without anybody behind them or with somebody who never answers, quotas."""
+"""What goes wrong around an operator: webhooks that nobody or somebody silent stands behind, quotas, loose schemas."""
 
 import base64
 import contextlib
