@@ -120,11 +120,13 @@ class Pulse:
         self._thread.start()
 
     def _run(self) -> None:
-        while not self._ended.wait(0.5):
+        while True:
             answer = self.operator.get("/healthz")
             self.asked += 1
             if answer[0] != 200:
                 self.bad.append(answer)
+            if self._ended.wait(0.5):
+                return
 
     def end(self) -> None:
         self._ended.set()

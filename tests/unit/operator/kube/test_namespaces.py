@@ -190,3 +190,47 @@ def test_a_missed_deletion_is_found_by_the_next_list() -> None:
         await asyncio.sleep(800)
         assert world.store.get(api.VISION_MODELS, "a", "m") is None
         assert ("a", 1, False) in world.told
+
+
+def test_what_a_list_that_broke_off_found_is_told_all_the_same() -> None:
+    """The store has it: nobody would hear of it later."""
+
+    class Breaking(Places):
+        async def snapshot(self, resource: Resource, namespace: str, *, labels: str = "") -> Listing:
+            if resource is api.PODS:
+                raise ApiError(500, "cannot be decoded")
+            return await super().snapshot(resource, namespace, labels=labels)
+
+    async def body() -> None:
+        world = World("a")
+        kube = world.all.by_name["a"].kube = Breaking()
+        kube.put(api.VISION_MODELS, samples.body(namespace="a"))
+        task = world.start()[0]
+        await asyncio.sleep(0.1)
+        assert world.told[0] == ("a", 1, False)
+        assert world.all.by_name["a"].health is Health.UNREACHABLE
+        task.cancel()
+
+    run(body())
+
+
+def test_a_mistake_of_ours_with_one_namespace_stops_no_other_and_is_told() -> None:
+    class Odd(Places):
+        async def is_readable(self, resource: Resource, namespace: str) -> None:
+            if namespace == "a":
+                raise TypeError("unhashable type: 'list'")
+
+    async def body() -> None:
+        world, lost = World("a", "b"), []
+        for one in world.all.by_name.values():
+            one.kube, one.lost = Odd(), lambda name, is_refused: lost.append((name, is_refused))
+        tasks = world.start()
+        await asyncio.sleep(100)
+        assert not any(task.done() for task in tasks)
+        assert world.all.by_name["b"].health is Health.HEALTHY
+        assert "made a mistake (TypeError" in world.all.by_name["a"].message
+        assert lost == [("a", False)], "told once"
+        for task in tasks:
+            task.cancel()
+
+    run(body())

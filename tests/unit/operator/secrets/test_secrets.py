@@ -429,3 +429,51 @@ def test_a_word_outside_the_closed_list_makes_no_name() -> None:
     with pytest.raises(ValueError, match="is no word for a child"):
         names.child("m", "keys")
     assert not [word for word in names.CHILD_WORDS if "-" in word]
+
+
+def test_users_own_entries_come_back_with_a_deleted_secret_and_can_be_taken_out_again() -> None:
+    world = World(samples.body("m", WALKING), samples.body("n", WALKING))
+    kept = world.kube.put(api.SECRETS, secret_of("qwen3vl-robot-keys", {"m.alice": "hers"}))
+    world.look()
+    before = held(world.kube, "robots", "qwen3vl-robot-keys")
+    assert set(before) == {"m.alice", "n.default"}
+    del world.kube.objects["secrets", "robots", kept["metadata"]["name"]]
+    world.look()
+    assert held(world.kube, "robots", "qwen3vl-robot-keys") == before
+
+
+def test_nothing_is_put_back_into_a_namespace_that_was_refused_meanwhile() -> None:
+    """It may be another one of the same name."""
+    world = World(samples.body("m", WALKING))
+    world.kube.put(api.SECRETS, secret_of("qwen3vl-robot-keys", {"m.alice": "hers"}))
+    world.look()
+    world.keeper.forget("robots")
+    del world.kube.objects["secrets", "robots", "qwen3vl-robot-keys"]
+    world.look()
+    assert set(held(world.kube, "robots", "qwen3vl-robot-keys")) == {"m.default"}
+
+
+@pytest.mark.parametrize("spec", ["text", [1], {"navigation": "yes"}, {"navigation": ["yes"]}])
+def test_a_spec_that_nobody_can_parse_keeps_no_other_model_from_its_keys(spec: Any) -> None:
+    world = World(samples.body("odd") | {"spec": spec}, samples.body("m", WALKING))
+    world.look()
+    assert "m.default" in held(world.kube, "robots", "qwen3vl-robot-keys")
+    assert "m.engine" in held(world.kube, "robots", model_keys.secret_name("robots", "m"))
+
+
+def test_why_the_internal_secret_is_not_there_is_known_until_it_is() -> None:
+    kube = FakeKube()
+    kube.put(api.SECRETS, secret_of(names.INTERNAL_SECRET, {"key": "short"}, RELEASE))
+    one = internal(kube)
+    with pytest.raises(InternalSecretError):
+        do(one.reconcile(internal_key(RELEASE)))
+    assert "holds no 32 bytes" in one.problem
+    del kube.objects["secrets", RELEASE, names.INTERNAL_SECRET]
+    do(one.reconcile(internal_key(RELEASE)))
+    assert one.problem == ""
+
+
+def secret_of(name: str, entries: dict[str, str], namespace: str = "robots") -> dict[str, Any]:
+    """A Secret as people make it."""
+    data = {entry: base64.b64encode(value.encode()).decode() for entry, value in entries.items()}
+    return {"metadata": {"name": name, "namespace": namespace}, "type": "Opaque", "data": data}
