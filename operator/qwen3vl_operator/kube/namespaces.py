@@ -20,6 +20,8 @@ FULL_LIST_SECONDS = 600.0
 CHECK_SECONDS = 30.0
 """How often a namespace is asked whether it can still, or again, be read."""
 FIRST_RETRY_SECONDS = 0.5
+LIST_AGAIN_SECONDS = 5.0
+"""How long after a watch was begun anew everything is listed: it has listed by then too."""
 SUSPECT_SECONDS = 2.0
 """Least time between two checks that a refused call asked for."""
 REFUSED = (401, 403, 404)
@@ -57,6 +59,8 @@ class Namespace:
     message: str = "not read yet"
     lists: int = 0
     _suspected: asyncio.Event = field(default_factory=asyncio.Event)
+    _list_at: float = 0.0
+    _list_soon: asyncio.TimerHandle | None = None
 
     @property
     def is_listed(self) -> bool:
@@ -72,16 +76,25 @@ class Namespace:
         """A call in it was refused: check it soon."""
         self._suspected.set()
 
+    def list_again(self) -> None:
+        """A watch was begun anew, by a list: it does not say what was deleted meanwhile. A LIST of ours does."""
+        if self._list_soon is None:
+            self._list_soon = asyncio.get_running_loop().call_later(LIST_AGAIN_SECONDS, self._list_now)
+
+    def _list_now(self) -> None:
+        self._list_soon, self._list_at = None, 0.0
+        self._suspected.set()
+
     async def run(self) -> None:
         """Check and list for ever."""
-        failures, list_at = 0, 0.0
+        failures = 0
         while True:
             back = self.health is not Health.HEALTHY
             try:
                 await self.kube.is_readable(api.VISION_MODELS, self.name)
-                if back or self._now() >= list_at:
+                if back or self._now() >= self._list_at:
                     await self._list(first=back)
-                    list_at = self._now() + self.full_list_seconds * (0.8 + 0.4 * self.jitter())
+                    self._list_at = self._now() + self.full_list_seconds * (0.8 + 0.4 * self.jitter())
             except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other namespace
                 self._failed(error if isinstance(error, ApiError) else self._mistake(error))
                 failures += 1
@@ -162,6 +175,11 @@ class Namespaces:
         """Those of which nobody can say what is in them. Where we may not read, there is nobody to be served either."""
         unknown = (Health.UNKNOWN, Health.UNREACHABLE)
         return tuple(name for name, one in self.by_name.items() if not one.is_listed and one.health in unknown)
+
+    def list_again(self, namespace: str) -> None:
+        """A watch in it was begun anew."""
+        if namespace in self.by_name:
+            self.by_name[namespace].list_again()
 
     def suspect(self, namespace: str) -> None:
         """A call in it was forbidden: check it soon."""
