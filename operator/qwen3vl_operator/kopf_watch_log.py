@@ -28,6 +28,7 @@ class WatchLog(logging.Filter):
 
     Args:
         on_restart: told the namespace of each failed attempt and each watch begun again; empty for a cluster-wide one.
+        on_again: told the namespace of each watch begun again alone.
         verbose: let through kopf's debug lines.
         now: monotonic seconds.
     """
@@ -36,11 +37,12 @@ class WatchLog(logging.Filter):
         self,
         on_restart: Callable[[str], None],
         *,
+        on_again: Callable[[str], None] = lambda namespace: None,
         verbose: bool = False,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._on_restart, self._verbose, self._now = on_restart, verbose, now
+        self._on_restart, self._on_again, self._verbose, self._now = on_restart, on_again, verbose, now
         self._limiter = LogLimiter()
 
     def install(self) -> None:
@@ -61,7 +63,9 @@ class WatchLog(logging.Filter):
             return self._failed(record, failed)
         if _BEGUN_AGAIN.match(message):
             found = _IN_NAMESPACE.search(message)
-            self._on_restart(found["namespace"] if found else "")
+            namespace = found["namespace"] if found else ""
+            self._on_restart(namespace)
+            self._on_again(namespace)
         return self._verbose or record.levelno > logging.DEBUG
 
     def _failed(self, record: logging.LogRecord, failed: re.Match[str]) -> bool:

@@ -121,7 +121,7 @@ class Operator:
             Exception: a watch broke for good, or a part ended by a mistake of ours: the process is to begin anew.
         """
         options = self.options
-        watches = WatchLog(self.metrics.watch_restarted)
+        watches = WatchLog(self.metrics.watch_restarted, on_again=self.namespaces.list_again)
         watches.install()
         async with (
             serve(

@@ -26,6 +26,8 @@ FIRST_RETRY_SECONDS = 0.5
 FAILURES_UNTIL_UNREACHABLE = 2
 """One call that is too many for the apiserver, or too slow, has nothing listed and looked at anew: that would make it
 worse, and end the turns of its rollouts."""
+LIST_AGAIN_SECONDS = 5.0
+"""How long after a watch was begun anew everything is listed: it has listed by then too."""
 SUSPECT_SECONDS = 2.0
 """Least time between two checks that a refused call asked for."""
 REFUSED = (401, 403, 404)
@@ -63,6 +65,8 @@ class Namespace:
     message: str = "not read yet"
     lists: int = 0
     _suspected: asyncio.Event = field(default_factory=asyncio.Event)
+    _list_at: float = 0.0
+    _list_soon: asyncio.TimerHandle | None = None
 
     @property
     def is_listed(self) -> bool:
@@ -78,17 +82,26 @@ class Namespace:
         """A call in it was refused: check it soon."""
         self._suspected.set()
 
+    def list_again(self) -> None:
+        """A watch was begun anew, by a list: it does not say what was deleted meanwhile. A LIST of ours does."""
+        if self._list_soon is None:
+            self._list_soon = asyncio.get_running_loop().call_later(LIST_AGAIN_SECONDS, self._list_now)
+
+    def _list_now(self) -> None:
+        self._list_soon, self._list_at = None, 0.0
+        self._suspected.set()
+
     async def run(self) -> None:
         """Check and list for ever."""
-        failures, list_at = 0, 0.0
+        failures = 0
         while True:
             back = self.health is not Health.HEALTHY
             try:
                 await self.kube.is_readable(api.VISION_MODELS, self.name)
-                if back or self._now() >= list_at:
+                if back or self._now() >= self._list_at:
                     await self._list(first=back)
                     usual = self.full_list_seconds * (0.8 + 0.4 * self.jitter())
-                    list_at = self._now() + (min(SECOND_LIST_SECONDS, usual) if back else usual)
+                    self._list_at = self._now() + (min(SECOND_LIST_SECONDS, usual) if back else usual)
             except Exception as error:  # noqa: BLE001 - whatever it is, it stops no other namespace
                 failures += 1
                 self._failed(error if isinstance(error, ApiError) else self._mistake(error), failures)
@@ -175,6 +188,11 @@ class Namespaces:
     def are_pending(self) -> bool:
         """Whether one was not read to its end even once since this process began: it will be known in a moment."""
         return any(one.health is Health.UNKNOWN for one in self.by_name.values())
+
+    def list_again(self, namespace: str) -> None:
+        """A watch in it was begun anew."""
+        if namespace in self.by_name:
+            self.by_name[namespace].list_again()
 
     def suspect(self, namespace: str) -> None:
         """A call in it was forbidden: check it soon."""

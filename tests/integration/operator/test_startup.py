@@ -23,7 +23,7 @@ from tests.integration.operator.conftest import (
     spawn,
     versions,
 )
-from tests.integration.operator.fault_proxy import Fault, FaultProxy, fault_proxy, for_a_while
+from tests.integration.operator.fault_proxy import Asked, Fault, FaultProxy, fault_proxy, for_a_while
 from tests.integration.operator.realm import alive
 from tests.integration.operator.trouble import closed_port
 from tests.support.figures import Figures
@@ -238,6 +238,29 @@ def test_requests_that_are_refused_for_a_while_cost_no_restart(behind: Behind, f
         status = fault if isinstance(fault, int) else 0
         eventually(lambda: status in {status for _, status in proxy.answered[asked:]})
         eventually(lambda: behind.is_again(old), READY_SECONDS)
+
+
+def test_what_was_deleted_while_a_watch_was_begun_anew_is_noticed(behind: Behind, figure: Figures) -> None:
+    """A watch that is too old begins with a list, which does not say what has gone."""
+    namespace, proxy = behind.namespace, behind.proxy
+    old = eventually(lambda: namespace.find("services", "m-engine"))["metadata"]["uid"]
+    told = {"kind": "Status", "status": "Failure", "code": 410, "reason": "Expired", "message": "too old"}
+    expired = json.dumps({"type": "ERROR", "object": told}).encode() + b"\n"
+    asked = len(proxy.answered)
+
+    def rule(asked: Asked) -> Fault:
+        return (
+            None if asked.parts[1:2] != ["services"] or not asked.is_of_informer else expired if asked.is_watch else 429
+        )
+
+    proxy.rule = rule
+    proxy.cut()
+    eventually(lambda: 429 in {status for _, status in proxy.answered[asked:]})
+    namespace.delete("services", "m-engine")
+    began = time.monotonic()
+    proxy.rule = lambda asked: None
+    eventually(lambda: behind.is_again(old), READY_SECONDS)
+    figure("a deletion that a watch has missed", time.monotonic() - began, "s", goal=35)
 
 
 def test_requests_that_are_never_answered_cost_no_restart(behind: Behind) -> None:
