@@ -249,7 +249,9 @@ def test_what_was_deleted_while_a_watch_was_begun_anew_is_noticed(behind: Behind
     asked = len(proxy.answered)
 
     def rule(asked: Asked) -> Fault:
-        return None if asked.parts[1:2] != ["services"] or not asked.is_of_informer else expired if asked.is_watch else 429
+        return (
+            None if asked.parts[1:2] != ["services"] or not asked.is_of_informer else expired if asked.is_watch else 429
+        )
 
     proxy.rule = rule
     proxy.cut()
