@@ -23,7 +23,9 @@ from tests.support.figures import Figures
 from localkube.testing import ApiServer
 from qwen3vl_operator.secrets.model_keys import secret_name
 
-BACK_SECONDS = 35.0
+BACK_GOAL_SECONDS = 35.0
+BACK_SECONDS = 90.0
+"""How long is waited: on a busy machine it takes longer than the goal."""
 USERS = {"QWEN3VL_USER_KEYS_SECRET": "qwen3vl-keys"}
 
 
@@ -72,7 +74,7 @@ def test_no_secret_that_is_deleted_comes_back_with_other_bytes(keys: Keys, figur
         keys.namespace.delete("secrets", name)
     began = time.monotonic()
     eventually(lambda: keys.data() == before, BACK_SECONDS)
-    figure("deleted Secrets back with the same bytes", time.monotonic() - began, "s", goal=BACK_SECONDS)
+    figure("deleted Secrets back with the same bytes", time.monotonic() - began, "s", goal=BACK_GOAL_SECONDS)
 
 
 def test_what_is_emptied_or_overwritten_of_ours_is_put_back_and_what_users_revoke_stays_revoked(keys: Keys) -> None:

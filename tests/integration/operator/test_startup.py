@@ -30,7 +30,7 @@ from tests.support.figures import Figures
 
 from localkube.testing import ApiServer, api_server
 
-READY_SECONDS = 40.0
+READY_SECONDS = 60.0
 UNREADY_SECONDS = 3.0
 SAID: dict[str, tuple[Fault, str]] = {
     "429": (429, "storage is (re)initializing"),
