@@ -8,16 +8,18 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+import aiohttp
 import kopf
 
 from qwen3vl_operator.kube import resources as api
-from qwen3vl_operator.kube.client import PAGE_SIZE
+from qwen3vl_operator.kube.client import CALL_SECONDS, PAGE_SIZE
 from qwen3vl_operator.kube.resources import Object, Resource
 
 Seen = Callable[[Resource, Literal["DELETED"] | str | None, Object], None]
 """Told of each event: the kind, DELETED or what else the watch says, and the object."""
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
+UNAUTHORIZED = 401
 END_SECONDS = 5.0
 """How long kopf's tasks may take to end."""
 
@@ -44,23 +46,37 @@ class Login:
 
     kopf asks again when the apiserver has answered 401, and takes no credentials that are equal to refused ones: with
     them it would end. But an apiserver that has just begun refuses good ones for a while. So each answer has another
-    priority, which means nothing here, and comes later than the one before.
+    priority, which means nothing here, and none is given before the apiserver takes it: kopf closes all its watches
+    each time, and may forget one of them for a minute.
     """
 
     def __init__(self) -> None:
-        self._number, self._at = 0, 0.0
-        self._delays = iter(Backoffs())
+        self._number = 0
 
     async def find(self, **arguments: Any) -> kopf.ConnectionInfo | None:
         """The credentials, or None where there are none."""
-        now = asyncio.get_running_loop().time()
-        if now - self._at > LONGEST_RETRY_SECONDS + FIRST_RETRY_SECONDS:
-            self._delays = iter(Backoffs())
-        if self._number:
-            await asyncio.sleep(next(self._delays))
-        self._number, self._at = self._number + 1, asyncio.get_running_loop().time()
-        found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
-        return None if found is None else dataclasses.replace(found, priority=self._number)
+        self._number += 1
+        delays = iter(Backoffs())
+        while True:
+            found = kopf.login_with_service_account(**arguments) or kopf.login_with_kubeconfig(**arguments)
+            if found is None:
+                return None
+            if self._number == 1 or await _is_taken(found):
+                return dataclasses.replace(found, priority=self._number)
+            await asyncio.sleep(next(delays))
+
+
+async def _is_taken(credentials: kopf.ConnectionInfo) -> bool:
+    """Whether the apiserver knows who asks."""
+    connector = aiohttp.TCPConnector(ssl=credentials.as_ssl_context())
+    timeout = aiohttp.ClientTimeout(total=CALL_SECONDS)
+    url = f"{credentials.server.rstrip('/')}/apis/{api.VISION_MODELS.api_version}"
+    async with aiohttp.ClientSession(connector=connector, headers=credentials.as_http_headers()) as session:
+        try:
+            async with session.get(url, timeout=timeout) as answer:
+                return answer.status != UNAUTHORIZED
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return False
 
 
 class _NoDiffs(kopf.DiffBaseStorage):
