@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 WORKERS = 8
 RESERVED_WORKERS = 4
 """Workers that no namespace takes alone: passes that hang in one leave some for another that has something later."""
+TICK_SECONDS = 5.0
+"""Next looks that are far off come together at whole multiples of this."""
 VLN_URL = "http://{model}-vln.{namespace}"
 STALLED_SECONDS = 180.0
 """No pass has ended for so long although keys are due: the process hangs, and the probe says so."""
@@ -96,6 +98,7 @@ class Operator:
         self.queue: Queue[Key] = Queue(
             group=lambda key: key.namespace,
             reserve=RESERVED_WORKERS,
+            tick=TICK_SECONDS,
             on_pass=lambda *passed: self.metrics.pass_ended(*passed),
         )
         self.namespaces = Namespaces({})

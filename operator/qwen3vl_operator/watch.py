@@ -20,6 +20,8 @@ Seen = Callable[[Resource, Literal["DELETED"] | str | None, Object], None]
 FIRST_RETRY_SECONDS = 0.5
 LONGEST_RETRY_SECONDS = 30.0
 UNAUTHORIZED = 401
+IDLE_SECONDS = 0.2
+"""How long kopf keeps the task of an object that nothing happens to, and with it the object as it was sent."""
 END_SECONDS = 5.0
 """How long kopf's tasks may take to end."""
 
@@ -100,6 +102,7 @@ def _settings(settings: kopf.OperatorSettings, **_: Any) -> None:
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = Backoffs()
     settings.watching.chunk_size = PAGE_SIZE
+    settings.queueing.idle_timeout = IDLE_SECONDS
     settings.persistence.diffbase_storage = _NoDiffs()
     for resource in api.WATCHED:
         if selector := api.selector(resource):

@@ -6,6 +6,7 @@ at most one timer of the loop, however often it is added; nothing here looks at 
 
 import asyncio
 import logging
+import math
 import random
 import traceback
 from collections import OrderedDict, deque
@@ -67,6 +68,8 @@ class Queue(Generic[K]):
         group: the group of a key, such as its namespace.
         reserve: workers that a group beyond its share leaves free for one that comes later; else it would wait there
             until a pass ends.
+        tick: seconds; a next look that is ten ticks away or more waits for a whole one. Looks at rest then come in
+            bursts: a process that is woken once for many spends less than half of what as many wakings cost.
         random: gives the jitter of the back-off, 0 to 1.
         on_pass: told the key, the seconds and the result of each pass that ended by itself; must not raise.
         workers_ended: how many workers have ended, by cancellation or else; 0 until the process is told to stop.
@@ -75,6 +78,7 @@ class Queue(Generic[K]):
     group: Callable[[K], Hashable] = lambda key: None
     share: int = 2
     reserve: int = 0
+    tick: float = 0.0
     random: Callable[[], float] = random.random
     on_pass: Callable[[K, float, Result], None] | None = None
     workers_ended: int = 0
@@ -196,7 +200,7 @@ class Queue(Generic[K]):
         entry.began = None
         self._groups[entry.group].active -= 1
         if again is not None:
-            due = now + max(0.0, again)
+            due = self._whole_tick(now, max(0.0, again))
             entry.due = due if entry.due is None else min(entry.due, due)
         if entry.due is None:
             del self._entries[entry.key]
@@ -204,6 +208,11 @@ class Queue(Generic[K]):
             self._place(entry)
         self._drop_if_idle(entry.group)
         self._changed.set()
+
+    def _whole_tick(self, now: float, after: float) -> float:
+        """When a look is due that is wanted `after` seconds from now: no sooner, and less than a tick later."""
+        due = now + after
+        return due if self.tick <= 0 or after < 10 * self.tick else math.ceil(due / self.tick) * self.tick
 
     def _place(self, entry: _Entry[K]) -> None:
         """Put an entry that nobody works on to those that are due, or have the loop do so at its time."""

@@ -65,6 +65,18 @@ def test_an_event_during_the_wait_for_the_next_look_does_not_leave_two_timers() 
     run(scenario())
 
 
+@pytest.mark.parametrize("again, expected", [(49.0, 49.0), (50.0, 50.0), (51.0, 55.0), (598.7, 600.0)])
+def test_a_look_that_is_far_off_waits_for_a_whole_tick_and_none_comes_too_soon(again: float, expected: float) -> None:
+    async def scenario() -> None:
+        queue, handle = Queue[str](tick=5), Recorder(again=again)
+        queue.add("a")
+        async with working(queue, handle):
+            await asyncio.sleep(expected + 1)
+        assert handle.times("a") == [0, expected]
+
+    run(scenario())
+
+
 def test_failures_back_off_and_success_forgets_them() -> None:
     async def scenario() -> None:
         queue, handle = Queue[str](random=lambda: 0.0), Recorder()
