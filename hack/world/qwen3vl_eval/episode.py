@@ -8,12 +8,14 @@ from qwen3vl_eval import virtual_time
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Behaviour, PolicyModel
 from qwen3vl_eval.network import Conditions
+from qwen3vl_eval.remote import Remote, RemoteModel
 from qwen3vl_eval.watch import Watch
-from qwen3vl_vln.motion.limits import History, Limits
+from qwen3vl_vln.motion.limits import Camera, History, Limits
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.words import Verdict
 from qwen3vl_world import buildings
 from qwen3vl_world.geodesic import Ways
+from qwen3vl_world.lens import USUAL, Lens, drawn
 from qwen3vl_world.plan import Pose
 from qwen3vl_world.robot import RADIUS
 from qwen3vl_world.verdict import Standard
@@ -34,6 +36,10 @@ class Setting:
     Attributes:
         dead_seconds: how long the model refuses all calls, once, some seconds after the start.
         most_seconds: deadline of the task.
+        lens: the robot's camera, and the light.
+        yields: whether who walks there looks out for the robot.
+        vary: both are drawn anew for each seed.
+        remote: a real model instead of the simulator's policy.
     """
 
     model_seconds: float = 0.3
@@ -42,6 +48,10 @@ class Setting:
     one_shot: int = 0
     network: Conditions = field(default_factory=Conditions)
     most_seconds: float = 300.0
+    lens: Lens = USUAL
+    yields: bool = True
+    vary: bool = False
+    remote: Remote | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Episode:
 
     Attributes:
         path: where the robot truly was, with times.
+        model_seconds: what each call of the model took; empty where nobody counted them.
     """
 
     seed: int
@@ -68,10 +79,11 @@ class Episode:
     connections: int
     seconds_in_state: dict[str, float]
     path: tuple[tuple[float, Pose], ...] = ()
+    model_seconds: tuple[float, ...] = ()
 
     def figures(self) -> dict[str, Any]:
-        """All but the path."""
-        return {name: value for name, value in vars(self).items() if name != "path"}
+        """All but the path and the calls."""
+        return {name: value for name, value in vars(self).items() if name not in ("path", "model_seconds")}
 
 
 @dataclass(frozen=True)
@@ -95,10 +107,26 @@ def make(seed: int, setting: Setting) -> Plan:
     if setting.dead_seconds:
         behaviour = replace(behaviour, dead=(begin, begin + setting.dead_seconds))
     limits = Limits(timeout_seconds=setting.most_seconds)
-    settings = Settings("robot", f"Walk to the {building.target} door and stop.", limits, history=HISTORY)
+    lens, yields = conditions(seed, setting)
+    settings = Settings(
+        "robot",
+        f"Walk to the {building.target} door and stop.",
+        limits,
+        history=HISTORY,
+        camera=Camera(lens.height_metres, lens.pitch_degrees, lens.fov_degrees),
+    )
     goal = building.door(building.target).goal
     standard = Standard(Ways(building, RADIUS), (building.start.x, building.start.y), (goal.x, goal.y))
-    return Plan(seed, World(building, seed, scale=scale, drift=drift), standard, settings, behaviour)
+    world = World(building, seed, scale=scale, drift=drift, lens=lens, yields=yields)
+    return Plan(seed, world, standard, settings, behaviour)
+
+
+def conditions(seed: int, setting: Setting) -> tuple[Lens, bool]:
+    """The camera and the light of a walk, and whether who walks there looks out for the robot."""
+    if not setting.vary:
+        return setting.lens, setting.yields
+    rng = random.Random(f"conditions {seed}")  # noqa: S311 - conditions, not a secret
+    return drawn(rng), rng.random() < 0.5
 
 
 def walk(seed: int, setting: Setting) -> Episode:
@@ -107,13 +135,15 @@ def walk(seed: int, setting: Setting) -> Episode:
 
 
 async def _walk(plan: Plan, setting: Setting) -> Episode:
-    one = Loop(plan.world, plan.settings, PolicyModel(plan.behaviour, plan.seed), network=setting.network)
+    model = PolicyModel(plan.behaviour, plan.seed) if setting.remote is None else RemoteModel(setting.remote)
+    one = Loop(plan.world, plan.settings, model, network=setting.network)
     one.watch.standard = plan.standard
     await one.run(setting.most_seconds + 1.0, one.ended)
     seconds, verdict = one.now, one.server.task.verdict
     await one.run(STANDS_SECONDS)
     await one.server.close()
-    return episode_of(plan, one.watch, "" if verdict is None else verdict.value, seconds, one.robot.connections)
+    episode = episode_of(plan, one.watch, "" if verdict is None else verdict.value, seconds, one.robot.connections)
+    return replace(episode, model_seconds=tuple(model.seconds))
 
 
 def episode_of(plan: Plan, watch: Watch, verdict: str, seconds: float, connections: int) -> Episode:

@@ -53,11 +53,13 @@ class PolicyModel:
 
     Attributes:
         calls: how many it answered.
+        seconds: what each of them took.
     """
 
     behaviour: Behaviour
     seed: int = 0
     calls: int = 0
+    seconds: list[float] = field(default_factory=list)
     _silent: int = 0
     _rng: random.Random = field(init=False)
 
@@ -76,6 +78,7 @@ class PolicyModel:
             await asyncio.sleep(behaviour.seconds)
             raise ModelError("nothing was said")
         self.calls += 1
+        self.seconds.append(behaviour.seconds)
         if bad:
             return await _written(which, behaviour.seconds, heard)
         decision = self._decide(body)

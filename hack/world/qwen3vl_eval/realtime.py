@@ -16,6 +16,7 @@ import orjson
 
 from qwen3vl_client import Command, Odometry, Robot, boot_time
 from qwen3vl_eval.episode import STANDS_SECONDS, Episode, Setting, episode_of, make
+from qwen3vl_eval.remote import Remote
 from qwen3vl_eval.robot import Rhythm
 from qwen3vl_eval.watch import Watch
 from qwen3vl_world.world import World
@@ -28,14 +29,11 @@ _HOST = "127.0.0.1"
 async def episodes(seeds: range, setting: Setting) -> list[Episode]:
     """Walk through the buildings of all seeds, one after the other."""
     with tempfile.TemporaryDirectory() as folder:
-        keys, key, engine_key = Path(folder), secrets.token_hex(8), secrets.token_hex(8)
-        (keys / "robot").write_text(key)
-        millis = str(1000 * setting.model_seconds)
-        pace = ("--first-token-millis", millis, "--tokens-per-second", str(TOKENS_PER_SECOND))
-        engine = ("--model-name", "sim", "--policy", "drive", *pace)
-        async with _program("qwen3vl_server.simulator", "/health", *engine, QWEN3VL_ENGINE_KEY=engine_key) as model:
-            vln = ("--model-name", "sim", "--gateway-url", f"{model}/v1", "--keys-dir", folder)
-            async with _program("qwen3vl_vln", "/ready", *vln, QWEN3VL_GATEWAY_KEY=engine_key) as url:
+        key = secrets.token_hex(8)
+        (Path(folder) / "robot").write_text(key)
+        async with _model(setting) as model:
+            vln = ("--model-name", model.name, "--gateway-url", model.url, "--keys-dir", folder)
+            async with _program("qwen3vl_vln", "/ready", *vln, QWEN3VL_GATEWAY_KEY=model.key or "") as url:
                 done = []
                 for seed in seeds:
                     done.append(await _walk(url, key, seed, setting))
@@ -43,11 +41,25 @@ async def episodes(seeds: range, setting: Setting) -> list[Episode]:
                 return done
 
 
+@contextlib.asynccontextmanager
+async def _model(setting: Setting) -> AsyncIterator[Remote]:
+    """The real model that was asked for, else a simulator until the end."""
+    if setting.remote is not None:
+        yield setting.remote
+        return
+    key = secrets.token_hex(8)
+    pace = ("--first-token-millis", str(1000 * setting.model_seconds), "--tokens-per-second", str(TOKENS_PER_SECOND))
+    engine = ("--model-name", "sim", "--policy", "drive", *pace)
+    async with _program("qwen3vl_server.simulator", "/health", *engine, QWEN3VL_ENGINE_KEY=key) as url:
+        yield Remote(f"{url}/v1", "sim", key)
+
+
 async def _walk(url: str, key: str, seed: int, setting: Setting) -> Episode:
     plan = make(seed, setting)
     world, watch, rhythm = plan.world, Watch(plan.world, plan.standard), Rhythm()
     settings = plan.settings
-    config = {"limits": settings.limits.as_json(), "history": settings.history.as_json()}
+    parts = {"limits": settings.limits, "history": settings.history, "camera": settings.camera}
+    config = {name: part.as_json() for name, part in parts.items()}
     body: dict[str, object] = {"instruction": settings.instruction, "config": config}
     task = await asyncio.to_thread(_ask, f"{url}/vln/task/create", key, body)
     every = round(rhythm.hz / rhythm.image_hz)

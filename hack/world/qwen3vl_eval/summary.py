@@ -16,6 +16,7 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
     driven = sum(episode.driven_metres for episode in episodes)
     collisions = sum(episode.collisions for episode in episodes)
     low, high = interval([(episode.collisions, episode.driven_metres) for episode in episodes])
+    calls = sorted(seconds for episode in episodes for seconds in episode.model_seconds)
     states = sorted({state for episode in episodes for state in episode.seconds_in_state})
     return {
         "episodes": len(episodes),
@@ -28,6 +29,8 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
         "collisions_per_metre_interval": [round(low, 5), round(high, 5)],
         "max_blind_metres": round(max((episode.blind_metres for episode in episodes), default=0.0), 3),
         "mean_seconds": round(mean(episode.seconds for episode in episodes), 2),
+        "model_calls": len(calls),
+        "model_p50_seconds": round(calls[len(calls) // 2], 3) if calls else None,
         "pauses": sum(episode.pauses for episode in episodes),
         "metres": round(driven, 1),
         "seconds_in_state": {

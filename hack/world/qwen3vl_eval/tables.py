@@ -11,6 +11,7 @@ from qwen3vl_eval.episode import Episode, Setting
 from qwen3vl_eval.network import Conditions
 from qwen3vl_eval.run import episodes
 from qwen3vl_eval.summary import paired, summary
+from qwen3vl_world.lens import Lens
 
 BEGIN, END = "<!-- hack/eval --tables writes from here -->", "<!-- to here -->"
 ZERO = "model answers at once"
@@ -25,12 +26,31 @@ SETTINGS = {
     "model dead for 10 s": Setting(dead_seconds=10.0),
     "silent for 3 calls after each plan": Setting(one_shot=3),
 }
+SLOW_COUNT = 40
+SLOW = {
+    "model takes 5 s": Setting(model_seconds=5.0, most_seconds=600.0),
+    "model takes 8 s": Setting(model_seconds=8.0, most_seconds=600.0),
+}
+"""Deadline 600 s; their success is reported, and nothing is asked of it."""
+WORLD_COUNT = 40
+WORLDS = {
+    "as the policy knows it": Setting(),
+    "camera 0.30 m above the floor": Setting(lens=Lens(height_metres=0.30)),
+    "camera 0.60 m above the floor": Setting(lens=Lens(height_metres=0.60)),
+    "camera looks 5 degrees down": Setting(lens=Lens(pitch_degrees=5.0)),
+    "camera sees 75 degrees": Setting(lens=Lens(fov_degrees=75.0)),
+    "dim light": Setting(lens=Lens(light="dim")),
+    "warm light": Setting(lens=Lens(light="warm")),
+    "somebody walks there who does not look": Setting(yields=False),
+    "all of it, drawn for each seed": Setting(vary=True),
+}
 _WALKING = ("success", "oracle success", "false goals", "SPL", "seconds", "pauses")
 _TOUCHING = ("collisions", "per metre (95 %)", "collide, of those that did not at once", "largest blind distance")
 
 
 def write(page: Path, count: int, seed: int, *, jobs: int) -> dict[str, Any]:
-    """Run all conditions and put what came of them into the page; the figures of each.
+    """Run all conditions and put what came of them into the page; the figures of each. Slow models and other worlds get
+    at most 40 walks.
 
     Raises:
         ValueError: the page has no place for them.
@@ -40,12 +60,36 @@ def write(page: Path, count: int, seed: int, *, jobs: int) -> dict[str, Any]:
         raise ValueError(f"{page} has not the lines {BEGIN!r} and {END!r}")
     seeds = range(seed, seed + count)
     runs = {name: episodes(seeds, setting, jobs=jobs, title=f"{name}: ") for name, setting in SETTINGS.items()}
+    few = {
+        **{name: _first(seeds, SLOW_COUNT, setting, name, jobs) for name, setting in SLOW.items()},
+        **{name: _first(seeds, WORLD_COUNT, setting, name, jobs) for name, setting in WORLDS.items()},
+    }
     picture = page.with_suffix(".png")
     write_sheet(picture, runs, USUAL)
-    between = f"{BEGIN}\n\n{tables(runs, count, seed)}\n{END}"
+    slow, worlds = ({name: few[name] for name in names} for names in (SLOW, WORLDS))
+    parts = [tables(runs, count, seed), short_table(slow, "Slow models, deadline 600 s")]
+    parts.append(short_table(worlds, "Another world than the policy knows"))
+    between = "\n".join([BEGIN, "", *parts, END])
     page.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: between, text, flags=re.DOTALL), encoding="utf-8")
     print(f"wrote {page} and {picture}", file=sys.stderr)
-    return {name: summary(run) | {"paired_collisions": paired(runs[ZERO], run)} for name, run in runs.items()}
+    paired_runs = {name: {"paired_collisions": paired(runs[ZERO], run)} for name, run in runs.items()}
+    return {name: summary(run) | paired_runs.get(name, {}) for name, run in (runs | few).items()}
+
+
+def _first(seeds: range, count: int, setting: Setting, name: str, jobs: int) -> list[Episode]:
+    return episodes(seeds[:count], setting, jobs=jobs, title=f"{name}: ")
+
+
+def short_table(runs: Mapping[str, Sequence[Episode]], title: str) -> str:
+    """One table with what matters where no success is asked for: did it arrive, did it lie, did it hit anything."""
+    columns = ("success", "false goals", "walks with a collision", "largest blind distance", "seconds")
+    lines = [_row("condition", columns), _rule(len(columns) + 1)]
+    for name, run in runs.items():
+        one = summary(run)
+        success, hit = round(one["success_rate"] * len(run)), len(one["collided_seeds"])
+        blind = f"{one['max_blind_metres']:.2f} m"
+        lines.append(_row(name, (f"{success} of {len(run)}", one["false_goals"], hit, blind, one["mean_seconds"])))
+    return "\n".join([f"{title}:", "", *lines, ""])
 
 
 def tables(runs: Mapping[str, Sequence[Episode]], count: int, seed: int) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import simplejpeg
 
 from qwen3vl_world.disc import faces_around
+from qwen3vl_world.lens import LIGHTS, USUAL, Lens
 from qwen3vl_world.plan import Building, Colour, Place, Pose, Segment
 from qwen3vl_world.textures import FLOOR_PIXELS_PER_METRE, Atlas, floor_texture
 
@@ -18,25 +19,34 @@ Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
 
 WIDTH, HEIGHT = 640, 480
-FOCAL = WIDTH / 2
-"""Pixels; half the width makes a horizontal field of view of 90 degrees."""
-CAMERA_METRES = 0.45
-HORIZON = HEIGHT / 2
 NEAR = 0.05
 DISC_SIDES, DISC_HEIGHT = 10, 1.3
 DISC_COLOUR: Colour = (92, 60, 58)
 _FARTHEST = 100.0
 NOISE_DEVIATION = 3.0
 _POOL_SIDE = 192
-_FAR_ROWS = 40
-"""Rows below the horizon whose floor is further than 3.6 m and would shimmer from a sharp texture."""
+_FAR_FLOOR_METRES = 3.6
+"""Floor that is further than this would shimmer from a sharp texture."""
 
 
 class Camera:
-    """Looks horizontally from `CAMERA_METRES` above the floor. Noise and textures follow from the seed."""
+    """Noise and textures follow from the seed.
 
-    def __init__(self, building: Building, seed: int = 0, *, quality: int = 85) -> None:
+    All is drawn as a level camera sees it; what a pitched one sees is that picture turned (a homography), which is drawn
+    large enough for it.
+    """
+
+    def __init__(self, building: Building, seed: int = 0, *, quality: int = 85, lens: Lens = USUAL) -> None:
         self._quality = quality
+        self._metres = lens.height_metres
+        self._focal = lens.focal_pixels(WIDTH)
+        self._turn = _Turn(self._focal, math.radians(lens.pitch_degrees)) if lens.pitch_degrees else None
+        self._columns, self._horizon, self._below = (
+            (WIDTH, HEIGHT // 2, HEIGHT // 2) if self._turn is None else self._turn.level_size
+        )
+        self._rows = self._horizon + self._below
+        self._far_rows = round(self._metres * self._focal / _FAR_FLOOR_METRES)
+        self._gains = None if lens.light == "white" else np.array(LIGHTS[lens.light], np.float32)
         faces = building.faces
         self._walking = slice(len(faces), len(faces) + (DISC_SIDES if building.crossing else 0))
         if building.crossing:
@@ -52,11 +62,11 @@ class Camera:
         self._walls = len(building.walls)
         self._corner = building.bounds[:2]
         self._floor, self._far_floor = floor_texture(building, seed)
-        columns = np.arange(WIDTH, dtype=np.float32)
-        self._side = ((WIDTH - 1) / 2 - columns) / np.float32(FOCAL)
-        self._above = ((HORIZON - 0.5) - np.arange(HEIGHT, dtype=np.float32))[:, None] / np.float32(FOCAL)
-        rows = np.arange(HEIGHT // 2, dtype=np.float32)[:, None] + np.float32(0.5)
-        self._ahead = np.float32(CAMERA_METRES * FOCAL) / rows
+        columns = np.arange(self._columns, dtype=np.float32)
+        self._side = ((self._columns - 1) / 2 - columns) / np.float32(self._focal)
+        self._above = ((self._horizon - 0.5) - np.arange(self._rows, dtype=np.float32))[:, None] / np.float32(self._focal)
+        rows = np.arange(self._below, dtype=np.float32)[:, None] + np.float32(0.5)
+        self._ahead = np.float32(self._metres * self._focal) / rows
         self._left = self._ahead * self._side[None, :]
         rng = np.random.default_rng(seed)
         pool = rng.normal(0, NOISE_DEVIATION, (HEIGHT + _POOL_SIDE, WIDTH + _POOL_SIDE, 3))
@@ -80,6 +90,10 @@ class Camera:
             self._ex[self._walking] = x2 - self._x1[self._walking]
             self._ey[self._walking] = y2 - self._y1[self._walking]
         picture = self._still(pose)
+        if self._turn is not None:
+            picture = self._turn.seen(picture)
+        if self._gains is not None:
+            picture = np.asarray(np.clip(picture * self._gains, 0, 255), np.uint8)
         top, left = np.random.default_rng((self._seed, number)).integers(0, _POOL_SIDE, 2)
         noise = self._noise[top : top + HEIGHT, left : left + WIDTH]
         return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U), np.uint8)
@@ -88,16 +102,16 @@ class Camera:
         depths, along = self._cast(pose)
         nearest, map_x, map_y = self._upright(depths, along)
         # Rows of the lower half that are all floor need no wall, and rows that are all wall no floor.
-        foot = np.float32(CAMERA_METRES * FOCAL) / nearest - np.float32(0.5)
-        ground = min(HEIGHT // 2, max(0, math.ceil(float(foot.min()))))
-        walls = HEIGHT // 2 + min(HEIGHT // 2, math.floor(float(foot.max())) + 1)
-        picture = np.empty((HEIGHT, WIDTH, 3), np.uint8)
+        foot = np.float32(self._metres * self._focal) / nearest - np.float32(0.5)
+        ground = min(self._below, max(0, math.ceil(float(foot.min()))))
+        walls = self._horizon + min(self._below, math.floor(float(foot.max())) + 1)
+        picture = np.empty((self._rows, self._columns, 3), np.uint8)
         picture[:walls] = cv2.remap(
             self._atlas.pixels, map_x[:walls], map_y[:walls], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
         )
-        rows = np.arange(ground, HEIGHT // 2, dtype=np.float32)[:, None]
+        rows = np.arange(ground, self._below, dtype=np.float32)[:, None]
         is_floor = (rows > foot[None, :]).view(np.uint8)
-        cv2.copyTo(self._ground(pose, ground), is_floor, picture[HEIGHT // 2 + ground :])
+        cv2.copyTo(self._ground(pose, ground), is_floor, picture[self._horizon + ground :])
         return picture
 
     def _cast(self, pose: Pose) -> tuple[Floats, Floats]:
@@ -116,12 +130,14 @@ class Camera:
 
     def _upright(self, depths: Floats, along: Floats) -> tuple[Floats, Floats, Floats]:
         """The nearest depth in each column, and where in the atlas each pixel above the floor comes from."""
-        every = np.arange(WIDTH)
+        every = np.arange(self._columns)
         face = depths[:, : self._walls].argmin(axis=1)
         wall = np.minimum(depths[every, face], np.float32(_FARTHEST))
         nearest = wall.copy()
-        map_x = np.broadcast_to(self._atlas.column(face, along[every, face]), (HEIGHT, WIDTH)).copy()
-        map_y = self._atlas.row(self._above * wall + np.float32(CAMERA_METRES))
+        map_x = np.broadcast_to(
+            self._atlas.column(face, along[every, face]), (self._rows, self._columns)
+        ).copy()
+        map_y = self._atlas.row(self._above * wall + np.float32(self._metres))
         boxes = depths[:, self._walls :]
         seen = np.flatnonzero((boxes < wall[:, None]).any(axis=0))
         # The farther face first, so that the nearer ones are drawn over it; faces of boxes never cross.
@@ -136,9 +152,11 @@ class Camera:
             return
         shown = slice(int(columns[0]), int(columns[-1]) + 1)
         depth = np.where(depths[shown, face] < nearest[shown], depths[shown, face], np.float32(_FARTHEST))
-        top = math.floor(HORIZON - FOCAL * (float(self._height[face]) - CAMERA_METRES) / float(depth.min()))
+        top = math.floor(
+            self._horizon - self._focal * (float(self._height[face]) - self._metres) / float(depth.min())
+        )
         top = max(0, top)
-        height = self._above[top:] * depth + np.float32(CAMERA_METRES)
+        height = self._above[top:] * depth + np.float32(self._metres)
         mask = (height <= self._height[face]) & (depth < _FARTHEST)
         source = self._atlas.column(np.full(depth.size, face), along[shown, face])
         np.copyto(map_x[top:, shown], source[None, :], where=mask)
@@ -155,11 +173,37 @@ class Camera:
         )
         map_x = left * np.float32(-sin * scale) + (ahead * np.float32(cos * scale) + at_x)
         map_y = left * np.float32(cos * scale) + (ahead * np.float32(sin * scale) + at_y)
-        ground = np.empty((HEIGHT // 2 - first, WIDTH, 3), np.uint8)
-        far = max(0, _FAR_ROWS - first)
+        ground = np.empty((self._below - first, self._columns, 3), np.uint8)
+        far = max(0, self._far_rows - first)
         for texture, rows in ((self._far_floor, slice(0, far)), (self._floor, slice(far, None))):
             if ground[rows].size:
                 ground[rows] = cv2.remap(
                     texture, map_x[rows], map_y[rows], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
                 )
         return ground
+
+
+class _Turn:
+    """From the picture of a level camera to that of one which is pitched downwards, radians, at the same place."""
+
+    def __init__(self, focal: float, pitch: float) -> None:
+        cos, sin = math.cos(pitch), math.sin(pitch)
+        right, down = (WIDTH / 2) / focal, (HEIGHT / 2) / focal
+        ahead = cos - abs(sin) * down
+        if ahead <= 0.15:
+            raise ValueError("a camera that is pitched so much and sees so much would see behind itself")
+        edges = [(sin + edge * cos) / (cos - edge * sin) for edge in (-down, down)]
+        columns = 2 * math.ceil(focal * right / ahead)
+        above, below = (max(2, math.ceil(focal * most) + 1) for most in (-edges[0], edges[1]))
+        self.level_size = columns, above, below
+        # From a pixel of the turned picture to its direction (right, down, ahead), level, and to the level picture.
+        turned = np.array([[1 / focal, 0, -(WIDTH - 1) / 2 / focal], [0, 1 / focal, -(HEIGHT - 1) / 2 / focal], [0, 0, 1]])
+        rotation = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
+        level = np.array([[focal, 0, (columns - 1) / 2], [0, focal, above - 0.5], [0, 0, 1]])
+        self._map = level @ rotation @ turned
+
+    def seen(self, level: Pixels) -> Pixels:
+        """What the turned camera sees."""
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        turned = cv2.warpPerspective(level, self._map, (WIDTH, HEIGHT), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(turned, np.uint8)

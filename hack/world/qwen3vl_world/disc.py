@@ -1,7 +1,7 @@
 """What walks through the building beside the robot: up and down a line, like a person who looks where they go.
 
-It never runs into a robot: it waits before one, and when that takes too long it goes back to where it came from and
-lets the robot pass. A robot may run into it."""
+One that yields never runs into a robot: it waits before one, and when that takes too long it goes back to where it came
+from and lets the robot pass. A robot may run into it. A blind one walks on as if there were no robot."""
 
 import math
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ class Disc:
     """One of them, on its way."""
 
     crossing: Crossing
+    yields: bool = True
     metres: float = 0.0
     _sign: int = 1
     _waiting_seconds: float = 0.0
@@ -42,7 +43,7 @@ class Disc:
         length, step = self.crossing.length, self._sign * self.crossing.speed_mps * seconds
         there = self.crossing.at(min(length, max(0.0, self.metres + step)))
         away, before = math.dist(there, (robot.x, robot.y)), math.dist(self.place, (robot.x, robot.y))
-        if away < WAITS_METRES and away <= before:
+        if self.yields and away < WAITS_METRES and away <= before:
             self._waiting_seconds += seconds
             if self._waiting_seconds > WAITS_SECONDS:
                 self._turn_round()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from qwen3vl_world.camera import Camera
 from qwen3vl_world.disc import Disc
+from qwen3vl_world.lens import USUAL, Lens
 from qwen3vl_world.plan import Building, Place, Pose
 from qwen3vl_world.robot import STEP_SECONDS, Reading, Robot
 
@@ -39,18 +40,22 @@ class World:
     Args:
         seed: of textures and noise.
         scale, drift: errors of the odometry, see `Robot`.
+        lens: the robot's camera.
+        yields: whether what walks there looks out for the robot.
     """
 
     building: Building
     seed: int = 0
     scale: float = 1.0
     drift: float = 0.0
+    lens: Lens = USUAL
+    yields: bool = True
     _moments: deque[Moment] = field(default_factory=lambda: deque(maxlen=round(REMEMBERED_SECONDS / STEP_SECONDS)))
     _camera: Camera | None = None
 
     def __post_init__(self) -> None:
         self.robot = Robot(self.building, self.building.start, scale=self.scale, drift=self.drift)
-        self._disc = Disc(self.building.crossing) if self.building.crossing else None
+        self._disc = Disc(self.building.crossing, yields=self.yields) if self.building.crossing else None
         self._remember()
 
     def step(self, now: float) -> None:
@@ -84,7 +89,7 @@ class World:
     def draw(self, moment: Moment) -> bytes:
         """The picture of a moment, as JPEG."""
         if self._camera is None:
-            self._camera = Camera(self.building, self.seed)
+            self._camera = Camera(self.building, self.seed, lens=self.lens)
         return self._camera.jpeg(moment.pose, moment.disc, number=moment.tick)
 
     def frame(self, now: float) -> tuple[bytes, float]:
