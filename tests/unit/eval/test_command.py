@@ -49,6 +49,10 @@ def test_pictures_that_are_replayed_give_the_same_answers_each_time(tmp_path: Pa
         (("--frame-loss", "2"), "2 is not a share between 0 and 1"),
         (("--episodes", "0"), "0 is not at least 1"),
         (("--clock", "real", "--one-shot", "2"), "faults are for the virtual clock"),
+        (("--camera-height", "9"), "a camera is 0.1 to 2.0 m above the floor"),
+        (("--pitch", "60"), "pitched by -30 to 30 degrees"),
+        (("--model-url", "http://127.0.0.1:1/v1"), "--model-url and --model belong together"),
+        (("--model-url", "localhost", "--model", "m"), "an address such as http://"),
     ],
 )
 def test_a_wrong_option_is_answered_with_what_would_be_right(arguments: tuple[str, ...], said: str) -> None:

@@ -11,13 +11,15 @@ from tests.support import virtual_time
 from tests.support.images import read
 
 from qwen3vl_eval.drawing import write_sheet
-from qwen3vl_eval.episode import Episode
+from qwen3vl_eval.episode import Episode, Setting, conditions, make
 from qwen3vl_eval.film import number_of, undeveloped
 from qwen3vl_eval.network import Way
+from qwen3vl_eval.replay import INSTRUCTION, instruction
 from qwen3vl_eval.summary import interval, paired, summary
-from qwen3vl_eval.tables import SETTINGS, USUAL, ZERO, tables
+from qwen3vl_eval.tables import SETTINGS, SLOW, USUAL, WORLDS, ZERO, short_table, tables
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_world import buildings
+from qwen3vl_world.lens import Lens
 from qwen3vl_world.plan import Pose
 
 SECONDS = {"moving": 20.0, "hold": 2.0, "goal": 1.5}
@@ -119,3 +121,38 @@ class TestFigures:
         file = tmp_path / "sheet.png"
         write_sheet(file, dict.fromkeys(SETTINGS, [EPISODE] * 6), USUAL)
         assert read(file).shape[1] > 1000 and file.stat().st_size < 300 * 1024
+
+
+class TestConditions:
+    def test_a_walk_has_the_camera_and_the_walker_that_were_asked_for(self) -> None:
+        plan = make(1, Setting(lens=Lens(0.6, 5.0, 75.0), yields=False))
+        assert plan.world.lens == Lens(0.6, 5.0, 75.0) and not plan.world.yields
+        camera = plan.settings.camera
+        assert (camera.height_meters, camera.pitch_degrees, camera.horizontal_fov_degrees) == (0.6, 5.0, 75.0)
+
+    def test_varied_ones_follow_from_the_seed(self) -> None:
+        drawn = [conditions(seed, Setting(vary=True)) for seed in range(30)]
+        assert drawn == [conditions(seed, Setting(vary=True)) for seed in range(30)]
+        assert len({lens for lens, _ in drawn}) == 30 and {yields for _, yields in drawn} == {True, False}
+
+    def test_each_table_of_slow_models_and_other_worlds_has_its_rows(self) -> None:
+        text = short_table({name: [EPISODE, replace(EPISODE, success=False, collisions=2)] for name in WORLDS}, "Worlds")
+        rows = [line for line in text.splitlines() if line.startswith("| ") and "condition" not in line]
+        assert [row.split(" | ")[0][2:] for row in rows] == list(WORLDS)
+        assert all("| 1 of 2 | 0 | 1 |" in row for row in rows)
+        assert all(setting.most_seconds == 600.0 for setting in SLOW.values())
+
+
+class TestInstructionOfPictures:
+    def test_it_is_the_folders_own(self, tmp_path: Path) -> None:
+        (tmp_path / "instruction.txt").write_text("Go to the\n desk. \n", encoding="utf-8")
+        assert instruction(tmp_path) == "Go to the desk."
+
+    def test_without_one_it_is_a_usual_sentence(self, tmp_path: Path) -> None:
+        assert instruction(tmp_path) == INSTRUCTION
+
+    @pytest.mark.parametrize("text", ["", " \n", "x" * 2001])
+    def test_none_or_too_much_is_told(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "instruction.txt").write_text(text, encoding="utf-8")
+        with pytest.raises(ValueError, match="an instruction has 1 to 2000"):
+            instruction(tmp_path)
