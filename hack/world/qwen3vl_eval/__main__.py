@@ -43,7 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(str(error))
     elif options.tables is not None:
         try:
-            figures = tables.write(options.tables, options.episodes, options.seed, jobs=options.jobs or os.cpu_count() or 1)
+            figures = tables.write(
+                options.tables, options.episodes, options.seed, jobs=options.jobs or os.cpu_count() or 1
+            )
         except ValueError as error:
             parser.error(str(error))
     elif options.clock == "real":

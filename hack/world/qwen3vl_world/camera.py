@@ -32,8 +32,8 @@ _FAR_FLOOR_METRES = 3.6
 class Camera:
     """Noise and textures follow from the seed.
 
-    All is drawn as a level camera sees it; what a pitched one sees is that picture turned (a homography), which is drawn
-    large enough for it.
+    All is drawn as a level camera sees it; what a pitched one sees is that picture turned (a homography), and it is drawn
+    large enough for that.
     """
 
     def __init__(self, building: Building, seed: int = 0, *, quality: int = 85, lens: Lens = USUAL) -> None:
@@ -64,7 +64,9 @@ class Camera:
         self._floor, self._far_floor = floor_texture(building, seed)
         columns = np.arange(self._columns, dtype=np.float32)
         self._side = ((self._columns - 1) / 2 - columns) / np.float32(self._focal)
-        self._above = ((self._horizon - 0.5) - np.arange(self._rows, dtype=np.float32))[:, None] / np.float32(self._focal)
+        self._above = ((self._horizon - 0.5) - np.arange(self._rows, dtype=np.float32))[:, None] / np.float32(
+            self._focal
+        )
         rows = np.arange(self._below, dtype=np.float32)[:, None] + np.float32(0.5)
         self._ahead = np.float32(self._metres * self._focal) / rows
         self._left = self._ahead * self._side[None, :]
@@ -134,9 +136,7 @@ class Camera:
         face = depths[:, : self._walls].argmin(axis=1)
         wall = np.minimum(depths[every, face], np.float32(_FARTHEST))
         nearest = wall.copy()
-        map_x = np.broadcast_to(
-            self._atlas.column(face, along[every, face]), (self._rows, self._columns)
-        ).copy()
+        map_x = np.broadcast_to(self._atlas.column(face, along[every, face]), (self._rows, self._columns)).copy()
         map_y = self._atlas.row(self._above * wall + np.float32(self._metres))
         boxes = depths[:, self._walls :]
         seen = np.flatnonzero((boxes < wall[:, None]).any(axis=0))
@@ -152,9 +152,7 @@ class Camera:
             return
         shown = slice(int(columns[0]), int(columns[-1]) + 1)
         depth = np.where(depths[shown, face] < nearest[shown], depths[shown, face], np.float32(_FARTHEST))
-        top = math.floor(
-            self._horizon - self._focal * (float(self._height[face]) - self._metres) / float(depth.min())
-        )
+        top = math.floor(self._horizon - self._focal * (float(self._height[face]) - self._metres) / float(depth.min()))
         top = max(0, top)
         height = self._above[top:] * depth + np.float32(self._metres)
         mask = (height <= self._height[face]) & (depth < _FARTHEST)
@@ -197,7 +195,9 @@ class _Turn:
         above, below = (max(2, math.ceil(focal * most) + 1) for most in (-edges[0], edges[1]))
         self.level_size = columns, above, below
         # From a pixel of the turned picture to its direction (right, down, ahead), level, and to the level picture.
-        turned = np.array([[1 / focal, 0, -(WIDTH - 1) / 2 / focal], [0, 1 / focal, -(HEIGHT - 1) / 2 / focal], [0, 0, 1]])
+        turned = np.array(
+            [[1 / focal, 0, -(WIDTH - 1) / 2 / focal], [0, 1 / focal, -(HEIGHT - 1) / 2 / focal], [0, 0, 1]]
+        )
         rotation = np.array([[1, 0, 0], [0, cos, sin], [0, -sin, cos]])
         level = np.array([[focal, 0, (columns - 1) / 2], [0, focal, above - 0.5], [0, 0, 1]])
         self._map = level @ rotation @ turned

@@ -136,7 +136,9 @@ class TestConditions:
         assert len({lens for lens, _ in drawn}) == 30 and {yields for _, yields in drawn} == {True, False}
 
     def test_each_table_of_slow_models_and_other_worlds_has_its_rows(self) -> None:
-        text = short_table({name: [EPISODE, replace(EPISODE, success=False, collisions=2)] for name in WORLDS}, "Worlds")
+        text = short_table(
+            {name: [EPISODE, replace(EPISODE, success=False, collisions=2)] for name in WORLDS}, "Worlds"
+        )
         rows = [line for line in text.splitlines() if line.startswith("| ") and "condition" not in line]
         assert [row.split(" | ")[0][2:] for row in rows] == list(WORLDS)
         assert all("| 1 of 2 | 0 | 1 |" in row for row in rows)
