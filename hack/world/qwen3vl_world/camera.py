@@ -32,8 +32,8 @@ _FAR_FLOOR_METRES = 3.6
 class Camera:
     """Noise and textures follow from the seed.
 
-    All is drawn as a level camera sees it; what a pitched one sees is that picture turned (a homography), and it is drawn
-    large enough for that.
+    All is drawn as a level camera sees it, large enough for what a pitched one sees of that: the same picture, turned (a
+    homography).
     """
 
     def __init__(self, building: Building, seed: int = 0, *, quality: int = 85, lens: Lens = USUAL) -> None:
