@@ -32,7 +32,7 @@ _FAR_FLOOR_METRES = 3.6
 class Camera:
     """Noise and textures follow from the seed.
 
-    All is drawn as a level camera sees it, large enough for what a pitched one sees of that: the same picture, turned (a
+    All is drawn as a level camera sees it, large enough for what a pitched one sees of that: the picture, turned (a
     homography).
     """
 
