@@ -24,6 +24,7 @@ from localkube.report import Failure, say, step
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 EXTRAS = ("operator", "server", "vln", "world", "dev")
+ROS_EXTRAS = ("ros",)
 MARKER = ".complete"
 UNUSED_SECONDS = 24 * 3600.0
 """Another checkout may have other requirements and run by its environment at this moment."""
@@ -58,13 +59,13 @@ def _run(command: Sequence[str], advice: str) -> None:
         raise Failure(f"{' '.join(command)} failed", advice)
 
 
-def ensure() -> Path:
-    """Make the environment where it is missing and return its python.
+def ensure(extras: Sequence[str] = EXTRAS) -> Path:
+    """Make the environment of these extras where it is missing and return its python.
 
     Raises:
         Failure: a package cannot be had.
     """
-    listed = "\n".join(requirements(EXTRAS)) + "\n"
+    listed = "\n".join(requirements(extras)) + "\n"
     constraints = ROOT / "constraints.txt"
     interpreter = f"{Path(sys.executable).resolve()} {sys.version}"
     name = environment_hash(listed, constraints.read_text(), interpreter)

@@ -1,4 +1,5 @@
-"""The ROS 2 example as far as it goes without ROS: it compiles, its topics fit together, its arithmetic is right."""
+"""The ROS 2 example as far as it goes without ROS: it compiles, its topics fit together, its arithmetic is right. With
+ROS it runs in tests/integration/ros2."""
 
 import ast
 import importlib.util
@@ -123,3 +124,28 @@ def test_a_jump_of_the_odometry_is_counted(values: ModuleType) -> None:
         1,
         2,
     ]
+
+
+class TestTrack:
+    def test_a_picture_goes_with_where_the_robot_was_when_it_was_taken(self, values: ModuleType) -> None:
+        track = values.Track()
+        track.add(10.0, values.Place(1.0, 0.0, 3.1, 0.4, 0.0, 0))
+        track.add(10.2, values.Place(1.2, 0.1, -3.1, 0.6, 0.2, 0))
+        between = track.at(10.05)
+        assert (between.x, between.y, between.v) == pytest.approx((1.05, 0.025, 0.45))
+        assert between.yaw == pytest.approx(3.1 + 0.25 * (math.tau - 6.2)), "the short way round"
+        assert track.at(10.2) == track.at(11.0) == values.Place(1.2, 0.1, -3.1, 0.6, 0.2, 0)
+
+    def test_nothing_is_guessed_before_what_is_remembered_or_across_a_jump(self, values: ModuleType) -> None:
+        track = values.Track()
+        assert track.at(10.0) is None
+        track.add(10.0, values.Place(0.0, 0.0, 0.0, 0.0, 0.0, 0))
+        track.add(10.2, values.Place(5.0, 0.0, 0.0, 0.0, 0.0, 1))
+        assert track.at(9.9) is None
+        assert track.at(10.1) == values.Place(0.0, 0.0, 0.0, 0.0, 0.0, 0)
+
+    def test_a_second_is_kept(self, values: ModuleType) -> None:
+        track = values.Track()
+        for turn in range(100):
+            track.add(turn / 30, values.Place(turn, 0.0, 0.0, 0.0, 0.0, 0))
+        assert track.at(99 / 30 - 0.99) is not None and track.at(99 / 30 - 1.1) is None

@@ -1,21 +1,28 @@
 """Pictures and odometry in, velocities out to an input of twist_mux; never straight to the base."""
 
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 import rclpy
 from geometry_msgs.msg import Twist
 from nav_msgs.msg import Odometry as OdometryMessage
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.signals import SignalHandlerOptions
 from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Bool
 
 from qwen3vl_client import Odometry, SyncRobot, boot_time
-from qwen3vl_robot.values import JPEG, Origin, captured_seconds, wrong_base_timeout, yaw_of
+from qwen3vl_robot.values import JPEG, Origin, Place, Track, captured_seconds, wrong_base_timeout, yaw_of
 
 COMMAND_HZ = 30.0
 ODOMETRY_SECONDS = 0.3
+SPIN_SECONDS = 0.1
+LAST_ZERO_SECONDS = 0.5
+"""How long the end waits until those who listen to the velocities have the last one."""
 # Best effort hears reliable publishers too; the other way round nothing would come, and nobody would say so.
 NEWEST = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 COMMANDS = QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE)
@@ -36,9 +43,8 @@ class RobotNode(Node):
         self._image_seconds = 1.0 / declare("image_hz", 8.0).value
         key = Path(key_file).read_text().strip() if key_file else None
         self._robot = SyncRobot(declare("url", "").value, key=key, writer=self.get_fully_qualified_name()).start()
-        self._origin = Origin()
-        self._odometry: Odometry | None = None
-        self._odometry_at = self._image_at = float("-inf")
+        self._origin, self._track = Origin(), Track()
+        self._image_at = float("-inf")
         self._emergency_stop = False
         self._said = ""
         self._commands = self.create_publisher(Twist, "qwen3vl/cmd_vel", COMMANDS)
@@ -48,9 +54,12 @@ class RobotNode(Node):
         self.create_timer(1.0 / COMMAND_HZ, self._turn)
 
     def close(self) -> None:
-        """Stand, and end the connection."""
-        self._commands.publish(Twist())
-        self._robot.close()
+        """Stand first, then end the connection."""
+        try:
+            self._commands.publish(Twist())
+            self._commands.wait_for_all_acked(Duration(seconds=LAST_ZERO_SECONDS))
+        finally:
+            self._robot.close()
 
     def _image(self, message: CompressedImage) -> None:
         now, data = boot_time(), bytes(message.data)
@@ -65,22 +74,22 @@ class RobotNode(Node):
             self._say("pictures come too late, or their stamps are of another clock")
             return
         self._image_at = now
-        self._robot.send(
-            data, captured_seconds=captured, odometry=self._fresh_odometry(), emergency_stop=self._emergency_stop
-        )
+        # Where the robot was when the picture was taken, not where it is now.
+        odometry = None if self._fresh_odometry() is None else _message(self._track.at(captured))
+        self._robot.send(data, captured_seconds=captured, odometry=odometry, emergency_stop=self._emergency_stop)
 
     def _moved(self, message: OdometryMessage) -> None:
         at, to, twist = message.pose.pose.position, message.pose.pose.orientation, message.twist.twist
         yaw = yaw_of(to.x, to.y, to.z, to.w)
         epoch = self._origin.seen(at.x, at.y, yaw)
-        self._odometry = Odometry(at.x, at.y, yaw, twist.linear.x, twist.angular.z, epoch)
-        self._odometry_at = boot_time()
+        self._track.add(boot_time(), Place(at.x, at.y, yaw, twist.linear.x, twist.angular.z, epoch))
 
     def _pressed(self, message: Bool) -> None:
         self._emergency_stop = message.data
 
     def _fresh_odometry(self) -> Odometry | None:
-        return self._odometry if boot_time() - self._odometry_at <= ODOMETRY_SECONDS else None
+        now = boot_time()
+        return _message(self._track.at(now)) if now - self._track.newest_at <= ODOMETRY_SECONDS else None
 
     def _turn(self) -> None:
         odometry = self._fresh_odometry()
@@ -99,18 +108,37 @@ class RobotNode(Node):
             self._said = text
 
 
+def _message(place: Place | None) -> Odometry | None:
+    if place is None:
+        return None
+    return Odometry(place.x, place.y, place.yaw, place.v, place.w, place.epoch)
+
+
+class _End:
+    """Whether the program was told to end. ROS's own handlers would take the publishers away before the last zero."""
+
+    told = False
+
+    def __init__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._tell)
+
+    def _tell(self, number: int, frame: FrameType | None) -> None:
+        self.told = True
+
+
 def main() -> None:
     """Entry point."""
-    rclpy.init()
+    end = _End()
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = RobotNode()
     except (ValueError, OSError) as error:
         rclpy.shutdown()
         sys.exit(f"qwen3vl_robot does not start: {error}")
     try:
-        rclpy.spin(node)
-    except KeyboardInterrupt:
-        pass
+        while not end.told:
+            rclpy.spin_once(node, timeout_sec=SPIN_SECONDS)
     finally:
         node.close()
         node.destroy_node()
