@@ -325,6 +325,9 @@ WORST = {
     "words": "forward " * 1024,
     "digits": "[" + "9" * 8190 + "]",
     "negations": "not not " * 1024,
+    "sentences in a note": answer(STEP, environment="a." * 4000),
+    "negations in a note": answer(STEP, environment="not to be " * 800),
+    "an action of spaces": answer(STEP, action=" " * 8000),
     "a real answer with spaces": answer(STEP) + " " * 8000,
 }
 

@@ -8,6 +8,8 @@ import re
 
 from qwen3vl_vln.parser.names import plain
 
+LONGEST_NOTE = 1000
+"""So much of a note is read."""
 _SIGNS = "⛔🛑🚫⚠❌☠"
 _STOP_EN = (
     r"stop(?:s|ped|ping)?\b(?!\s+(?:sign|line|button|light))|halt(?:s|ed|ing)?\b|freeze\b|abort\w*|brake\b|pause\b|"
@@ -87,7 +89,7 @@ def objects(note: object) -> bool:
     """Whether a note begins with a stop, a danger or a negated motion, or has one as a whole short sentence."""
     if not isinstance(note, str):
         return False
-    text = plain(note)
+    text = plain(note[:LONGEST_NOTE])
     if any(sign in text for sign in _SIGNS) or _BEGINS.match(text):
         return True
     return any(_SENTENCE.fullmatch(sentence) for sentence in _ENDS.split(text))

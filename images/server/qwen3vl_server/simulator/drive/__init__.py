@@ -30,9 +30,6 @@ IN_VIEW_RADIANS = 0.6
 """Nearer to the middle than this a thing is in the picture, if nothing hides it."""
 ARRIVED_PICTURES = 3
 WALKING_METRES, WALKING_ASIDE, WALKING_POINTS = 1.3, 0.8, 3
-FIRST_METRES, AHEAD_METRES, ASIDE = 0.05, 0.021, 0.051
-"""A first step of more than the first goes forward. Less than the others, metres and radians, is no forward and no side
-to a reader of the answer."""
 NEAR_METRES = 0.5
 """Who is so near to where the thing should be and does not see it looks round."""
 
@@ -110,20 +107,12 @@ def _chance(pixels: Pixels) -> float:
 
 
 def _action(steps: Sequence[Step]) -> str:
-    """What begins, or else what any of the steps does enough of to be told by its name."""
     if not steps:
         return "hold"
     first = steps[0]
-    side = "left" if first.dy + first.dtheta > 0 else "right"
-    likely = ("forward", side) if first.dx > FIRST_METRES else (side, "forward")
-    return next((name for name in likely if _does(name, steps)), "hold")
-
-
-def _does(name: str, steps: Sequence[Step]) -> bool:
-    if name == "forward":
-        return any(step.dx > AHEAD_METRES for step in steps)
-    sign = 1.0 if name == "left" else -1.0
-    return any(sign * step.dy > ASIDE or sign * step.dtheta > ASIDE for step in steps)
+    if first.dx > 0.05:
+        return "forward"
+    return "left" if first.dy + first.dtheta > 0 else "right"
 
 
 def _answer(steps: Sequence[Step], action: str, *, reached_goal: bool = False) -> Decision:

@@ -11,8 +11,7 @@ from .ways import Floor, way
 
 STEP_METRES = 0.4
 PLAN_METRES = 1.0
-LARGEST_TURN, LEAST_TURN = 0.8, 0.06
-"""Radians; who turns to a side turns by no less than the second, or it is not seen that he does."""
+LARGEST_TURN = 0.8
 LEAST_LEG_METRES = 0.16
 UNSURE_RADIANS = 0.3
 
@@ -37,7 +36,7 @@ def steps_to(target: Target, floor: Floor, *, seen: bool) -> list[Step]:
     """
     goal = target.goal
     if math.hypot(*goal) < ARRIVED_METRES or (seen and not target.sure and abs(target.bearing) > UNSURE_RADIANS):
-        return [Step(0.0, 0.0, _toward(target.bearing))]
+        return [Step(0.0, 0.0, _bounded(target.bearing))]
     corners = way(floor, goal, target.bearing)
     if len(corners) > 1 and math.hypot(*corners[0]) < LEAST_LEG_METRES:
         del corners[0]
@@ -77,11 +76,6 @@ def _steps(way: list[Place], facing: float) -> list[Step]:
             if abs(last) > 0.1:
                 steps.append(Step(0.0, 0.0, _bounded(last)))
     return steps
-
-
-def _toward(bearing: float) -> float:
-    """The turn on the spot towards a bearing, radians."""
-    return math.copysign(max(LEAST_TURN, abs(_bounded(bearing))), bearing)
 
 
 def _bounded(turn: float) -> float:
