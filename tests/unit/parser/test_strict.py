@@ -235,11 +235,11 @@ OBJECTIONS = [
     *("Danger: a hole", "Dangerous stairs", "It is dangerous", "There is a cliff ahead", "Unsafe", "Warning, steps"),
     *("Caution!", "Emergency", "Blocked by a box", "The path is blocked", "Risk of collision", "Collision ahead"),
     *("Do not move", "Don't go on", "don’t move", "Never turn left", "Cannot proceed", "Can't continue"),
-    *("Not safe here", "Not moving"),
+    *("Not safe here", "Not moving", "Let's stop", "Obstacle too close", "Too close to the wall", "No."),
     *("Unable to move", "We should not go", "You must not enter", "No safe path", "It is not safe to walk"),
     *("停", "停止！", "停下来", "请停", "必须停下", "立即停车", "前方危险", "危险：楼梯", "很危险", "小心台阶", "当心"),
     *("警告", "前方有悬崖", "紧急情况", "禁止通行", "不要动", "别动", "请勿前进", "不能继续前进"),
-    *("无法通过", "不可前行", "有危险"),
+    *("无法通过", "不可前行", "有危险", "建议停止", "障碍物太近", "注意脚下", "不"),
     *("没有路", "不安全", "注意安全", "等待行人", "保持不动", "前方道路被堵住", "不得靠近", "未能前进"),
     *("Stairs ahead. Stop.", "A hall; do not move!", "楼梯。停！", "前面有人，很多人。危险！"),
 ]
@@ -310,6 +310,10 @@ def test_words_beside_an_answer_that_change_it(before: str, after: str) -> None:
 
 
 FORMS = [
+    ("The next action is to move forward by 50 cm", [(0.5, 0.0)]),
+    ("下一个动作是：往前走 50 厘米", [(0.5, 0.0)]),
+    ("ＴＵＲＮ ＬＥＦＴ ３０°", [(0.0, math.pi / 6)]),
+    ("向右转 30 度！", [(0.0, -math.pi / 6)]),
     ("move forward 1.5 m", [(0.75, 0.0)] * 2),
     ("walk forward 2 meters", [(1.0, 0.0)] * 2),
     ("向前１．２米", [(0.6, 0.0)] * 2),
@@ -323,7 +327,7 @@ FORMS = [
 
 
 @pytest.mark.parametrize(("text", "steps"), FORMS)
-def test_large_amounts_are_split_into_equal_waypoints(text: str, steps: list[tuple[float, float]]) -> None:
+def test_an_amount_is_driven_as_it_is_written_in_equal_waypoints(text: str, steps: list[tuple[float, float]]) -> None:
     parsed = parse(text, finish_reason="stop", profile="actions")
     assert [(p.dx, p.dtheta) for p in parsed.waypoints] == [pytest.approx(step) for step in steps]
 
@@ -348,6 +352,15 @@ NO_SENTENCES = [
         "forward -0.5",
     ),
     *("move forward 50 cm or turn left", "向前50厘米或左转30度", "move forward 0x10 cm", "move forward 1e1 cm"),
+    *(
+        "left 50 cm",
+        "forward 30 degrees",
+        "move forward 50-75 cm",
+        "move forward about 50 cm",
+        "向前负50厘米",
+        "forward?",
+    ),
+    *("move forward 50 cm?", "if clear move forward 50 cm", "move forward 50 cm and stop", "left 30 degrees or right"),
     *("move forward 50 cm, danger", "move forward 50 cm\nturn left 30 degrees", "move forward NaN cm"),
 ]
 MORE_IN_AN_ACTION: list[dict[str, object]] = [

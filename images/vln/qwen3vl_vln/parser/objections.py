@@ -7,9 +7,8 @@ stands, and with it everything that makes the answer an example, a condition or 
 import re
 
 from qwen3vl_vln.parser.names import plain
+from qwen3vl_vln.parser.outcome import LONGEST_ENVIRONMENT
 
-LONGEST_NOTE = 1000
-"""So much of a note is read."""
 _SIGNS = "⛔🛑🚫⚠❌☠"
 _STOP_EN = (
     r"stop(?:s|ped|ping)?\b(?!\s+(?:sign|line|button|light))|halt(?:s|ed|ing)?\b|freeze\b|abort\w*|brake\b|pause\b|"
@@ -19,7 +18,8 @@ _STOP_EN = (
 _DANGER_EN = (
     r"danger\w*|unsafe\w*|hazard\w*|warning\b|caution\w*|careful\w*|beware\b|watch out\b|look out\b|risk\w*|"
     r"emergency\b(?!\s+(?:exit|door|light|route))|(?:blocked|obstructed|impassable)\b|"
-    r"(?:collision\b(?!\W+(?:free|avoid))|collid\w*)|(?:cliff|precipice|abyss|drop-?off)\b|alert\b"
+    r"(?:collision\b(?!\W+(?:free|avoid))|collid\w*)|(?:cliff|precipice|abyss|drop-?off)\b|alert\b|"
+    r"(?:(?:obstacles?|wall|person|people|something)\s+(?:is\s+|are\s+)?)?(?:too|very)\s+close\b|no\b(?=\W*\Z)"
 )
 _MOTION_EN = (
     r"(?:move|moves|movement|motion|proceed|proceeding|go|going|drive|driving|walk|walking|advance|advancing|continue|"
@@ -39,7 +39,7 @@ _STOP_ZH = (
 )
 _DANGER_ZH = (
     r"危|小心|当心|警告|警示|警报|不安全|有?风险|悬崖|紧急(?!出口|通道|疏散|照明)|碰撞|[会要]撞|相撞|堵|阻塞|阻挡|"
-    r"被?挡住|禁|严禁|不通|注意(?:安全|危险|避让|障碍)"
+    r"被?挡住|禁|严禁|不通|注意|火灾|着火|跌落|坠落|(?:障碍物?|行?人|墙)?(?:距离|离得)?[太过]近|不(?=\W*\Z)"
 )
 _MOTION_ZH = (
     r"移动(?!物|的|障)|动(?!物|静|画|态|植|力)|走(?!廊|道)|行(?!人|李|车道)|前[进行移往]|进(?!口|门|深)|转(?!角|椅|盘|门|弯处)|"
@@ -52,10 +52,10 @@ _NEGATED_ZH = (
 )
 _OBJECTION = f"(?:{_STOP_EN}|{_DANGER_EN}|{_NEGATED_EN}|{_STOP_ZH}|{_DANGER_ZH}|{_NEGATED_ZH})"
 _LEAD = (
-    r"(?:(?:please|now|immediately|so|then|and|but|robot|the|a|an|i|we|you|it|it's|there|there's|this|that|is|are|am|be|"
+    r"(?:(?:please|now|immediately|just|better|sorry|ok|okay|oh|let's|let|us|time|so|then|and|but|robot|the|a|an|i|we|you|it|it's|there|there's|this|that|is|are|am|be|"
     r"must|should|shall|will|need|needs|have|has|to|very|too|path|way|route|road|area|floor|situation|ground|view|ahead|"
     r"front|in|of)(?![\w'])[\W_]*+|"
-    r"(?:请|快|立即|立刻|马上|赶紧|必须|应该|应|需要|需|要|先|机器人|我们?|你|现在|前方|前面|道路|路|这里|此处|有|是|很|太|"
+    r"(?:请|建议|应当|快|立即|立刻|马上|赶紧|必须|应该|应|需要|需|要|先|机器人|我们?|你|现在|前方|前面|道路|路|这里|此处|有|是|很|太|"
     r"非常|已经?|被)[\W_]*+){0,8}"
 )
 _BEGINS = re.compile(rf"[\W_]*+{_LEAD}{_OBJECTION}")
@@ -89,7 +89,7 @@ def objects(note: object) -> bool:
     """Whether a note begins with a stop, a danger or a negated motion, or has one as a whole short sentence."""
     if not isinstance(note, str):
         return False
-    text = plain(note[:LONGEST_NOTE])
+    text = plain(note[:LONGEST_ENVIRONMENT])
     if any(sign in text for sign in _SIGNS) or _BEGINS.match(text):
         return True
     return any(_SENTENCE.fullmatch(sentence) for sentence in _ENDS.split(text))

@@ -37,13 +37,17 @@ _GOAL_SENTENCES = {
 LONGEST_SENTENCE = 1000
 """Who writes more gives no command."""
 
+_NEXT = r"(?:(?:the )?next action is:? (?:to )?)?"
 _NUMBER = r"(\d{1,4}(?:\.\d{1,4})?)"
 _FORWARD = re.compile(
-    rf"(?:the next action is )?(?:move|go|walk) forward {_NUMBER} ?(cm|centimet(?:er|re)s?|m|met(?:er|re)s?)\.?"
+    rf"{_NEXT}(?:(?:move|go|walk|drive) )?(?:forwards?|straight|ahead)(?: by)? {_NUMBER} ?"
+    r"(cms?|centimet(?:er|re)s?|m|met(?:er|re)s?)[.!]?"
 )
-_TURN = re.compile(rf"(?:the next action is )?turn (left|right) {_NUMBER} ?(?:degrees?|deg|°)\.?")
-_FORWARD_ZH = re.compile(rf"(?:向前|前进|向前走|往前走) ?{_NUMBER} ?(米|厘米)[。.]?")
-_TURN_ZH = re.compile(rf"(?:向)?(左|右)转 ?{_NUMBER} ?(?:度|°)[。.]?")
+_TURN = re.compile(rf"{_NEXT}(?:(?:turn|rotate) )?(left|right)(?: by)? {_NUMBER} ?(?:degrees?|deg|°)[.!]?")
+_FORWARD_ZH = re.compile(
+    rf"(?:下一个动作是[:：]?)?(?:[向往]前(?:走|移动|行进|前进)?|前进|直行|直走) ?{_NUMBER} ?(米|厘米)[。.!]?"
+)
+_TURN_ZH = re.compile(rf"(?:下一个动作是[:：]?)?[向往]?(左|右)转 ?{_NUMBER} ?(?:度|°)[。.!]?")
 _STOP_SENTENCE = re.compile(r"(?:the next action is )?stop[.!]?")
 
 _NEGATED_STOP = re.compile(
