@@ -302,11 +302,32 @@ def test_notes_are_text(value: object) -> None:
         *(("", text) for text in (" repeat 5 times", " times 2")),
         *((text, "") for text in ("Units are inches. ", "# stop\n", "// x\n", "/* x */ ", "警告：")),
         *((text, "") for text in ("Right-handed axes: ", "危险，", "Emergency: ")),
+        *(
+            ("", text)
+            for text in (" only when clear", " speed 2 m/s", " x2", " 0.5", " dx: -0.5", " y轴向右", " 但是先等")
+        ),
+        *(("", text) for text in (" left is negative", " Correction: less", " dy positive means right", " 以厘米计")),
+        *(("'", "'"), ("“", "”"), ("Quote: “", "”")),
         *((text, "") for text in ("move forward 500 cm\n", "后退：", "Mirrored: ", "⚠️ ", "Cancel this: ", "忽略：")),
     ],
 )
 def test_words_beside_an_answer_that_change_it(before: str, after: str) -> None:
     assert stands(f"{before}{answer(STEP)}{after}")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("Sure! Here is my decision:\n```json\n", "\n```"),
+        ("Here are the waypoints: ", ""),
+        ("好的，计划如下：\n", ""),
+        ("", "\n\nThe path is clear, so I go on to the door."),
+        ("", "\nThere are no obstacles ahead."),
+        ("\ufeff", "<|im_end|>"),
+    ],
+)
+def test_words_beside_an_answer_that_do_not_change_it(before: str, after: str) -> None:
+    assert outcomes(f"{before}{answer(STEP)}{after}") == {"plan"}
 
 
 FORMS = [

@@ -68,19 +68,21 @@ _SOMEWHERE = re.compile(rf"\b(?:{_STOP_EN}|{_DANGER_EN})|{_STOP_ZH}|{_DANGER_ZH}
 _DOUBT = re.compile(
     r"\b(?:no|nor|wait|hold|pause|back|backwards?|avoid|instead|example|e\.g|sample|if|would|could|might|maybe|perhaps|"
     r"unsure|uncertain|sorry|previous\w*|earlier|wrong|incorrect|unless|until|ignore\w*|revers\w*|retreat|"
-    r"discard|cancel\w*|repeat\w*|multipl\w*|scaled?|factor|times|swapped|mirrored|clockwise|coordinates?|ax[ie]s)\b"
-    r"|例如|比如|如果|等|避免|后退|倒退|忽略|取消|坐标|顺时针|倍|比例"
+    r"discard|cancel\w*|repeat\w*|multipl\w*|scaled?|factor|times|swapped|mirrored|clockwise|coordinates?|ax[ie]s|"
+    r"negative|positive|correct\w*|should|only|when|oops|actually|dx|dy|dtheta|theta|speed|velocit\w*)\b"
+    r"|例如|比如|如果|等|避免|后退|倒退|忽略|取消|坐标|顺时针|倍|比例|轴|负|速度|更正|才能|但"
 )
 """Beside a plan these make it an example, a condition or a warning, or turn its numbers into others."""
 _OTHER_UNIT = re.compile(
     r"(?<![a-z])(?:units?|mm|cm|km|centi\w*|milli\w*|kilomet\w*|inch(?:es)?|feet|foot|ft|yards?|miles?|deg|degrees?|"
-    r"percent\w*|pixels?|px)(?![a-z])|[%°‰×]|厘米|公分|毫米|公里|英寸|英尺|角度|[\d一二三四五六七八九十]\s?度|像素|百分|单位"
+    r"percent\w*|pixels?|px)(?![a-z])|[%°‰×\d]|厘米|公分|毫米|公里|英寸|英尺|角度|[一二三四五六七八九十]\s?度|像素|百分|单位"
 )
+"""And any number: the answer has all that count."""
 _CLEAR_WAY = re.compile(
     r"\bno (?:visible |immediate )?(?:obstacles?|obstructions?|danger|risk|hazards?)\b|"
     r"\bcollision-free\b|(?:没有|无)(?:明显|任何)?(?:障碍物?|危险|风险)"
 )
-_MARKUP = re.compile(r"[=<>\"\\`|$@]|//|/\*|\($|^\)")
+_MARKUP = re.compile(r"[=<>\"\\`|$@]|//|/\*|\($|^\)|[“”‘「」『』]|'$|^'")
 _GOAL_WORD = re.compile(r"\b(?:reached|arrived|finished|completed|accomplished)\b|到达|完成")
 _ARROW = re.compile("[←→↑↓⬅➡⬆⬇]")
 
