@@ -18,13 +18,7 @@ from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_vln.parser import ParseLimits, parse
 
-STEP = {"dx": 0.4, "dy": 0.0, "dtheta": 0.1}
-BACK = {"dx": -0.4, "dy": 0.0, "dtheta": 0.0}
-
-
-def answer(*steps: object, **more: object) -> str:
-    return json.dumps({"reached_goal": False, "waypoints": list(steps), "action": "forward"} | more)
-
+from .answers import BACK, STEP, answer
 
 MOVES = [
     (answer(STEP), [(0.4, 0.0, 0.1)]),
@@ -34,10 +28,10 @@ MOVES = [
     (f"{answer(STEP)}<|im_end|>", [(0.4, 0.0, 0.1)]),
     ('{"waypoints": [{"dx": 0.4, "dy": 0, "dtheta": 0.1},],}', [(0.4, 0.0, 0.1)]),
     (answer(STEP, reached_goal="false"), [(0.4, 0.0, 0.1)]),
-    (answer({"dx": 7, "dy": -3, "dtheta": 2}), [(1.0, -0.5, 1.0)]),
-    (answer(*[STEP] * 9), [(0.4, 0.0, 0.1)] * 5),
+    (answer({"dx": 1.4, "dy": -0.7, "dtheta": 1.1}), [(1.0, -0.5, 0.8)]),
+    (answer(*[STEP] * 8), [(0.4, 0.0, 0.1)] * 5),
     (json.dumps([STEP, STEP]), [(0.4, 0.0, 0.1)] * 2),
-    (answer({"dx": -0.005, "dy": 0, "dtheta": 0.5}), [(0.0, 0.0, 0.5)]),
+    (answer({"dx": -0.005, "dy": 0, "dtheta": 0.5}, action="left"), [(0.0, 0.0, 0.5)]),
 ]
 
 
@@ -50,8 +44,8 @@ def test_json_that_moves(text: str, expected: list[tuple[float, float, float]]) 
 
 
 def test_clamping_is_flagged() -> None:
-    assert parse(answer({"dx": 7, "dy": 0, "dtheta": 0}), finish_reason="stop").clamped
-    assert parse(answer(*[STEP] * 9), finish_reason="stop").clamped
+    assert parse(answer({"dx": 1.2, "dy": 0, "dtheta": 0}), finish_reason="stop").clamped
+    assert parse(answer(*[STEP] * 6), finish_reason="stop").clamped
     assert not parse(answer(STEP), finish_reason="stop").clamped
 
 
@@ -227,7 +221,7 @@ def test_never_an_exception_and_only_bounded_forward_plans(text: str, profile: s
     assert parsed.outcome in ("plan", "pixel_goal", "goal", "stop", "hold", "invalid")
     assert bool(parsed.waypoints) == (parsed.outcome == "plan")
     for point in parsed.waypoints:
-        assert 0 <= point.dx <= 1.0 and abs(point.dy) <= 0.5 and abs(point.dtheta) <= 1.0
+        assert 0 <= point.dx <= 1.0 and abs(point.dy) <= 0.5 and abs(point.dtheta) <= 0.8
 
 
 @given(st.integers(0, len(answer(STEP, STEP)) - 1), st.sampled_from(["length", "stop", None]))
@@ -280,7 +274,7 @@ def test_damaged_answers_move_only_by_a_plan_that_is_still_there(
     assert whole.get("reached_goal", False) is False and whole.get("action") != "stop"
     for point in whole["waypoints"]:
         for axis in ("dx", "dy", "dtheta"):
-            assert type(point[axis]) in (int, float) and abs(point[axis]) <= 100
+            assert type(point[axis]) in (int, float) and abs(point[axis]) <= 1.5
     around = text[:first] + text[last + 1 :]
     assert not re.search(r"\b(?:stop|not)\b|不", around)
 
@@ -311,7 +305,7 @@ def test_numbers_of_any_size(points: list[tuple[float, float, float]]) -> None:
     parsed = parse(json.dumps({"reached_goal": False, "waypoints": steps}), finish_reason="stop")
     for point in parsed.waypoints:
         assert math.isfinite(point.dx + point.dy + point.dtheta)
-    if any(not math.isfinite(n) or abs(n) > 100 for point in points[:5] for n in point):
+    if any(not math.isfinite(n) or abs(n) > 1.5 for point in points for n in point):
         assert parsed.outcome == "invalid"
 
 
@@ -331,6 +325,9 @@ WORST = {
     "words": "forward " * 1024,
     "digits": "[" + "9" * 8190 + "]",
     "negations": "not not " * 1024,
+    "sentences in a note": answer(STEP, environment="a." * 4000),
+    "negations in a note": answer(STEP, environment="not to be " * 800),
+    "an action of spaces": answer(STEP, action=" " * 8000),
     "a real answer with spaces": answer(STEP) + " " * 8000,
 }
 
@@ -362,7 +359,10 @@ def test_the_filter(tmp_path: Path) -> None:
 SHARED = os.environ.get("QWEN3VL_SHARED_DATA")
 
 
-@pytest.mark.skipif(not SHARED, reason="QWEN3VL_SHARED_DATA names no folder with parser_cases.jsonl of real models")
+needs_texts = pytest.mark.skipif(not SHARED, reason="QWEN3VL_SHARED_DATA names no folder with texts of models")
+
+
+@needs_texts
 def test_real_models() -> None:
     for line in Path(str(SHARED), "parser_cases.jsonl").read_text().splitlines():
         case = json.loads(line)
@@ -370,3 +370,11 @@ def test_real_models() -> None:
         assert outcome in case["allow"], case["id"]
         strict = parse(case["text"], finish_reason=case["finish_reason"], profile="waypoints").outcome
         assert strict != "plan" or "plan" in case["allow"], case["id"]
+
+
+@needs_texts
+def test_texts_that_were_thought_up() -> None:
+    for line in Path(str(SHARED), "parser_cases_2.jsonl").read_text().splitlines():
+        case = json.loads(line)
+        outcome = parse(case["text"], finish_reason=case["finish_reason"], profile=case["profile"]).outcome
+        assert outcome in case["allow"], case["id"]

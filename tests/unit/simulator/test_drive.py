@@ -137,6 +137,14 @@ class TestRequests:
         for step in decision["waypoints"]:
             assert 0 <= step["dx"] <= 1 and abs(step["dy"]) <= 0.5 and abs(step["dtheta"]) <= 0.8
 
+    @pytest.mark.parametrize("left", [-2.0, -1.2, -0.4, -0.1, 0.0, 0.05, 0.3, 0.8, 2.0])
+    @pytest.mark.parametrize("ahead", [0.5, 0.75, 0.9, 1.2, 2.5, 4.0])
+    def test_its_answers_are_plans_to_the_parser(self, ahead: float, left: float) -> None:
+        decision = navigation.answer(schema(reverse=False), [room(door("red", ahead, left))], ASK.format("red"))
+        parsed = parse(json.dumps(decision), finish_reason="stop", profile="waypoints")
+        wanted = "goal" if decision["reached_goal"] else "plan" if decision["waypoints"] else "hold"
+        assert parsed.outcome == wanted and not parsed.clamped, (decision, parsed)
+
     def test_bounds_of_the_schema_bind(self) -> None:
         narrow = schema(reverse=False)
         narrow["properties"]["waypoints"]["items"]["properties"]["dx"]["maximum"] = 0.05

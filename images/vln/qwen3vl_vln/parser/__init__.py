@@ -3,8 +3,9 @@
 
 import re
 
-from qwen3vl_vln.parser import json_form, words
+from qwen3vl_vln.parser import json_form, objections, words
 from qwen3vl_vln.parser.extract import Found, find
+from qwen3vl_vln.parser.names import plain
 from qwen3vl_vln.parser.opening import opening
 from qwen3vl_vln.parser.outcome import GOAL, HOLD, PLAN, Parsed, ParseLimits, RefusedError, invalid
 
@@ -46,7 +47,11 @@ def _parse(text: str, finish_reason: str | None, profile: str | None, limits: Pa
         return invalid("not_finished")
     if len(text) > LONGEST_TEXT:
         return invalid("too_long")
-    text = _SPECIAL.sub("", text).strip()
+    # They end and begin a text. Taken out of its middle, they would make one word, or one key, of two.
+    parts = [part.strip() for part in _SPECIAL.split(text) if part.strip()]
+    if len(parts) > 1:
+        return invalid("several_texts")
+    text = parts[0] if parts else ""
     if "<think>" in text or _THOUGHT_END in text:
         if text.count(_THOUGHT_END) != 1 or text.count("<think>") > 1:
             return invalid("unfinished_thought")
@@ -58,11 +63,12 @@ def _parse(text: str, finish_reason: str | None, profile: str | None, limits: Pa
     if found is None:
         if len(text) > words.LONGEST_SENTENCE:
             return invalid("prose")
-        return _words(words.plain(text), limits, profile)
-    if found.after and not waypoints_only:
+        return _words(plain(text), limits, profile)
+    if found.after and not found.before and not waypoints_only:
         signs = words.symbols(found.after, limits)
-        if signs is not None and isinstance(found.value, dict) and "point_2d" in found.value and not found.before:
-            return signs
+        below = json_form.with_arrows(found.value, signs) if signs is not None else None
+        if below is not None:
+            return below
     parsed = json_form.read(found.value, limits, waypoints_only=waypoints_only)
     if parsed.outcome in (PLAN, GOAL) and (found.before or found.after):
         return _beside_words(parsed, found)
@@ -72,12 +78,15 @@ def _parse(text: str, finish_reason: str | None, profile: str | None, limits: Pa
 def _beside_words(parsed: Parsed, found: Found) -> Parsed:
     if len(found.before) + len(found.after) > 2 * words.LONGEST_SENTENCE:
         return invalid("prose")
-    if words.is_markup(found.before) or words.is_markup(found.after):
+    if objections.is_markup(found.before) or objections.is_markup(found.after):
         return invalid("code_or_markup")
-    around = f"{words.plain(found.before)} {words.plain(found.after)}"
+    before, after = plain(found.before), plain(found.after)
+    around = f"{before} {after}"
     if parsed.outcome == GOAL:
-        return Parsed(HOLD, "words_contradict") if words.denies(around) else parsed
-    return invalid("words_contradict") if words.contradicts(around) else parsed
+        return Parsed(HOLD, "words_contradict") if objections.denies(around) else parsed
+    if words.is_command(before) or words.is_command(after):
+        return invalid("mixed_forms")
+    return invalid("words_contradict") if objections.contradicts(around) else parsed
 
 
 def _words(plain: str, limits: ParseLimits, profile: str | None) -> Parsed:

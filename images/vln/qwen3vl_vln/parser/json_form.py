@@ -4,28 +4,38 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from qwen3vl_vln.parser import words
+from qwen3vl_vln.parser import names, objections, words
 from qwen3vl_vln.parser.bounds import plan
 from qwen3vl_vln.parser.outcome import (
     GOAL,
     HOLD,
     LONGEST_ACTION,
     LONGEST_ENVIRONMENT,
+    PLAN,
     STOP,
     Parsed,
     ParseLimits,
     RefusedError,
+    invalid,
     readable,
 )
+from qwen3vl_vln.parser.schema import (
+    ACTION_KEYS,
+    ITEM_KEYS,
+    PLAN_KEYS,
+    POINTED_KEYS,
+    check_keys,
+    check_notes,
+    objecting,
+    points,
+    unsure,
+)
+from qwen3vl_vln.waypoint import Waypoint
 
-_AXES = ("dx", "dy", "dtheta")
-_VETOES = {"stop", "hold", "halt", "wait", "blocked", "emergency", "emergency_stop", "unsafe", "danger"}
-_CLAIMS = {"goal_reached", "reached", "arrived", "done", "finished", "completed", "task_complete", "task_completed"}
-_OTHER_UNITS = {"unit", "units"}
-MOST_WAYPOINTS = 64
-"""A model that writes more of them is caught in a loop."""
-SLIGHT = 0.05
-"""A turn by less than this, radians, belies no action."""
+ASIDE = 0.05
+"""A plan goes to a side if a waypoint does so by more than this, radians or metres."""
+AHEAD = 0.02
+"""It goes forward if one does so by more than this, metres."""
 
 
 def read(value: Any, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
@@ -35,13 +45,12 @@ def read(value: Any, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
         waypoints_only: the profile knows no other form; the goal is then told by a boolean alone.
 
     Raises:
-        RefusedError: it is none of the forms.
+        RefusedError: it is none of the forms, or holds something beside one.
     """
     if isinstance(value, list):
         return _list(value, limits, waypoints_only=waypoints_only)
     if not isinstance(value, Mapping):
         raise RefusedError("not_an_answer")
-    _check_keys(value)
     if "waypoints" in value or "reached_goal" in value:
         return _with_notes(_waypoints(value, limits), value)
     if waypoints_only:
@@ -51,89 +60,78 @@ def read(value: Any, limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
     return _with_notes(_action(value, limits), value)
 
 
-def _check_keys(value: Mapping[str, Any]) -> None:
-    """Keys that were not asked for are let be, but not those that speak against moving.
+def with_arrows(value: Any, arrows: Parsed) -> Parsed | None:
+    """A row of arrows below the object that tells what the model sees, and where; None below another value.
 
     Raises:
-        RefusedError: one does, or a key is there twice in different spelling.
+        RefusedError: that object holds something beside.
     """
-    names = [name.strip().casefold() for name in value]
-    known = {"waypoints", "reached_goal", "action"}
-    if any(names.count(name) > 1 for name in known) or any(name in known and name not in value for name in names):
-        raise RefusedError("misspelt_key")
-    for name, given in zip(names, value.values(), strict=True):
-        if name in _VETOES | _CLAIMS and given not in (False, None, "", 0, "false", "False", "no"):
-            raise RefusedError("contradicting_key")
+    if not isinstance(value, Mapping) or "point_2d" not in value:
+        return None
+    check_keys(value, POINTED_KEYS)
+    check_notes(value)
+    return Parsed(HOLD, "notes_object") if arrows.outcome == PLAN and objecting(value) else arrows
 
 
 def _waypoints(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
-    claim = value.get("reached_goal", False)
-    action = value.get("action", "")
-    meaning = words.action(action) if isinstance(action, str) else None
+    check_keys(value, PLAN_KEYS)
+    check_notes(value)
+    claim, action = value.get("reached_goal", False), value.get("action")
     steps = points(value.get("waypoints", []))
+    planned = plan(steps, limits, reason="waypoints") if steps else Parsed(HOLD, "no_waypoints")
+    if unsure(value):
+        return Parsed(HOLD, "unsure")
     if claim is True:
         return Parsed(GOAL, "reached_goal")
     if claim is not False and not (isinstance(claim, str) and claim.strip().casefold() == "false"):
         return Parsed(HOLD, "unclear_goal")
+    spoken = _spoken(action, planned.waypoints, limits)
+    if spoken is not None:
+        return spoken
+    return Parsed(HOLD, "notes_object") if objecting(value) else planned
+
+
+def _spoken(action: object, waypoints: tuple[Waypoint, ...], limits: ParseLimits) -> Parsed | None:
+    """What an action makes of the waypoints beside it; None where it agrees with them."""
+    if action is None or action == "":
+        return None
+    if not isinstance(action, str):
+        return Parsed(HOLD, "action_contradicts")
+    meaning = names.action(action)
     if meaning == "stop":
         return Parsed(STOP, "action_stop")
     if meaning in ("hold", "done"):
         return Parsed(HOLD, f"action_{meaning}")
-    if steps and _belied(action, meaning, steps):
-        return Parsed(HOLD, "action_contradicts")
-    return plan(steps, limits, reason="waypoints") if steps else Parsed(HOLD, "no_waypoints")
+    if meaning is None:
+        objects = objections.objects(action.replace("_", " "))
+        return Parsed(HOLD, "action_contradicts") if objects else invalid("unknown_action")
+    agrees = not waypoints or _goes(meaning, waypoints, reverse=limits.reverse)
+    return None if agrees else Parsed(HOLD, "action_contradicts")
 
 
-def points(value: Any) -> list[tuple[float, float, float]]:
-    """The displacements of an array of waypoints.
-
-    Raises:
-        RefusedError: it is no such array.
-    """
-    if not isinstance(value, list):
-        raise RefusedError("waypoints_not_a_list")
-    if len(value) > MOST_WAYPOINTS:
-        raise RefusedError("too_many_waypoints")
-    return [_point(point) for point in value]
-
-
-def _belied(action: object, meaning: str | None, steps: list[tuple[float, float, float]]) -> bool:
-    """Whether an action says something else than the waypoints beside it."""
-    if action is not None and not isinstance(action, str):
-        return True
-    if meaning in ("left", "right"):
-        sign = 1.0 if meaning == "left" else -1.0
-        toward = any(sign * dy > 0 or sign * dtheta > 0 for _, dy, dtheta in steps)
-        return not toward and any(sign * dtheta < -SLIGHT for _, _, dtheta in steps)
-    return meaning is None and isinstance(action, str) and words.contradicts(words.plain(action).replace("_", " "))
-
-
-def _point(point: Any) -> tuple[float, float, float]:
-    if not isinstance(point, Mapping):
-        raise RefusedError("waypoint_not_an_object")
-    numbers = []
-    for axis in _AXES:
-        number = point.get(axis)
-        if isinstance(number, bool) or not isinstance(number, int | float):
-            raise RefusedError(f"{axis}_not_a_number")
-        numbers.append(float(number))
-    return numbers[0], numbers[1], numbers[2]
+def _goes(way: str, waypoints: tuple[Waypoint, ...], *, reverse: bool) -> bool:
+    if way == "forward":
+        # The schema has no other word for a way back, where one is allowed.
+        return any(point.dx > AHEAD or (reverse and point.dx < -AHEAD) for point in waypoints)
+    sign = 1.0 if way == "left" else -1.0
+    return any(sign * point.dy > ASIDE or sign * point.dtheta > ASIDE for point in waypoints)
 
 
 def _action(value: Mapping[str, Any], limits: ParseLimits) -> Parsed:
     name = value.get("action")
-    meaning = words.action(name) if isinstance(name, str) else None
+    meaning = names.action(name) if isinstance(name, str) else None
     if meaning == "stop":
         return Parsed(STOP, "action_stop")
+    check_keys(value, ACTION_KEYS)
+    check_notes(value)
     if meaning == "hold":
         return Parsed(HOLD, "action_hold")
     if meaning == "done":
         return Parsed(GOAL, "action_done")
     if meaning is None:
         raise RefusedError("unknown_form")
-    if not _OTHER_UNITS.isdisjoint(value):
-        raise RefusedError("unclear_unit")
-    return words.amount(meaning, value.get("amount"), limits)
+    planned = words.amount(meaning, value.get("amount"), limits)
+    return Parsed(HOLD, "notes_object") if objecting(value) else planned
 
 
 def _list(items: list[Any], limits: ParseLimits, *, waypoints_only: bool) -> Parsed:
@@ -141,12 +139,15 @@ def _list(items: list[Any], limits: ParseLimits, *, waypoints_only: bool) -> Par
         return _waypoints({"waypoints": items}, limits)
     if waypoints_only or not items:
         raise RefusedError("no_waypoints")
-    moves: list[tuple[float, float, float]] = []
     for item in items:
         if not isinstance(item, Mapping):
             raise RefusedError("unknown_form")
-        if words.action(str(item.get("action"))) == "stop" or words.action(str(item.get("task"))) == "stop":
+        if "stop" in (names.action(str(item.get("action"))), names.action(str(item.get("task")))):
             return Parsed(STOP, "action_stop")
+    for item in items:
+        check_keys(item, ITEM_KEYS)
+        check_notes(item)
+    moves: list[tuple[float, float, float]] = []
     for item in items:
         if item.get("task") != "move":
             # What comes after the moves needs another look when they are done.
@@ -155,7 +156,8 @@ def _list(items: list[Any], limits: ParseLimits, *, waypoints_only: bool) -> Par
         moves += [(point.dx, point.dy, point.dtheta) for point in step.waypoints]
     if not moves:
         raise RefusedError("no_moves")
-    return plan(moves, limits, reason="moves")
+    planned = plan(moves, limits, reason="moves")
+    return Parsed(HOLD, "notes_object") if any(map(objecting, items)) else planned
 
 
 def _with_notes(parsed: Parsed, value: Mapping[str, Any]) -> Parsed:

@@ -19,8 +19,13 @@ class ParseLimits:
     reverse: bool = False
     max_dx: float = 1.0
     max_dy: float = 0.5
-    max_dtheta: float = 1.0
+    max_dtheta: float = 0.8
     max_waypoints: int = 5
+
+    @property
+    def bounds(self) -> tuple[float, float, float]:
+        """Of `dx`, `dy` and `dtheta`, either way."""
+        return self.max_dx, self.max_dy, self.max_dtheta
 
 
 @dataclass(frozen=True)

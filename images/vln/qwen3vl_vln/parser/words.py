@@ -1,30 +1,28 @@
-"""Words and signs of the vocabularies that navigation models speak, and what negates them. Pure.
+"""Words and signs of the vocabularies that navigation models speak, and their amounts. Pure.
 
 Each form must be the whole text: a word inside a sentence is a description, not a command."""
 
 import math
 import re
-import unicodedata
 from collections.abc import Sequence
 
-from qwen3vl_vln.parser.bounds import plan
+from qwen3vl_vln.parser import objections
+from qwen3vl_vln.parser.bounds import MOST_WAYPOINTS, plan, straight, turn
+from qwen3vl_vln.parser.names import HOLDS, STOPS
 from qwen3vl_vln.parser.outcome import GOAL, HOLD, STOP, Parsed, ParseLimits, RefusedError, invalid
 
 SMALL_STEP, SMALL_TURN = 0.25, math.radians(15)
 """Metres and radians of one arrow; and of one word, where no profile says more."""
 WORD_STEP, WORD_TURN = 0.5, math.radians(30)
 """Of one word in the vocabulary of Uni-NaVid."""
-MOST_STEPS = 16
+SMALLEST_DEGREES = 5
 _ARROWS = {"↑": "forward", "←": "left", "→": "right"}
-_NAMES = {
+_WORDS = {
     **{name: name for name in ("forward", "left", "right")},
     **{"move_forward": "forward", "turn_left": "left", "turn_right": "right", "go_forward": "forward"},
     **{"前进": "forward", "左转": "left", "右转": "right", "向前": "forward"},
 }
-_STOPS = {"stop", "停止", "停", "停下", "halt"}
-_HOLDS = {"hold", "wait", "stay", "none", "等待", "保持"}
-_DONE = {"done", "finish", "finished", "complete", "completed", "goal_reached", "arrived"}
-
+"""Each is a step in a row of words."""
 _GOAL_SENTENCES = {
     "i think i should stop because i have finished the instruction",
     "i should stop because i have finished the instruction",
@@ -39,29 +37,23 @@ _GOAL_SENTENCES = {
 LONGEST_SENTENCE = 1000
 """Who writes more gives no command."""
 
+_NEXT = r"(?:(?:the )?next action is:? (?:to )?)?"
 _NUMBER = r"(\d{1,4}(?:\.\d{1,4})?)"
 _FORWARD = re.compile(
-    rf"(?:the next action is )?(?:move|go|walk) forward {_NUMBER} ?(cm|centimet(?:er|re)s?|m|met(?:er|re)s?)\.?"
+    rf"{_NEXT}(?:(?:move|go|walk|drive) )?(?:forwards?|straight|ahead)(?: by)? {_NUMBER} ?"
+    r"(cms?|centimet(?:er|re)s?|m|met(?:er|re)s?)[.!]?"
 )
-_TURN = re.compile(rf"(?:the next action is )?turn (left|right) {_NUMBER} ?(?:degrees?|deg|°)\.?")
-_FORWARD_ZH = re.compile(rf"(?:向前|前进|向前走|往前走) ?{_NUMBER} ?(米|厘米)[。.]?")
-_TURN_ZH = re.compile(rf"(?:向)?(左|右)转 ?{_NUMBER} ?度[。.]?")
+_TURN = re.compile(rf"{_NEXT}(?:(?:turn|rotate) )?(left|right)(?: by)? {_NUMBER} ?(?:degrees?|deg|°)[.!]?")
+_FORWARD_ZH = re.compile(
+    rf"(?:下一个动作是[:：]?)?(?:[向往]前(?:走|移动|行进|前进)?|前进|直行|直走) ?{_NUMBER} ?(米|厘米)[。.!]?"
+)
+_TURN_ZH = re.compile(rf"(?:下一个动作是[:：]?)?[向往]?(左|右)转 ?{_NUMBER} ?(?:度|°)[。.!]?")
 _STOP_SENTENCE = re.compile(r"(?:the next action is )?stop[.!]?")
 
 _NEGATED_STOP = re.compile(
-    r"(?:\bnot\b|n't\b|n’t\b|\bnever\b|\bcannot\b|\bwithout\b)(?:\s+\w+){0,3}\s+(?:stop|halt)|(?:不要|不能|不|别|勿|没有|无法)停"
+    r"(?:\bnot\b|n't\b|\bnever\b|\bcannot\b|\bwithout\b)(?:\s+\w+){0,3}\s+(?:stop|halt)|(?:不要|不能|不|别|勿|没有|无法)停"
 )
 _STOP_WORD = re.compile(r"\b(?:stop|halt)\b|停")
-_NEGATION = re.compile(r"\bnot\b|n't\b|n’t\b|\bnever\b|\bcannot\b|\bunable\b|不|没|未|别|勿|无")
-_DOUBT = re.compile(
-    r"\b(?:no|nor|wait|hold|pause|back|backwards?|danger\w*|unsafe|careful\w*|avoid\w*|instead|example|e\.g|sample|if|would|could|might|"
-    r"maybe|perhaps|unsure|uncertain|sorry|previous\w*|earlier|wrong|incorrect|unless|until|ignore|blocked)\b"
-    r"|禁|危险|小心|等|例如|比如|如果|避免|后退|倒退"
-)
-"""Beside a plan these make it an example, a condition or a warning."""
-_CLEAR_WAY = re.compile(r"\bno (?:visible |immediate )?(?:obstacles?|obstructions?)\b|(?:没有|无)(?:明显)?障碍物?")
-_MARKUP = re.compile(r"[=<>\"\\`|$@]|//|\($|^\)")
-_GOAL_WORD = re.compile(r"\b(?:reached|arrived|finished|completed|accomplished)\b|到达|完成")
 
 
 def symbols(text: str, limits: ParseLimits) -> Parsed | None:
@@ -83,21 +75,30 @@ def words(text: str, limits: ParseLimits, *, large_steps: bool) -> Parsed | None
         large_steps: each word of a row is a step of Uni-NaVid, not of the smaller arrows.
     """
     named = re.split(r"[\s,，]+", text.strip(" .。"))
-    if len(named) == 1 and named[0] in _HOLDS:
+    if len(named) == 1 and named[0] in HOLDS:
         return Parsed(HOLD, "hold_word", action="hold")
-    if len(named) <= MOST_STEPS and all(name in _NAMES or name in _STOPS for name in named):
+    if all(name in _WORDS or name in STOPS for name in named):
         return _row(named, limits, large_steps=large_steps)
     if _STOP_SENTENCE.fullmatch(text):
         return Parsed(GOAL, "stop_word", action="stop")
     for pattern, centimetres in ((_FORWARD, "c"), (_FORWARD_ZH, "厘")):
         if found := pattern.fullmatch(text):
             metres = float(found[1]) * (0.01 if found[2].startswith(centimetres) else 1.0)
-            return plan([(metres, 0.0, 0.0)], limits, reason="sentence")
+            return straight(metres, limits, reason="sentence")
     for pattern in (_TURN, _TURN_ZH):
         if found := pattern.fullmatch(text):
             sign = 1.0 if found[1] in ("left", "左") else -1.0
-            return plan([(0.0, 0.0, sign * math.radians(float(found[2])))], limits, reason="sentence")
+            return turn(sign * math.radians(float(found[2])), limits, reason="sentence")
     return None
+
+
+def is_command(text: str) -> bool:
+    """Whether a text in plain spelling is a command of the vocabularies, in whatever amount."""
+    limits = ParseLimits()
+    try:
+        return (symbols(text, limits) or words(text, limits, large_steps=False)) is not None
+    except RefusedError:
+        return True
 
 
 def prose(text: str, *, goals: bool) -> Parsed:
@@ -110,7 +111,7 @@ def prose(text: str, *, goals: bool) -> Parsed:
         return invalid("negated")
     if text.strip(" .!。！") in _GOAL_SENTENCES:
         return Parsed(GOAL if goals else STOP, "said_to_be_done", action="stop")
-    negated, reached = _NEGATION.search(text), _GOAL_WORD.search(text)
+    negated, reached = objections.denies(text), objections.tells_of_a_goal(text)
     if _STOP_WORD.search(text):
         return Parsed(STOP, "stop_word", action="stop")
     if negated and reached:
@@ -118,46 +119,14 @@ def prose(text: str, *, goals: bool) -> Parsed:
     return invalid("prose")
 
 
-def plain(text: str) -> str:
-    """A text without differences of width and case."""
-    return unicodedata.normalize("NFKC", text).casefold().strip()
-
-
-def contradicts(text: str) -> bool:
-    """Whether words beside a JSON answer speak against moving, or make it an example."""
-    text = _CLEAR_WAY.sub(" ", text)
-    return any(found.search(text) for found in (_STOP_WORD, _NEGATION, _DOUBT, _GOAL_WORD))
-
-
-def denies(text: str) -> bool:
-    """Whether there is a negation in a text."""
-    return bool(_NEGATION.search(text))
-
-
-def is_markup(text: str) -> bool:
-    """Whether what stands around a JSON value is code or markup and not words."""
-    return bool(_MARKUP.search(text))
-
-
-def action(name: str) -> str | None:
-    """The meaning of an action's name: forward, left, right, stop, hold, done; None for others."""
-    name = name.strip().casefold().replace(" ", "_").replace("-", "_")
-    if name in _NAMES:
-        return _NAMES[name]
-    for meaning, names in (("stop", _STOPS), ("hold", _HOLDS), ("done", _DONE)):
-        if name in names:
-            return meaning
-    return None
-
-
 def _row(named: Sequence[str], limits: ParseLimits, *, large_steps: bool) -> Parsed:
     steps = []
     for name in named:
-        if name in _STOPS:
+        if name in STOPS:
             break
-        steps.append(_NAMES[name])
+        steps.append(_WORDS[name])
     rest = named[len(steps) :]
-    if any(name not in _STOPS for name in rest):
+    if any(name not in STOPS for name in rest):
         return Parsed(STOP, "stop_before_motion", action="stop")
     if not steps:
         return Parsed(GOAL, "stop_word", action="stop")
@@ -174,17 +143,17 @@ def amount(name: str, value: object, limits: ParseLimits) -> Parsed:
     """`forward` by metres, or a turn by degrees.
 
     Raises:
-        RefusedError: no amount, or a turn in a unit that is not clear.
+        RefusedError: no amount, one that is too large, or a turn in a unit that is not clear.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError("amount_missing")
     if name == "forward":
-        return plan([(float(value), 0.0, 0.0)], limits, reason="action")
+        return straight(float(value), limits, reason="action")
     # Less than five degrees would be radians: which of the two is meant cannot be told.
-    if not 5 <= value <= 180:
+    if not SMALLEST_DEGREES <= value <= 180:
         raise RefusedError("unclear_unit")
     sign = 1.0 if name == "left" else -1.0
-    return plan([(0.0, 0.0, sign * math.radians(value))], limits, reason="action")
+    return turn(sign * math.radians(value), limits, reason="action")
 
 
 def arrows(sign: str, count: object, limits: ParseLimits) -> Parsed:
@@ -193,6 +162,6 @@ def arrows(sign: str, count: object, limits: ParseLimits) -> Parsed:
     Raises:
         RefusedError: another sign, or no sensible number.
     """
-    if sign not in _ARROWS or isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_STEPS:
+    if sign not in _ARROWS or isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= MOST_WAYPOINTS:
         raise RefusedError("unknown_step")
     return _steps([_ARROWS[sign]] * count, limits, "symbols")

@@ -8,24 +8,29 @@ import base64
 from collections.abc import Sequence
 from typing import Any
 
+from qwen3vl_vln.parser import ParseLimits
+
 MAX_TOKENS = {"waypoints": 160, "actions": 48}
 ACTIONS = ("forward", "left", "right", "hold", "stop")
+_LIMITS = ParseLimits()
+_BOUNDS = dict(zip(("dx", "dy", "dtheta"), _LIMITS.bounds, strict=True))
 
 _WAYPOINTS = {
     "en": (
         "You steer a walking robot by its camera. Answer with one JSON object. waypoints: 0 to 5 displacements in the "
         "robot's frame, each relative to the one before: dx forward in metres, dy to the left in metres, dtheta "
-        "counter-clockwise in radians. Keep steps small near obstacles. When the target is not in view, turn to "
-        "search. "
+        "counter-clockwise in radians; at most {dx:g} m, {dy:g} m and {dtheta:g} rad each. Keep steps small near "
+        "obstacles. When the target is not in view, turn to search. "
         "When you cannot tell what is safe, give no waypoints and action hold. Set reached_goal to true, with no "
-        "waypoints, only when the instruction is done."
+        "waypoints, only when the instruction is done. Give no other keys."
     ),
     "zh": (
         "你通过摄像头为一台行走机器人导航。只回答一个 JSON 对象。waypoints：0 到 5 个位移，均以机器人坐标系给出，"
-        "每个相对前一个：dx 向前（米），dy 向左（米），dtheta 逆时针（弧度）。靠近障碍物时步子要小。"
+        "每个相对前一个：dx 向前（米），dy 向左（米），dtheta 逆时针（弧度），"
+        "各不超过 {dx:g} 米、{dy:g} 米和 {dtheta:g} 弧度。靠近障碍物时步子要小。"
         "看不到目标时转动寻找。"
         "无法判断是否安全时，不给 waypoints，action 填 hold。"
-        "只有指令完成时才把 reached_goal 设为 true，并且不给 waypoints。"
+        "只有指令完成时才把 reached_goal 设为 true，并且不给 waypoints。不要给出其他键。"
     ),
 }
 _ACTIONS = {
@@ -53,22 +58,20 @@ _ONLY = {"en": "The picture shows what the robot sees now.", "zh": "图片是机
 
 def schema(*, reverse: bool) -> dict[str, Any]:
     """The JSON schema of an answer, in the order in which guided decoding writes it."""
-    low = -1.0 if reverse else 0.0
     step = {
         "type": "object",
         "properties": {
-            "dx": {"type": "number", "minimum": low, "maximum": 1.0},
-            "dy": {"type": "number", "minimum": -0.5, "maximum": 0.5},
-            "dtheta": {"type": "number", "minimum": -0.8, "maximum": 0.8},
+            name: {"type": "number", "minimum": 0.0 if name == "dx" and not reverse else -bound, "maximum": bound}
+            for name, bound in _BOUNDS.items()
         },
-        "required": ["dx", "dy", "dtheta"],
+        "required": list(_BOUNDS),
         "additionalProperties": False,
     }
     return {
         "type": "object",
         "properties": {
             "reached_goal": {"type": "boolean"},
-            "waypoints": {"type": "array", "items": step, "minItems": 0, "maxItems": 5},
+            "waypoints": {"type": "array", "items": step, "minItems": 0, "maxItems": _LIMITS.max_waypoints},
             "action": {"type": "string", "enum": list(ACTIONS)},
         },
         "required": ["reached_goal", "waypoints", "action"],
@@ -98,7 +101,7 @@ def request(
     body = {
         "model": model,
         "messages": [
-            {"role": "system", "content": _SYSTEMS[profile][language]},
+            {"role": "system", "content": _SYSTEMS[profile][language].format(**_BOUNDS)},
             {"role": "user", "content": [*pictures, text]},
         ],
         "max_tokens": MAX_TOKENS[profile],
