@@ -36,7 +36,11 @@ LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Assertion:
-    """What the operator says about a task of a NavTask."""
+    """What the operator says about a task of a NavTask.
+
+    Attributes:
+        ignored: names of fields that were sent and are not known here.
+    """
 
     owner: Owner
     settings: Settings
@@ -44,6 +48,7 @@ class Assertion:
     elapsed_seconds: float = 0.0
     steps: int = 0
     resumed: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass

@@ -111,14 +111,15 @@ def build(
     @app.post("/vln/task/create")
     async def create(request: Request) -> Response:
         who(request, DRIVE)
-        entry = navigation.create(bodies.creation(await _json(request, LARGEST_BODY)))
-        task = entry.task
+        wanted = bodies.creation(await _json(request, LARGEST_BODY))
+        task = navigation.create(wanted.settings).task
         return Json(
             {
                 "task_id": task.task_id,
-                "status": full(entry)["status"],
+                "status": record(task, navigation.now())["status"],
                 "instruction": task.settings.instruction,
                 "robot": task.settings.robot,
+                "ignored": wanted.ignored,
             }
         )
 
@@ -185,7 +186,7 @@ def build(
         if not caller.operator:
             raise NoRightError("PUT is the operator's; make a task with POST /vln/task/create")
         wish = bodies.assertion(await _json(request, LARGEST_BODY))
-        return Json(full(navigation.assert_task(task_id, wish)))
+        return Json(full(navigation.assert_task(task_id, wish)) | {"ignored": wish.ignored})
 
     @app.post("/vln/task/{task_id}/stop")
     async def stop(request: Request, task_id: str) -> Response:
