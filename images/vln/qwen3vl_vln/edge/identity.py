@@ -83,6 +83,11 @@ class Doorkeeper:
         return Caller(name, rights(name))
 
 
+def maker_of(caller: Caller, address: tuple[str, int] | None) -> str:
+    """Whom a task that a client makes is counted for: one key may be in many hands."""
+    return f"{caller.name}@{'' if address is None else address[0]}"
+
+
 def rights(entry: str) -> frozenset[str]:
     """The rights that the name of a key's entry gives: all without a dot, else those that stand behind dots."""
     _, *words = entry.split(".")

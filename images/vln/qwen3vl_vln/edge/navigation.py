@@ -25,7 +25,7 @@ from qwen3vl_vln.task.errors import (
 from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
-from qwen3vl_vln.task.tasks import Entry, Tasks
+from qwen3vl_vln.task.tasks import NEVER_CAME_SECONDS, Entry, Tasks
 from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
@@ -155,8 +155,11 @@ class Navigation:
 
     # Clients --------------------------------------------------------------------------------------------------------
 
-    def create(self, settings: Settings) -> Entry:
+    def create(self, settings: Settings, maker: str | None = None) -> Entry:
         """Make a task as the older protocol does.
+
+        Args:
+            maker: who may not make any number of them; None: may.
 
         Raises:
             RobotBusyError, TooManyTasksError, NotRecordingError, NoUnusedIdError: see there.
@@ -165,7 +168,7 @@ class Navigation:
         task_id = self.tasks.new_id(time.time())
         if not settings.robot:
             settings = replace(settings, robot=task_id)
-        entry = self.tasks.add(task_id, settings, time.time())
+        entry = self.tasks.add(task_id, settings, time.time(), maker=maker, made_at=self.now())
         self.link.tell(entry.task)
         return entry
 
@@ -340,6 +343,8 @@ class Navigation:
                 self.tasks.touch(entry)
             before = task.state(now)
             task.expire(now, wall)
+            if entry.abandoned(now):
+                task.abandon(f"no robot came within {NEVER_CAME_SECONDS / 60:g} minutes", now, wall)
             if task.verdict is not None:
                 self.link.tell(task)
                 self._waiters.wake(entry.task.task_id)

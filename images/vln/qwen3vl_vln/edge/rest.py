@@ -15,7 +15,7 @@ from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
 from qwen3vl_vln.edge import bodies, recordings, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
-from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
+from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError, maker_of
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.views import ViewError
@@ -110,9 +110,10 @@ def build(
 
     @app.post("/vln/task/create")
     async def create(request: Request) -> Response:
-        who(request, DRIVE)
+        caller = who(request, DRIVE)
         wanted = bodies.creation(await _json(request, LARGEST_BODY))
-        task = navigation.create(wanted.settings).task
+        maker = None if caller.operator else maker_of(caller, request.client)
+        task = navigation.create(wanted.settings, maker).task
         return Json(
             {
                 "task_id": task.task_id,

@@ -131,6 +131,10 @@ class Task:
         """Stop for good; once more is no error."""
         self._finish(Verdict.CANCELLED, message, now, wall)
 
+    def abandon(self, message: str, now: float, wall: float) -> None:
+        """End a task whose robot has never come."""
+        self._finish(Verdict.ROBOT_SILENT, message, now, wall)
+
     def granted(self, lease_epoch: int, *, other: bool) -> None:
         """Another writer has the robot, or the same one anew: its plan was made for what was before.
 
