@@ -302,6 +302,9 @@ class Navigation:
         elif kind == "failed":
             task.failed(message["epoch"], message["frame"], message["message"], now, deadline=message["deadline"])
             self.metrics.failed(deadline=message["deadline"])
+        elif kind == "fault" and message["reason"] == Reason.COSTLY_PICTURE:
+            # It has cost what it has cost, whatever became of the task meanwhile.
+            task.costly_picture(now)
         elif kind == "fault":
             if message["epoch"] == epoch:
                 task.camera_fault(Reason(message["reason"]))

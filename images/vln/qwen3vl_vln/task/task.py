@@ -9,7 +9,7 @@ from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.reckoning import Reckoning
 from qwen3vl_vln.task.calls import Calls, Seen
 from qwen3vl_vln.task.events import Frame, Owner, Result
-from qwen3vl_vln.task.eyes import Eyes
+from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.judge import Facts, explained, judged
 from qwen3vl_vln.task.rhythm import Rhythm
@@ -200,6 +200,9 @@ class Task:
             return False
         if frame.image is None:
             return False
+        if now < self.eyes.aside_until:
+            self.camera_fault(Reason.COSTLY_PICTURE)
+            return False
         self.counts.images += 1
         moving = self.drive is not None and bool(self.reckoning.told_v or self.reckoning.told_w)
         found = self.eyes.see(frame, frame.image, moving=moving)
@@ -228,6 +231,11 @@ class Task:
         if self.drive is not None:
             self._left = (State.HOLD, reason)
         self._drop()
+
+    def costly_picture(self, now: float) -> None:
+        """A picture took long to decode: other robots' pictures come first for a while."""
+        self.eyes.aside_until = now + ASIDE_SECONDS
+        self.camera_fault(Reason.COSTLY_PICTURE)
 
     def looked(self, now: float, *, changed: bool) -> None:
         """A picture was decoded and compared with the last one that differed."""
