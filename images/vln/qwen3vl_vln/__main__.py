@@ -17,11 +17,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from qwen3vl_common import logs
 from qwen3vl_common.drain import Drain, DrainingServer
 from qwen3vl_common.keys import KeyRing
+from qwen3vl_common.strangers import Strangers, wary
 from qwen3vl_vln.edge import rest
 from qwen3vl_vln.edge.identity import Doorkeeper
 from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
+from qwen3vl_vln.edge.paced import paced
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.tasks import TASKS_PER_MAKER, UNFINISHED_MOST, Tasks
@@ -85,7 +87,8 @@ async def serve(options: argparse.Namespace) -> None:
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        ws="websockets-sansio",
+        http=wary(Strangers()),
+        ws=paced(lambda: navigation.metrics.discarded("flood")),
         ws_per_message_deflate=False,
         ws_max_size=bounds.max_bytes + 1024,
         ws_max_queue=2,

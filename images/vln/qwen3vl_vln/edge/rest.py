@@ -13,8 +13,10 @@ from starlette.exceptions import HTTPException
 
 from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
+from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge import bodies, recordings, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
+from qwen3vl_vln.edge.floods import FrameRates
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError, maker_of
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
@@ -77,6 +79,7 @@ def build(
         origins: whose pages may use it where no keys are asked for.
     """
     app = FastAPI(title="qwen3vl VLN API", openapi_url="/openapi.json", redoc_url=None)
+    rates = FrameRates()
     frame_bytes = bounds.max_bytes * 4 // 3 + LARGEST_BODY
 
     def who(request: Request, *rights: str) -> Caller:
@@ -87,6 +90,7 @@ def build(
             raise NoRightError("pages of other origins may not use a VLN API without keys")
         caller = doors.caller(request.headers)
         caller.need(*rights)
+        acquaint(request.scope)
         return caller
 
     def of(task_id: str) -> Entry:
@@ -136,6 +140,7 @@ def build(
         if not isinstance(task_id, str):
             raise InvalidRequest("task_id is a text", param="task_id")
         entry = of(task_id)
+        rates.need(caller.name, task_id, received)
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
             return entry, None
