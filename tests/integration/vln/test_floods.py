@@ -103,7 +103,8 @@ async def neighbour(chain: Chain) -> AsyncIterator[aiohttp.ClientWebSocketRespon
 
 async def round_trips(robot: aiohttp.ClientWebSocketResponse, first: int, seconds: float) -> list[float]:
     """Seconds from each tick of a robot to its answer."""
-    taken, until_then = [], time.monotonic() + seconds
+    taken: list[float] = []
+    until_then = time.monotonic() + seconds
     while time.monotonic() < until_then:
         began = time.monotonic()
         await robot.send_bytes(protocol.message(first + len(taken), 0.0))

@@ -78,7 +78,9 @@ def assertion(body: Any) -> Assertion:
     """
     ignored: list[str] = []
     body = known(body, ("owner", "state", "instruction", "robot", "resume", *PARTS), "", ignored)
-    owner = known(body.get("owner"), ("generation", "uid", "namespace", "name"), "owner", ignored)
+    if body.get("owner") is None:
+        raise InvalidRequest("owner is a JSON object", param="owner")
+    owner = known(body["owner"], ("generation", "uid", "namespace", "name"), "owner", ignored)
     generation = owner.get("generation")
     if isinstance(generation, bool) or not isinstance(generation, int):
         raise InvalidRequest("owner.generation is a whole number", param="owner.generation")
