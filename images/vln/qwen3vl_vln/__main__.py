@@ -19,6 +19,7 @@ from qwen3vl_common.drain import Drain, DrainingServer
 from qwen3vl_common.keys import KeyRing
 from qwen3vl_common.strangers import Strangers, wary
 from qwen3vl_vln.edge import rest
+from qwen3vl_vln.edge.ceilings_file import CeilingsFile
 from qwen3vl_vln.edge.identity import Doorkeeper
 from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
@@ -69,6 +70,9 @@ async def serve(options: argparse.Namespace) -> None:
     )
     link = WorkerLink(worker, heard=lambda message: navigation.heard(message), tasks=lambda: tasks_of(navigation))
     navigation = Navigation(link, Metrics(), Tasks(secrets.token_hex(8), per_maker=options.tasks_per_key))
+    ceilings = None if options.ceilings_file is None else CeilingsFile(options.ceilings_file)
+    if ceilings is not None:
+        navigation.hold_ceilings(ceilings.ceilings)
     doors = Doorkeeper(ring, os.environ.get("QWEN3VL_OPERATOR_KEY") or None)
     drain = Drain()
     drain.overdue.add_done_callback(lambda _: navigation.views.end_all())
@@ -99,6 +103,8 @@ async def serve(options: argparse.Namespace) -> None:
     background.append(asyncio.create_task(navigation.views.run()))
     if ring is not None:
         background.append(asyncio.create_task(_watch_keys(ring)))
+    if ceilings is not None:
+        background.append(asyncio.create_task(ceilings.watch(navigation.hold_ceilings)))
     listening = _listen(options.host, options.port)
     # What was made so far lives for ever: the collector need not look at it while robots wait.
     gc.collect()
@@ -177,6 +183,8 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--recordings-dir", type=Path, help="where tasks are recorded that want it; default: nowhere")
     parser.add_argument("--recordings-max-mib", type=_from_one, default=900, help="of all recordings together")
     parser.add_argument("--recording-file-max-mib", type=_from_one, default=64, help="of one file")
+    ceilings = "JSON object with what no task's limits exceed, read again when it changes; default: nothing"
+    parser.add_argument("--ceilings-file", type=Path, help=ceilings)
     parser.add_argument("--drain-seconds", type=float, default=0.0)
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)

@@ -14,6 +14,7 @@ from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.edge.waiters import Waiters
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.task.answer import Answer, answer
+from qwen3vl_vln.task.ceilings import NONE, Ceilings
 from qwen3vl_vln.task.errors import (
     EndedError,
     FinishedError,
@@ -58,6 +59,7 @@ class Navigation:
     link: WorkerLink
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(8)))
+    ceilings: Ceilings = NONE
     views: Views = field(init=False)
     _waiters: Waiters = field(default_factory=Waiters)
 
@@ -165,6 +167,7 @@ class Navigation:
             RobotBusyError, TooManyTasksError, NotRecordingError, NoUnusedIdError: see there.
         """
         self._can_record(settings)
+        settings = self.ceilings.bound(settings)
         task_id = self.tasks.new_id(time.time())
         if not settings.robot:
             settings = replace(settings, robot=task_id)
@@ -177,6 +180,16 @@ class Navigation:
             raise NotRecordingError(
                 "this VLN API keeps no recordings: start it with --recordings-dir, or leave recording.enabled out"
             )
+
+    def hold_ceilings(self, ceilings: Ceilings) -> None:
+        """Bound every task by these from its next answer on."""
+        self.ceilings = ceilings
+        for entry in self.tasks:
+            bound = ceilings.bound(entry.task.settings)
+            if entry.task.verdict is None and bound != entry.task.settings:
+                entry.task.edit(bound)
+                self.link.tell(entry.task)
+                self.tasks.touch(entry)
 
     def stop(self, entry: Entry, message: str) -> None:
         """Stop a task for good, whoever owns it."""
@@ -236,6 +249,7 @@ class Navigation:
             NotRecordingError: it is to be recorded, and there is no folder for that.
         """
         self._can_record(wish.settings)
+        wish = replace(wish, settings=self.ceilings.bound(wish.settings))
         entry = self.tasks.find(task_id)
         if entry is None:
             entry = self._first(task_id, wish)

@@ -22,7 +22,12 @@ NOT_BACKWARDS = "the plan drives backwards, which limits.reverse does not allow"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a client may set about a task; an edit makes new ones."""
+    """What a client may set about a task; an edit makes new ones.
+
+    Attributes:
+        limits: those that are held.
+        wanted: those that were asked for, where ceilings bound them.
+    """
 
     robot: str
     instruction: str
@@ -34,6 +39,7 @@ class Settings:
     visualize: bool = False
     profile: str = "waypoints"
     language: str = "en"
+    wanted: Limits | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +116,8 @@ class Task:
         changed = settings.instruction != self.settings.instruction
         self.settings = settings
         if self.drive is not None:
+            most = settings.limits.max_plan_age_seconds
+            self.drive.validity_seconds = min(self.drive.validity_seconds, most)
             self._forbid(self.drive.plan.waypoints)
         if changed:
             self.environment, self.progress, self.action = "", 0.0, ""
