@@ -4,6 +4,7 @@ their names, types and status codes."""
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ from qwen3vl_vln.edge.floods import FrameRates
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError, maker_of
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.own_robots import NoRobotNamedError, RobotNotOfKeyError, named
 from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.errors import OwnedError, TaskError
@@ -116,8 +118,10 @@ def build(
     async def create(request: Request) -> Response:
         caller = who(request, DRIVE)
         wanted = bodies.creation(await _json(request, LARGEST_BODY))
+        settings = replace(wanted.settings, robot=named(caller.robots, wanted.settings.robot))
+        caller.need_robot(settings.robot)
         maker = None if caller.operator else maker_of(caller, request.client)
-        task = navigation.create(wanted.settings, maker).task
+        task = navigation.create(settings, maker).task
         return Json(
             {
                 "task_id": task.task_id,
@@ -140,6 +144,7 @@ def build(
         if not isinstance(task_id, str):
             raise InvalidRequest("task_id is a text", param="task_id")
         entry = of(task_id)
+        caller.need_robot(entry.task.settings.robot)
         rates.need(caller.name, task_id, received)
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
@@ -200,6 +205,7 @@ def build(
         if caller.operator:
             navigation.stop_asserted(task_id)
         else:
+            caller.need_stop(of(task_id).task.settings.robot)
             navigation.stop(of(task_id), f"stopped by {caller.name}")
         return Json({"task_id": task_id, "status": "stopped"})
 
@@ -242,13 +248,15 @@ def build(
         answer = known.get(status) or InvalidRequest("the request is not understood")
         return Json(error_body(answer, error), status_code=answer.status, headers=answer.headers())
 
-    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError, NoUnusedIdError):
+    refusals = (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError, NoUnusedIdError)
+    for kind in (*refusals, RobotNotOfKeyError, NoRobotNamedError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(HTTPException, not_routed)
     return app
 
 
 def _change(entry: Entry, caller: Caller) -> None:
+    caller.need_robot(entry.task.settings.robot)
     owner = entry.task.owner
     if owner is not None and not caller.operator:
         raise OwnedError(f"this task belongs to NavTask {owner.namespace}/{owner.name}; change that object")
