@@ -42,7 +42,7 @@ OPERATOR_KEY_ENV = "QWEN3VL_OPERATOR_KEY"
 VLN_CONTAINER = "vln"
 VLN_PORT = 8000
 
-CHILD_WORDS = ("engine", "vln", "cache", "weights", "preflight", "probe")
+CHILD_WORDS = ("engine", "vln", "cache", "weights", "preflight", "probe", "ceilings")
 """Last words of the names of a model's children, of every kind that there is or is planned. None has a '-', and no
 object of the chart ends in one: so no child's name is that of another model's child, nor of a chart's object."""
 

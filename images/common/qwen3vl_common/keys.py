@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 INTERNAL_KEY_BYTES = 32
 GENERATIONS = 2
 """Keys of one client that are valid at the same time, so that a client can rotate without an outage."""
+_ROBOTS = re.compile(r"robots?\s*:", re.IGNORECASE)
+_ROBOTS_LINE = re.compile(r"robots:\s*\[(?P<names>[^\[\]]+)\]")
+_ROBOT = re.compile(r"[A-Za-z0-9._*-]{1,63}")
 _HASHED = re.compile(r"sha256:([0-9a-f]{64})")
 
 
@@ -23,13 +26,14 @@ def derive(secret: bytes, purpose: str, namespace: str, model: str) -> str:
 
 
 def parse_entry(text: str) -> tuple[bytes, ...]:
-    """SHA-256 digests of the keys in one entry: a key per line, in plain text or as `sha256:<64 hex digits>`.
+    """SHA-256 digests of the keys in one entry: a key per line, in plain text or as `sha256:<64 hex digits>`. The line
+    with robots' names, see `parse_robots`, is no key.
 
     Raises:
         ValueError: no key, more than two, or a malformed hash; the message never contains a key.
     """
     lines = [line.strip() for line in text.splitlines()]
-    keys = [line for line in lines if line and not line.startswith("#")]
+    keys = [line for line in lines if line and not line.startswith("#") and not _ROBOTS.match(line)]
     if not 1 <= len(keys) <= GENERATIONS:
         raise ValueError(f"holds {len(keys)} keys; one line per key, one or {GENERATIONS} of them")
     digests = []
@@ -39,6 +43,22 @@ def parse_entry(text: str) -> tuple[bytes, ...]:
             raise ValueError(f"key {number}: after sha256: come 64 lower-case hex digits")
         digests.append(bytes.fromhex(hashed[1]) if hashed else hashlib.sha256(key.encode()).digest())
     return tuple(digests)
+
+
+def parse_robots(text: str) -> tuple[str, ...] | None:
+    """The robots that an entry's keys are for, from its line `robots: [go2-*, spot-1]`; None: it has none.
+
+    Raises:
+        ValueError: such a line cannot be read, or there are two. It must not be taken for a key, nor left out.
+    """
+    lines = [line for line in map(str.strip, text.splitlines()) if _ROBOTS.match(line)]
+    if not lines:
+        return None
+    found = _ROBOTS_LINE.fullmatch(lines[0])
+    names = [name.strip().strip("'\"") for name in found["names"].split(",")] if found else []
+    if len(lines) > 1 or not names or not all(map(_ROBOT.fullmatch, names)):
+        raise ValueError("the robots of a key are one line, as in robots: [go2-*, spot-1]")
+    return tuple(names)
 
 
 @dataclass
@@ -55,6 +75,7 @@ class KeyRing:
     directory: Path
     prefix: str = ""
     _clients: dict[str, tuple[bytes, ...]] = field(default_factory=dict)
+    _robots: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     _seen: dict[str, bytes] = field(default_factory=dict)
 
     def reload(self) -> bool:
@@ -70,14 +91,16 @@ class KeyRing:
         }
         if found == self._seen:
             return False
-        clients = {}
+        clients: dict[str, tuple[bytes, ...]] = {}
+        robots = {}
         for name, content in found.items():
             try:
+                robots[name] = parse_robots(content.decode())
                 clients[name] = parse_entry(content.decode())
             except (ValueError, UnicodeDecodeError) as error:
                 reason = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else str(error)
                 log.warning("key entry %r is ignored: %s", self.prefix + name, reason)
-        self._seen, self._clients = found, clients
+        self._seen, self._clients, self._robots = found, clients, robots
         return True
 
     def _is_entry(self, path: Path) -> bool:
@@ -89,6 +112,10 @@ class KeyRing:
     def clients(self) -> tuple[str, ...]:
         """Names of the clients with at least one valid key."""
         return tuple(self._clients)
+
+    def robots(self, client: str) -> tuple[str, ...] | None:
+        """The robots that a client's keys are for; None: every one."""
+        return self._robots.get(client)
 
     def client(self, key: str) -> str | None:
         """Name of the client that this key belongs to. Every stored key is compared, each in constant time."""

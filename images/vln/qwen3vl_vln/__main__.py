@@ -5,6 +5,7 @@ import asyncio
 import gc
 import logging
 import os
+import secrets
 import socket
 import sys
 from pathlib import Path
@@ -16,14 +17,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from qwen3vl_common import logs
 from qwen3vl_common.drain import Drain, DrainingServer
 from qwen3vl_common.keys import KeyRing
+from qwen3vl_common.strangers import Strangers, wary
 from qwen3vl_vln.edge import rest
+from qwen3vl_vln.edge.ceilings_file import CeilingsFile
 from qwen3vl_vln.edge.identity import Doorkeeper
 from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
+from qwen3vl_vln.edge.paced import paced
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.task.tasks import UNFINISHED_MOST
+from qwen3vl_vln.task.tasks import TASKS_PER_MAKER, UNFINISHED_MOST, Tasks
 
 log = logging.getLogger("qwen3vl_vln")
 
@@ -65,7 +69,10 @@ async def serve(options: argparse.Namespace) -> None:
         recording_file_max_mib=options.recording_file_max_mib,
     )
     link = WorkerLink(worker, heard=lambda message: navigation.heard(message), tasks=lambda: tasks_of(navigation))
-    navigation = Navigation(link, Metrics())
+    navigation = Navigation(link, Metrics(), Tasks(secrets.token_hex(8), per_maker=options.tasks_per_key))
+    ceilings = None if options.ceilings_file is None else CeilingsFile(options.ceilings_file)
+    if ceilings is not None:
+        navigation.hold_ceilings(ceilings.ceilings)
     doors = Doorkeeper(ring, os.environ.get("QWEN3VL_OPERATOR_KEY") or None)
     drain = Drain()
     drain.overdue.add_done_callback(lambda _: navigation.views.end_all())
@@ -84,7 +91,8 @@ async def serve(options: argparse.Namespace) -> None:
         lifespan="off",
         server_header=False,
         proxy_headers=False,
-        ws="websockets-sansio",
+        http=wary(Strangers()),
+        ws=paced(lambda: navigation.metrics.discarded("flood")),
         ws_per_message_deflate=False,
         ws_max_size=bounds.max_bytes + 1024,
         ws_max_queue=2,
@@ -95,6 +103,8 @@ async def serve(options: argparse.Namespace) -> None:
     background.append(asyncio.create_task(navigation.views.run()))
     if ring is not None:
         background.append(asyncio.create_task(_watch_keys(ring)))
+    if ceilings is not None:
+        background.append(asyncio.create_task(ceilings.watch(navigation.hold_ceilings)))
     listening = _listen(options.host, options.port)
     # What was made so far lives for ever: the collector need not look at it while robots wait.
     gc.collect()
@@ -164,13 +174,17 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--no-auth", action="store_true", help="take every robot without a key")
     parser.add_argument("--allow-origin", action="append", default=[], help="origin of a web page that may drive")
+    unfinished = "unfinished tasks that belong to no NavTask, of one key from one address"
+    parser.add_argument("--tasks-per-key", type=_from_one, default=TASKS_PER_MAKER, help=unfinished)
     parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
     parser.add_argument("--model-timeout-seconds", type=float, default=30.0)
     parser.add_argument("--max-frame-bytes", type=int, default=Bounds.max_bytes)
     parser.add_argument("--max-frame-pixels", type=int, default=Bounds.max_pixels)
     parser.add_argument("--recordings-dir", type=Path, help="where tasks are recorded that want it; default: nowhere")
-    parser.add_argument("--recordings-max-mib", type=_mebibytes, default=900, help="of all recordings together")
-    parser.add_argument("--recording-file-max-mib", type=_mebibytes, default=64, help="of one file")
+    parser.add_argument("--recordings-max-mib", type=_from_one, default=900, help="of all recordings together")
+    parser.add_argument("--recording-file-max-mib", type=_from_one, default=64, help="of one file")
+    ceilings = "JSON object with what no task's limits exceed, read again when it changes; default: nothing"
+    parser.add_argument("--ceilings-file", type=Path, help=ceilings)
     parser.add_argument("--drain-seconds", type=float, default=0.0)
     parser.add_argument("--log-level", default="info", choices=["debug", "info", "warning", "error"])
     return parser.parse_args(arguments)
@@ -183,10 +197,10 @@ def _keys_prefix(text: str) -> str:
     return text
 
 
-def _mebibytes(text: str) -> int:
+def _from_one(text: str) -> int:
     number = int(text)
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number of MiB from 1 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1 on")
     return number
 
 

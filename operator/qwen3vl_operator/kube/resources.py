@@ -29,6 +29,7 @@ STATEFUL_SETS = Resource("apps/v1", "StatefulSet", "statefulsets")
 DEPLOYMENTS = Resource("apps/v1", "Deployment", "deployments")
 AUTOSCALERS = Resource("autoscaling/v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers")
 SERVICES = Resource("v1", "Service", "services")
+CONFIG_MAPS = Resource("v1", "ConfigMap", "configmaps")
 CLAIMS = Resource("v1", "PersistentVolumeClaim", "persistentvolumeclaims")
 SECRETS = Resource("v1", "Secret", "secrets")
 PODS = Resource("v1", "Pod", "pods")
@@ -38,7 +39,7 @@ SLICES = Resource("discovery.k8s.io/v1", "EndpointSlice", "endpointslices")
 KINDS = {known.plural: known.kind for known in list(vars().values()) if isinstance(known, Resource)}
 """Kind by plural, of every resource above."""
 
-CHILDREN = (STATEFUL_SETS, DEPLOYMENTS, AUTOSCALERS, SERVICES, CLAIMS)
+CHILDREN = (STATEFUL_SETS, DEPLOYMENTS, AUTOSCALERS, SERVICES, CONFIG_MAPS, CLAIMS)
 """What is made for a VisionModel, and pruned when it is no longer wanted; claims are never pruned."""
 WATCHED = (VISION_MODELS, NAV_TASKS, *CHILDREN, PODS, SLICES)
 """What the store holds. Secrets and Events are not watched: they are read by name where they are needed."""

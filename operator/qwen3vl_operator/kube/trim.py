@@ -36,7 +36,7 @@ def trim(resource: Resource, thing: Object) -> Object:
         endpoints = [_only(one, ("addresses", "conditions")) for one in thing.get("endpoints") or []]
         result["endpoints"] = endpoints
     else:
-        result |= {part: thing[part] for part in ("spec", "status") if part in thing}
+        result |= {part: thing[part] for part in ("spec", "status", "data") if part in thing}
     shared: Object = _shared(result)
     return shared
 

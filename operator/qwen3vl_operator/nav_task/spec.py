@@ -4,9 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from qwen3vl_common.robots import LONGEST_ROBOT, ROBOT_PATTERN
 from qwen3vl_operator.kube.fields import Part, rules
-
-ROBOT_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 
 
 class ModelReference(Part):
@@ -118,7 +117,7 @@ class NavTaskSpec(Part):
     model_ref: ModelReference = Field(description="The model to walk by; its spec.navigation must be there.")
     robot: str = Field(
         min_length=1,
-        max_length=63,
+        max_length=LONGEST_ROBOT,
         pattern=ROBOT_PATTERN,
         description="The robot that walks; it has at most one unfinished task.",
     )

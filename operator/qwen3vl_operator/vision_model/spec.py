@@ -189,6 +189,21 @@ class Recordings(Part):
     )
 
 
+class Ceilings(Part):
+    """What no task's limits exceed, whoever makes it; an absent one bounds nothing."""
+
+    linear_meters_per_second: float | None = Field(default=None, ge=0.01, le=3, description="Highest speed, m/s.")
+    angular_radians_per_second: float | None = Field(
+        default=None, ge=0.01, le=4, description="Highest turn rate, rad/s."
+    )
+    blind_meters: float | None = Field(
+        default=None, ge=0.05, le=10, description="Longest way since the picture that a plan was made from, m."
+    )
+    max_plan_age_seconds: float | None = Field(
+        default=None, ge=0.5, le=60, description="Oldest picture that a plan may have, s."
+    )
+
+
 class Navigation(Part):
     """The VLN API of this model: a robot's camera frames in, velocities out."""
 
@@ -202,6 +217,10 @@ class Navigation(Part):
     )
     auth: Literal["Keys", "None"] = Field(
         default="Keys", description="None answers anybody who reaches the port; only for a closed network."
+    )
+    ceilings: Ceilings = Field(
+        default=Ceilings(),
+        description="What no task's limits exceed; holds for tasks under way within the kubelet's minute and a half.",
     )
     resources: NavigationResources = Field(
         default=NavigationResources(), description="What the VLN API asks of its node."

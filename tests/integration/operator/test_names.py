@@ -44,6 +44,7 @@ CHILDREN = {
     "statefulsets": ("engine",),
     "services": ("engine", "vln"),
     "deployments": ("vln",),
+    "configmaps": ("ceilings",),
     "persistentvolumeclaims": ("cache",),
 }
 

@@ -261,7 +261,6 @@ class TestOperator:
             (wish(state="Flying"), "state"),
             (wish(limits={"linearMetersPerSecond": 99}), "limits.linearMetersPerSecond"),
             (wish(limits={"linearMetersPerSecond": "fast"}), "limits.linearMetersPerSecond"),
-            (wish(limits={"speed": 1}), "limits.speed"),
             (wish(prompt={"profile": "poetry"}), "prompt.profile"),
             (wish(history={"frames": -1}), "history.frames"),
             ([], "body"),
@@ -270,6 +269,17 @@ class TestOperator:
     async def test_a_mistake_is_named(self, chain: Chain, body: Any, param: str) -> None:
         status, answer = await chain.ask("PUT", "/vln/task/x", body, key=OPERATOR_KEY)
         assert status == 400 and answer["error"]["param"] == param, answer
+
+    async def test_what_only_a_newer_operator_knows_is_told_and_from_a_client_refused(self, chain: Chain) -> None:
+        newer = wish(limits={"jerk": 1}, speech={"voice": "low"})
+        status, answer = await chain.ask("PUT", "/vln/task/x", newer, key=OPERATOR_KEY)
+        assert (status, answer["ignored"]) == (200, ["limits.jerk", "speech"]) and answer["task_id"] == "x"
+        body = {"instruction": "Walk.", "config": {"limits": {"jerk": 1}}}
+        status, answer = await chain.ask("POST", "/vln/task/create", body)
+        assert status == 400 and answer["error"]["param"] == "config.limits.jerk"
+        config = {"output_fps": 5, "max_waypoints_per_inference": 3}
+        status, answer = await chain.ask("POST", "/vln/task/create", {"instruction": "Walk.", "config": config})
+        assert (status, answer["ignored"]) == (200, ["config.max_waypoints_per_inference", "config.output_fps"])
 
 
 class TestSockets:

@@ -51,6 +51,35 @@ def test_what_is_not_an_entry_is_refused_with_the_rule(text: str) -> None:
         parse_entry(text)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "robots:",
+        "robots: []",
+        "robots: go2-*",
+        "robot: [go2-1]",
+        "Robots: [go2-1]",
+        "robots: [a b]",
+        "robots: [a",
+        "robots : [a]",
+    ],
+)
+def test_a_line_of_robots_that_cannot_be_read_is_no_key_and_frees_none(tmp_path: Path, line: str) -> None:
+    (tmp_path / "go2").write_text(f"the-key\n{line}\n")
+    ring = KeyRing(tmp_path)
+    ring.reload()
+    assert ring.client("the-key") is None and ring.client(line) is None
+
+
+def test_an_entry_may_say_which_robots_its_keys_are_for(tmp_path: Path) -> None:
+    (tmp_path / "go2").write_text('old\nrobots: [go2-*, "spot-1"]\nnew\n')
+    (tmp_path / "free").write_text("free-key")
+    ring = KeyRing(tmp_path)
+    ring.reload()
+    assert ring.client("old") == ring.client("new") == "go2" and ring.client('robots: [go2-*, "spot-1"]') is None
+    assert ring.robots("go2") == ("go2-*", "spot-1") and ring.robots("free") is None
+
+
 def mount(folder: Path, generation: int, **entries: str) -> None:
     """The folder as the kubelet mounts a Secret: files are links by way of `..data`, which is swapped."""
     data = folder / f"..generation-{generation}"

@@ -7,7 +7,8 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.images import jpeg
+from tests.support.images import decoded, jpeg
+from tests.support.scans import many_scans, progressive
 
 from qwen3vl_client import protocol
 from qwen3vl_vln.edge import images
@@ -19,6 +20,7 @@ from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import FINISHED_MOST, Tasks
 from qwen3vl_vln.task.words import Reason
 
+SCAN = b"\xff\xda"
 BOUNDS = Bounds(max_bytes=200_000, max_pixels=2_000_000)
 
 
@@ -103,6 +105,32 @@ class TestPictures:
     @given(st.binary(max_size=300))
     def test_any_bytes(self, data: bytes) -> None:
         images.problem(b"\xff\xd8\xff" + data + b"\xff\xd9", max_bytes=10**6, max_pixels=10**6)
+
+    def test_a_picture_of_many_scans_is_refused_by_its_markers(self) -> None:
+        assert "12 scans" in str(images.problem(many_scans(1024, 1024, 13), max_bytes=10**6, max_pixels=2**20))
+        assert images.problem(many_scans(1024, 1024, 12), max_bytes=10**6, max_pixels=2**20) is None
+        usual = progressive(640, 480)
+        assert usual.count(SCAN) == 10 and images.problem(usual, max_bytes=10**6, max_pixels=10**6) is None
+
+    @pytest.mark.parametrize("data", [jpeg(), progressive(64, 48)], ids=["baseline", "progressive"])
+    def test_scans_of_embedded_pictures_do_not_count(self, data: bytes) -> None:
+        embedding = data[:2] + b"\xff\xe1\x00\x80" + SCAN * 63 + data[2:]
+        assert decoded(embedding).shape == (48, 64, 3)
+        assert images.problem(embedding, max_bytes=10**6, max_pixels=10**6) is None
+
+    def test_fill_bytes_hide_no_large_picture(self) -> None:
+        large = jpeg(2000, 1500)
+        at = large.index(b"\xff\xc0")
+        # Who took the second byte for a marker would go on behind a length that stands in the picture's own header.
+        filled = large[:at] + b"\xff" * 3 + large[at:]
+        assert decoded(filled).shape == (1500, 2000, 3)
+        assert "pixels" in str(images.problem(filled, max_bytes=10**7, max_pixels=10**6))
+
+    def test_two_sizes_are_one_too_many(self) -> None:
+        data = jpeg()
+        at = data.index(b"\xff\xc0")
+        twice = data[:at] + data[at : at + 19] + data[at:]
+        assert "header" in str(images.problem(twice, max_bytes=10**6, max_pixels=10**6))
 
     def test_a_fault_comes_with_the_frame(self) -> None:
         frame = read(protocol.message(1, 0.0, jpeg=jpeg()[:-40]), 1.0, BOUNDS, Delay())

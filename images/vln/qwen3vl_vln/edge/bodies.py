@@ -1,10 +1,12 @@
 """Bodies of requests about tasks: JSON to settings; a mistake is answered with the field and what would be right."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from qwen3vl_common.errors import InvalidRequest
+from qwen3vl_common.robots import LONGEST_ROBOT, is_robot_name
+from qwen3vl_vln.edge.fields import known, may_be_ignored, object_of, unknown
 from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 from qwen3vl_vln.task.events import Owner
@@ -15,43 +17,70 @@ LONGEST_NAME = 253
 LANGUAGES = ("en", "zh")
 PROFILES = ("waypoints", "actions")
 STATES = ("Running", "Paused", "Stopped")
+PARTS = ("limits", "keyframes", "history", "camera", "recording", "prompt")
+OLDER = ("history_frames", "keyframe_threshold", "enable_visualization")
+"""What the older protocol has in `config` and acts here."""
+WITHOUT_EFFECT = ("output_fps", "max_waypoints_per_inference", "history_summary")
+"""What its clients send there and acts nowhere."""
 
 
-def creation(body: Any) -> Settings:
-    """What `POST /vln/task/create` asks for. Keys of `config` that only the older protocol has are taken and ignored.
+@dataclass(frozen=True)
+class Creation:
+    """What a client wants made.
+
+    Attributes:
+        ignored: names of fields that were sent and have no effect.
+    """
+
+    settings: Settings
+    ignored: tuple[str, ...] = ()
+
+
+def creation(body: Any) -> Creation:
+    """What `POST /vln/task/create` asks for. Single values in `config` that nobody knows are ignored and named, unless
+    they sound like a bound of the robot; older clients send all kinds of things there.
 
     Raises:
-        InvalidRequest: a field is wrong.
+        InvalidRequest: a field is wrong, or is not known.
     """
-    body = _object(body, "body")
-    config = _object(body.get("config") or {}, "config")
-    keyframes = dict(_object(config.get("keyframes") or {}, "config.keyframes"))
-    if "keyframe_threshold" in config:
-        keyframes.setdefault("threshold", config["keyframe_threshold"])
-    history = {"frames": config["history_frames"]} if "history_frames" in config else {}
-    settings = _settings(
-        instruction=body.get("instruction"),
-        robot=config.get("robot", ""),
-        limits=config.get("limits") or {},
-        keyframes=keyframes,
-        history=history,
-        camera=config.get("camera") or {},
-        recording=config.get("recording") or {},
-        prompt=config.get("prompt") or {},
-        path="config.",
-    )
-    # Older clients send all kinds of things here; only one of them asks for pictures.
-    return replace(settings, visualize=config.get("enable_visualization") is True)
+    body = known(body, ("instruction", "config"), "")
+    config, ignored = _config(body.get("config"))
+    parts = {name: config.get(name) for name in PARTS}
+    for older, part, name in (
+        ("keyframe_threshold", "keyframes", "threshold"),
+        ("history_frames", "history", "frames"),
+    ):
+        if older in config:
+            parts[part] = {name: config[older]} | dict(object_of(parts[part], f"config.{part}"))
+    settings = _settings(body.get("instruction"), config.get("robot"), parts, "config.", None)
+    return Creation(replace(settings, visualize=config.get("enable_visualization") is True), tuple(ignored))
+
+
+def _config(value: Any) -> tuple[dict[str, Any], list[str]]:
+    names = ("robot", *PARTS, *OLDER)
+    given, taken, ignored = object_of(value, "config"), {}, []
+    for name, field in given.items():
+        if name in names:
+            taken[name] = field
+        elif name in WITHOUT_EFFECT or may_be_ignored(name, field):
+            ignored.append(f"config.{name}")
+        else:
+            raise unknown(f"config.{name}", names)
+    return taken, sorted(ignored)
 
 
 def assertion(body: Any) -> Assertion:
-    """What the operator asserts with `PUT /vln/task/{id}`.
+    """What the operator asserts with `PUT /vln/task/{id}`. What a newer operator sends beyond what is known here is
+    ignored and named: it must not keep a task from being stopped.
 
     Raises:
         InvalidRequest: a field is wrong.
     """
-    body = _object(body, "body")
-    owner = _object(body.get("owner"), "owner")
+    ignored: list[str] = []
+    body = known(body, ("owner", "state", "instruction", "robot", "resume", *PARTS), "", ignored)
+    if body.get("owner") is None:
+        raise InvalidRequest("owner is a JSON object", param="owner")
+    owner = known(body["owner"], ("generation", "uid", "namespace", "name"), "owner", ignored)
     generation = owner.get("generation")
     if isinstance(generation, bool) or not isinstance(generation, int):
         raise InvalidRequest("owner.generation is a whole number", param="owner.generation")
@@ -59,18 +88,9 @@ def assertion(body: Any) -> Assertion:
     state = body.get("state", "Running")
     if state not in STATES:
         raise InvalidRequest(f"state is one of {', '.join(STATES)}", param="state")
-    resume = _object(body.get("resume") or {}, "resume")
-    settings = _settings(
-        instruction=body.get("instruction"),
-        robot=_text(body.get("robot"), "robot", LONGEST_NAME),
-        limits=body.get("limits") or {},
-        keyframes=body.get("keyframes") or {},
-        history=body.get("history") or {},
-        camera=body.get("camera") or {},
-        recording=body.get("recording") or {},
-        prompt=body.get("prompt") or {},
-        path="",
-    )
+    resume = known(body.get("resume"), ("elapsedSeconds", "steps"), "resume", ignored)
+    robot = _text(body.get("robot"), "robot", LONGEST_ROBOT)
+    settings = _settings(body.get("instruction"), robot, {name: body.get(name) for name in PARTS}, "", ignored)
     return Assertion(
         owner=Owner(uid, namespace, name, generation),
         settings=settings,
@@ -78,38 +98,38 @@ def assertion(body: Any) -> Assertion:
         elapsed_seconds=_not_negative(resume.get("elapsedSeconds", 0), "resume.elapsedSeconds"),
         steps=int(_not_negative(resume.get("steps", 0), "resume.steps")),
         resumed=bool(resume),
+        ignored=tuple(sorted(ignored)),
     )
 
 
-def _settings(
-    *,
-    instruction: Any,
-    robot: Any,
-    limits: Any,
-    keyframes: Any,
-    history: Any,
-    camera: Any,
-    recording: Any,
-    prompt: Any,
-    path: str,
-) -> Settings:
-    prompt = _object(prompt, f"{path}prompt")
-    language, profile = prompt.get("language", "en"), prompt.get("profile", "waypoints")
-    if language not in LANGUAGES:
-        raise InvalidRequest(f"{path}prompt.language is one of {', '.join(LANGUAGES)}", param=f"{path}prompt.language")
-    if profile not in PROFILES:
-        raise InvalidRequest(f"{path}prompt.profile is one of {', '.join(PROFILES)}", param=f"{path}prompt.profile")
-    if not isinstance(robot, str) or len(robot) > LONGEST_NAME:
-        raise InvalidRequest(f"{path}robot is a name", param=f"{path}robot")
+def _settings(instruction: Any, robot: Any, parts: dict[str, Any], path: str, ignored: list[str] | None) -> Settings:
+    """Settings from the parts of a spec.
+
+    Args:
+        robot: None where the task gives its robot a name.
+        path: before the names of the parts.
+        ignored: as in `known`.
+    """
+
+    def part(name: str, names: Iterable[str]) -> dict[str, Any]:
+        return known(parts[name], names, f"{path}{name}", ignored)
+
+    prompt = part("prompt", ("language", "profile"))
+    language = _one_of(prompt.get("language", "en"), LANGUAGES, f"{path}prompt.language")
+    profile = _one_of(prompt.get("profile", "waypoints"), PROFILES, f"{path}prompt.profile")
+    if robot is not None and not (isinstance(robot, str) and is_robot_name(robot)):
+        rule = f"is 1 to {LONGEST_ROBOT} letters, digits, '.', '_' and '-', with a letter or digit at both ends"
+        raise InvalidRequest(f"{path}robot {rule}", param=f"{path}robot")
+    recording = part("recording", ("enabled",)).get("enabled", False)
     try:
         return Settings(
-            robot=robot,
+            robot=robot or "",
             instruction=_text(instruction, "instruction", LONGEST_INSTRUCTION),
-            limits=Limits.from_json(_object(limits, f"{path}limits"), f"{path}limits"),
-            keyframes=Keyframes.from_json(_object(keyframes, f"{path}keyframes"), f"{path}keyframes"),
-            history=History.from_json(_object(history, f"{path}history"), f"{path}history"),
-            camera=Camera.from_json(_object(camera, f"{path}camera"), f"{path}camera"),
-            recording=_flag(_object(recording, f"{path}recording").get("enabled", False), f"{path}recording.enabled"),
+            limits=Limits.from_json(part("limits", Limits().as_json()), f"{path}limits"),
+            keyframes=_keyframes(part("keyframes", Keyframes().as_json()), f"{path}keyframes"),
+            history=History.from_json(part("history", History().as_json()), f"{path}history"),
+            camera=Camera.from_json(part("camera", Camera().as_json()), f"{path}camera"),
+            recording=_flag(recording, f"{path}recording.enabled"),
             profile=profile,
             language=language,
         )
@@ -117,10 +137,17 @@ def _settings(
         raise InvalidRequest(str(error), param=error.param) from None
 
 
-def _object(value: Any, param: str) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise InvalidRequest(f"{param} is a JSON object", param=param)
-    return value
+def _keyframes(values: dict[str, Any], path: str) -> Keyframes:
+    keyframes = Keyframes.from_json(values, path)
+    if keyframes.min_interval_seconds > keyframes.max_interval_seconds:
+        raise OutOfBoundsError(f"{path}.minIntervalSeconds", f"is at most {path}.maxIntervalSeconds")
+    return keyframes
+
+
+def _one_of(value: Any, words: Sequence[str], param: str) -> str:
+    if value not in words:
+        raise InvalidRequest(f"{param} is one of {', '.join(words)}", param=param)
+    return str(value)
 
 
 def _flag(value: Any, param: str) -> bool:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from qwen3vl_common.errors import ApiError, InvalidKey
+from qwen3vl_common.errors import ApiError, InvalidKey, InvalidRequest
 from qwen3vl_vln.edge.identity import NoKeyError, NoRightError
+from qwen3vl_vln.edge.own_robots import NoRobotNamedError, RobotNotOfKeyError
 from qwen3vl_vln.edge.tickets import TooManyTicketsError
 from qwen3vl_vln.edge.views import EndedUnseenError, NoPictureError, TooManyViewersError
 from qwen3vl_vln.task.errors import (
@@ -52,6 +53,10 @@ def api_error(error: Exception) -> ApiError | None:
         return InvalidKey(text)
     if isinstance(error, NoRightError):
         return Forbidden(text)
+    if isinstance(error, RobotNotOfKeyError):
+        return Forbidden(text, code="robot_not_of_key")
+    if isinstance(error, NoRobotNamedError):
+        return InvalidRequest(text, param="config.robot")
     if isinstance(error, UnknownTaskError):
         return UnknownTask(text)
     if isinstance(error, LeaseBusyError):

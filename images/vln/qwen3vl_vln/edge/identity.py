@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qwen3vl_common.keys import KeyRing
+from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError, is_for
 
 DRIVE, VIEW, STOP = "drive", "view", "stop"
 EVERYTHING = frozenset((DRIVE, VIEW, STOP))
@@ -30,11 +31,33 @@ class Caller:
     Attributes:
         name: of the key, never the key.
         operator: acts for Kubernetes objects.
+        robots: names of those that it is for, with `*` for anything; None: every one.
     """
 
     name: str
     rights: frozenset[str] = EVERYTHING
     operator: bool = False
+    robots: tuple[str, ...] | None = None
+
+    def need_robot(self, robot: str) -> None:
+        """See that the key is for this robot.
+
+        Raises:
+            RobotNotOfKeyError: it is not.
+        """
+        if not is_for(self.robots, robot):
+            robots = ", ".join(self.robots or ())
+            raise RobotNotOfKeyError(f"the key {self.name!r} is not for robot {robot!r}; it is for {robots}")
+
+    def need_stop(self, robot: str) -> None:
+        """See that the key may stop this robot: one that may do nothing else stops every one.
+
+        Raises:
+            NoRightError, RobotNotOfKeyError: it may not.
+        """
+        self.need(DRIVE, STOP)
+        if self.rights != {STOP}:
+            self.need_robot(robot)
 
     def need(self, *rights: str) -> None:
         """See that the key has one of these rights.
@@ -80,7 +103,12 @@ class Doorkeeper:
         name = self._ring.client(key) if key else None
         if name is None:
             raise NoKeyError("send Authorization: Bearer <key> with one of the robots' keys")
-        return Caller(name, rights(name))
+        return Caller(name, rights(name), robots=self._ring.robots(name))
+
+
+def maker_of(caller: Caller, address: tuple[str, int] | None) -> str:
+    """Whom a task that a client makes is counted for: one key may be in many hands."""
+    return f"{caller.name}@{'' if address is None else address[0]}"
 
 
 def rights(entry: str) -> frozenset[str]:

@@ -68,7 +68,7 @@ class Metrics:
         self._pauses.labels(reason).inc()
 
     def discarded(self, what: str) -> None:
-        """An `old_sequence` or a `late_result` was not used."""
+        """An `old_sequence`, a `late_result`, or a message of a `flood` was not used."""
         self._discarded.labels(what).inc()
 
     def looked(self, *, key: bool) -> None:

@@ -14,6 +14,7 @@ from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.edge.waiters import Waiters
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.task.answer import Answer, answer
+from qwen3vl_vln.task.ceilings import NONE, Ceilings
 from qwen3vl_vln.task.errors import (
     EndedError,
     FinishedError,
@@ -25,7 +26,7 @@ from qwen3vl_vln.task.errors import (
 from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
-from qwen3vl_vln.task.tasks import Entry, Tasks
+from qwen3vl_vln.task.tasks import NEVER_CAME_SECONDS, Entry, Tasks
 from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
@@ -36,7 +37,11 @@ LOOK_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Assertion:
-    """What the operator says about a task of a NavTask."""
+    """What the operator says about a task of a NavTask.
+
+    Attributes:
+        ignored: names of fields that were sent and are not known here.
+    """
 
     owner: Owner
     settings: Settings
@@ -44,6 +49,7 @@ class Assertion:
     elapsed_seconds: float = 0.0
     steps: int = 0
     resumed: bool = False
+    ignored: tuple[str, ...] = ()
 
 
 @dataclass
@@ -53,6 +59,7 @@ class Navigation:
     link: WorkerLink
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(8)))
+    ceilings: Ceilings = NONE
     views: Views = field(init=False)
     _waiters: Waiters = field(default_factory=Waiters)
 
@@ -150,17 +157,21 @@ class Navigation:
 
     # Clients --------------------------------------------------------------------------------------------------------
 
-    def create(self, settings: Settings) -> Entry:
+    def create(self, settings: Settings, maker: str | None = None) -> Entry:
         """Make a task as the older protocol does.
+
+        Args:
+            maker: who may not make any number of them; None: may.
 
         Raises:
             RobotBusyError, TooManyTasksError, NotRecordingError, NoUnusedIdError: see there.
         """
         self._can_record(settings)
+        settings = self.ceilings.bound(settings)
         task_id = self.tasks.new_id(time.time())
         if not settings.robot:
             settings = replace(settings, robot=task_id)
-        entry = self.tasks.add(task_id, settings, time.time())
+        entry = self.tasks.add(task_id, settings, time.time(), maker=maker, made_at=self.now())
         self.link.tell(entry.task)
         return entry
 
@@ -169,6 +180,16 @@ class Navigation:
             raise NotRecordingError(
                 "this VLN API keeps no recordings: start it with --recordings-dir, or leave recording.enabled out"
             )
+
+    def hold_ceilings(self, ceilings: Ceilings) -> None:
+        """Bound every task by these from its next answer on."""
+        self.ceilings = ceilings
+        for entry in self.tasks:
+            bound = ceilings.bound(entry.task.settings)
+            if entry.task.verdict is None and bound != entry.task.settings:
+                entry.task.edit(bound)
+                self.link.tell(entry.task)
+                self.tasks.touch(entry)
 
     def stop(self, entry: Entry, message: str) -> None:
         """Stop a task for good, whoever owns it."""
@@ -228,6 +249,7 @@ class Navigation:
             NotRecordingError: it is to be recorded, and there is no folder for that.
         """
         self._can_record(wish.settings)
+        wish = replace(wish, settings=self.ceilings.bound(wish.settings))
         entry = self.tasks.find(task_id)
         if entry is None:
             entry = self._first(task_id, wish)
@@ -294,6 +316,9 @@ class Navigation:
         elif kind == "failed":
             task.failed(message["epoch"], message["frame"], message["message"], now, deadline=message["deadline"])
             self.metrics.failed(deadline=message["deadline"])
+        elif kind == "fault" and message["reason"] == Reason.COSTLY_PICTURE:
+            # It has cost what it has cost, whatever became of the task meanwhile.
+            task.costly_picture(now)
         elif kind == "fault":
             if message["epoch"] == epoch:
                 task.camera_fault(Reason(message["reason"]))
@@ -335,6 +360,8 @@ class Navigation:
                 self.tasks.touch(entry)
             before = task.state(now)
             task.expire(now, wall)
+            if entry.abandoned(now):
+                task.abandon(f"no robot came within {NEVER_CAME_SECONDS / 60:g} minutes", now, wall)
             if task.verdict is not None:
                 self.link.tell(task)
                 self._waiters.wake(entry.task.task_id)

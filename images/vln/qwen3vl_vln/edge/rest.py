@@ -4,6 +4,7 @@ their names, types and status codes."""
 import base64
 import binascii
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,11 +14,14 @@ from starlette.exceptions import HTTPException
 
 from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
+from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge import bodies, recordings, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
-from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
+from qwen3vl_vln.edge.floods import FrameRates
+from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError, maker_of
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.own_robots import NoRobotNamedError, RobotNotOfKeyError, named
 from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.errors import OwnedError, TaskError
@@ -77,6 +81,7 @@ def build(
         origins: whose pages may use it where no keys are asked for.
     """
     app = FastAPI(title="qwen3vl VLN API", openapi_url="/openapi.json", redoc_url=None)
+    rates = FrameRates()
     frame_bytes = bounds.max_bytes * 4 // 3 + LARGEST_BODY
 
     def who(request: Request, *rights: str) -> Caller:
@@ -87,6 +92,7 @@ def build(
             raise NoRightError("pages of other origins may not use a VLN API without keys")
         caller = doors.caller(request.headers)
         caller.need(*rights)
+        acquaint(request.scope)
         return caller
 
     def of(task_id: str) -> Entry:
@@ -110,15 +116,19 @@ def build(
 
     @app.post("/vln/task/create")
     async def create(request: Request) -> Response:
-        who(request, DRIVE)
-        entry = navigation.create(bodies.creation(await _json(request, LARGEST_BODY)))
-        task = entry.task
+        caller = who(request, DRIVE)
+        wanted = bodies.creation(await _json(request, LARGEST_BODY))
+        settings = replace(wanted.settings, robot=named(caller.robots, wanted.settings.robot))
+        caller.need_robot(settings.robot)
+        maker = None if caller.operator else maker_of(caller, request.client)
+        task = navigation.create(settings, maker).task
         return Json(
             {
                 "task_id": task.task_id,
-                "status": full(entry)["status"],
+                "status": record(task, navigation.now())["status"],
                 "instruction": task.settings.instruction,
                 "robot": task.settings.robot,
+                "ignored": wanted.ignored,
             }
         )
 
@@ -134,6 +144,8 @@ def build(
         if not isinstance(task_id, str):
             raise InvalidRequest("task_id is a text", param="task_id")
         entry = of(task_id)
+        caller.need_robot(entry.task.settings.robot)
+        rates.need(caller.name, task_id, received)
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
             return entry, None
@@ -185,7 +197,7 @@ def build(
         if not caller.operator:
             raise NoRightError("PUT is the operator's; make a task with POST /vln/task/create")
         wish = bodies.assertion(await _json(request, LARGEST_BODY))
-        return Json(full(navigation.assert_task(task_id, wish)))
+        return Json(full(navigation.assert_task(task_id, wish)) | {"ignored": wish.ignored})
 
     @app.post("/vln/task/{task_id}/stop")
     async def stop(request: Request, task_id: str) -> Response:
@@ -193,6 +205,7 @@ def build(
         if caller.operator:
             navigation.stop_asserted(task_id)
         else:
+            caller.need_stop(of(task_id).task.settings.robot)
             navigation.stop(of(task_id), f"stopped by {caller.name}")
         return Json({"task_id": task_id, "status": "stopped"})
 
@@ -235,13 +248,15 @@ def build(
         answer = known.get(status) or InvalidRequest("the request is not understood")
         return Json(error_body(answer, error), status_code=answer.status, headers=answer.headers())
 
-    for kind in (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError, NoUnusedIdError):
+    refusals = (ApiError, TaskError, LeaseBusyError, NoKeyError, NoRightError, ViewError, NoUnusedIdError)
+    for kind in (*refusals, RobotNotOfKeyError, NoRobotNamedError):
         app.add_exception_handler(kind, refused)
     app.add_exception_handler(HTTPException, not_routed)
     return app
 
 
 def _change(entry: Entry, caller: Caller) -> None:
+    caller.need_robot(entry.task.settings.robot)
     owner = entry.task.owner
     if owner is not None and not caller.operator:
         raise OwnedError(f"this task belongs to NavTask {owner.namespace}/{owner.name}; change that object")

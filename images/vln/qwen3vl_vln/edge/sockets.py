@@ -15,6 +15,7 @@ from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
 from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper
 from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
 from qwen3vl_vln.edge.rest import picture
 from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
@@ -135,6 +136,10 @@ class Sockets:
         if entry is None:
             what = f"robot {name!r} has no unfinished task" if kind == "robot" else f"there is no task {name!r}"
             raise Closing(NO_TASK, f"{what}: apply a NavTask or create one")
+        try:
+            caller.need_robot(entry.task.settings.robot)
+        except RobotNotOfKeyError as error:
+            raise Closing(FORBIDDEN, str(error)) from None
         if len(self._open) >= CONNECTIONS_MOST or self._of(entry) >= CONNECTIONS_PER_TASK:
             most = f"{CONNECTIONS_PER_TASK} connections to a task and {CONNECTIONS_MOST} to all"
             raise Closing(LIMIT, f"{most} are open at most; close one")

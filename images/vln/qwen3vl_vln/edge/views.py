@@ -17,7 +17,7 @@ from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import State
+from qwen3vl_vln.task.words import Reason, State
 
 VIEWERS_MOST, VIEWERS_PER_TASK = 32, 8
 LOOK_SECONDS = 0.04
@@ -28,6 +28,8 @@ IDLE_SECONDS = 1.0
 ASKED_SECONDS = 2.0
 """A robot that wants pictures in its answers counts as a viewer for this long after each frame."""
 FRESH_SECONDS, SNAPSHOT_SECONDS = 0.5, 2.0
+NOTHING = b"\xff\xd8"
+"""Drawn over black: the picture itself takes long to decode."""
 STALLED_SECONDS = 5.0
 """A stream that should have pictures and gets none is ended, so that nobody takes an old one for the present."""
 
@@ -106,6 +108,8 @@ class Watch:
         newest = self.task.eyes.newest
         if newest is not None:
             self.picture, self.picture_at = newest
+        if self.picture and self.task.eyes.fault is Reason.COSTLY_PICTURE:
+            self.picture = NOTHING
         present = self.picture_at, self.task.state(now)
         since = now - self.shown_at
         if not self.picture or self.over or since < SHOW_SECONDS:

@@ -7,6 +7,7 @@ from fastapi import FastAPI, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from qwen3vl_common.errors import PathNotFound
+from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge.identity import VIEW, Doorkeeper, NoKeyError
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.tickets import TICKET_SECONDS, Tickets
@@ -57,6 +58,7 @@ def add(app: FastAPI, navigation: Navigation, doors: Doorkeeper) -> None:
         elif not tickets.take(ticket, task_id, navigation.now()):
             good = f"a ticket is good once, for {TICKET_SECONDS:g} s and for its own task"
             raise NoKeyError(f"{good}; get one by POST /vln/task/<id>/ticket")
+        acquaint(request.scope)
         return navigation.tasks.get(task_id).task
 
     @app.get("/vln/task/{task_id}/snapshot")
@@ -71,6 +73,7 @@ def add(app: FastAPI, navigation: Navigation, doors: Doorkeeper) -> None:
     @app.get("/vln/robot/{robot}/view")
     async def view_of_robot(request: Request, robot: str) -> Response:
         doors.caller(request.headers).need(VIEW)
+        acquaint(request.scope)
         entry = navigation.tasks.of_robot(robot)
         if entry is None:
             raise PathNotFound(f"robot {robot!r} has no unfinished task", code="no_task")

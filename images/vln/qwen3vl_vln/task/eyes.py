@@ -1,11 +1,14 @@
 """What is known of a robot's camera without decoding its pictures, and what the worker found when it did. Pure."""
 
+import math
 from dataclasses import dataclass
 
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.words import Reason
 
 NO_IMAGE_SECONDS = 1.0
+ASIDE_SECONDS = 10.0
+"""So long no picture is taken of a camera whose last one took long to decode."""
 FROZEN_IMAGES = 2
 """So many times the same bytes again while the robot is driven: no camera's noise does that."""
 
@@ -18,11 +21,13 @@ class Eyes:
         number: of the camera; pictures of another shape are of the next one.
         fault: why nothing can be seen.
         newest_at: when the newest picture came.
+        aside_until: until when none is taken.
     """
 
     number: int = 1
     fault: Reason | None = None
     newest_at: float | None = None
+    aside_until: float = -math.inf
     _newest: bytes = b""
     _shape: tuple[int, int] = (0, 0)
     _repeated: int = 0
@@ -47,7 +52,7 @@ class Eyes:
 
     def well(self) -> None:
         """A picture was decoded and shows something; what was found without decoding, it cannot take back."""
-        if self.fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA):
+        if self.fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA, Reason.COSTLY_PICTURE):
             self.fault = None
 
     def blind(self, now: float) -> bool:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
-from qwen3vl_vln.task.eyes import Eyes
+from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.stuck import TRIES
 from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
@@ -83,6 +83,10 @@ def explained(state: State, reason: Reason, *, message: str, model_error: str | 
         return f"the model fails: {model_error}"
     if reason is Reason.MODEL_SLOW:
         return f"the model has not answered for more than {SLOW_SECONDS:g} s"
+    if reason is Reason.COSTLY_PICTURE:
+        return (
+            f"a picture took too long to decode; none is taken for {ASIDE_SECONDS:g} s: send smaller or baseline JPEGs"
+        )
     if reason is Reason.STUCK:
         return message if tries < TRIES else f"{message}; it waits for another instruction"
     return ""

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from qwen3vl_vln.task.ceilings import clamped
 from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.words import old_status
 
@@ -31,6 +32,8 @@ def record(task: Task, now: float) -> dict[str, Any]:
         "reason": reason.value,
         "message": task.explain(state, reason),
         "steps": {"done": task.steps, "limit": settings.limits.max_steps},
+        "limits": settings.limits.as_json(),
+        "clamped_limits": clamped(settings),
         "elapsed_seconds": round(elapsed_seconds(task, now), 1),
         "action": task.action,
         "environment": task.environment,

@@ -9,7 +9,7 @@ from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.reckoning import Reckoning
 from qwen3vl_vln.task.calls import Calls, Seen
 from qwen3vl_vln.task.events import Frame, Owner, Result
-from qwen3vl_vln.task.eyes import Eyes
+from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.judge import Facts, explained, judged
 from qwen3vl_vln.task.rhythm import Rhythm
@@ -22,7 +22,12 @@ NOT_BACKWARDS = "the plan drives backwards, which limits.reverse does not allow"
 
 @dataclass(frozen=True)
 class Settings:
-    """What a client may set about a task; an edit makes new ones."""
+    """What a client may set about a task; an edit makes new ones.
+
+    Attributes:
+        limits: those that are held.
+        wanted: those that were asked for, where ceilings bound them.
+    """
 
     robot: str
     instruction: str
@@ -34,6 +39,7 @@ class Settings:
     visualize: bool = False
     profile: str = "waypoints"
     language: str = "en"
+    wanted: Limits | None = None
 
 
 @dataclass(slots=True)
@@ -110,6 +116,8 @@ class Task:
         changed = settings.instruction != self.settings.instruction
         self.settings = settings
         if self.drive is not None:
+            most = settings.limits.max_plan_age_seconds
+            self.drive.validity_seconds = min(self.drive.validity_seconds, most)
             self._forbid(self.drive.plan.waypoints)
         if changed:
             self.environment, self.progress, self.action = "", 0.0, ""
@@ -130,6 +138,10 @@ class Task:
     def stop(self, now: float, wall: float, message: str = "stopped by a request") -> None:
         """Stop for good; once more is no error."""
         self._finish(Verdict.CANCELLED, message, now, wall)
+
+    def abandon(self, message: str, now: float, wall: float) -> None:
+        """End a task whose robot has never come."""
+        self._finish(Verdict.ROBOT_SILENT, message, now, wall)
 
     def granted(self, lease_epoch: int, *, other: bool) -> None:
         """Another writer has the robot, or the same one anew: its plan was made for what was before.
@@ -196,6 +208,9 @@ class Task:
             return False
         if frame.image is None:
             return False
+        if now < self.eyes.aside_until:
+            self.camera_fault(Reason.COSTLY_PICTURE)
+            return False
         self.counts.images += 1
         moving = self.drive is not None and bool(self.reckoning.told_v or self.reckoning.told_w)
         found = self.eyes.see(frame, frame.image, moving=moving)
@@ -224,6 +239,11 @@ class Task:
         if self.drive is not None:
             self._left = (State.HOLD, reason)
         self._drop()
+
+    def costly_picture(self, now: float) -> None:
+        """A picture took long to decode: other robots' pictures come first for a while."""
+        self.eyes.aside_until = now + ASIDE_SECONDS
+        self.camera_fault(Reason.COSTLY_PICTURE)
 
     def looked(self, now: float, *, changed: bool) -> None:
         """A picture was decoded and compared with the last one that differed."""

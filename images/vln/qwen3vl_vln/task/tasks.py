@@ -14,6 +14,11 @@ from qwen3vl_vln.unused import unused
 FINISHED_SECONDS = 600.0
 FINISHED_MOST = 1000
 UNFINISHED_MOST = 256
+OWNED_ONLY = UNFINISHED_MOST // 4
+"""So much of that room is kept for tasks of Kubernetes objects, whatever clients make."""
+TASKS_PER_MAKER = 32
+NEVER_CAME_SECONDS = 600.0
+"""A task that nobody owns and no robot has come for ends after this long."""
 STOPPED_EARLY_MOST = 1000
 """Ids that are remembered as stopped before they began."""
 
@@ -26,6 +31,8 @@ class Entry:
         revision: raised by every change, for readers that ask only for what is new.
         newest_offered: number of the newest frame that went to the worker.
         newest_state: of the newest answer.
+        maker: the client that made it and may not make any number; None where a Kubernetes object or the operator did.
+        made_at: when it was made, if not by a Kubernetes object; seconds on the monotonic clock.
     """
 
     task: Task
@@ -33,6 +40,13 @@ class Entry:
     revision: int = 0
     newest_offered: int = 0
     newest_state: str = ""
+    maker: str | None = None
+    made_at: float | None = None
+
+    def abandoned(self, now: float) -> bool:
+        """Whether nobody owns it and no robot has come for so long that none will."""
+        waits = self.task.verdict is None and self.task.started is None
+        return waits and self.made_at is not None and now - self.made_at >= NEVER_CAME_SECONDS
 
 
 @dataclass
@@ -41,10 +55,12 @@ class Tasks:
 
     Attributes:
         boot_id: of this process; a restart makes a new one.
+        per_maker: so many unfinished tasks one client may have made.
         suffix: random characters that tell tasks of one second apart.
     """
 
     boot_id: str
+    per_maker: int = TASKS_PER_MAKER
     suffix: Callable[[], str] = lambda: secrets.token_hex(3)
     _entries: dict[str, Entry] = field(default_factory=dict)
     _revisions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
@@ -88,22 +104,45 @@ class Tasks:
         return unused("task", lambda: f"vln_{int(wall)}_{self.suffix()}", self._entries.__contains__)
 
     def add(
-        self, task_id: str, settings: Settings, wall: float, *, owner: Owner | None = None, restarted: bool = False
+        self,
+        task_id: str,
+        settings: Settings,
+        wall: float,
+        *,
+        owner: Owner | None = None,
+        restarted: bool = False,
+        maker: str | None = None,
+        made_at: float | None = None,
     ) -> Entry:
         """Make a task.
+
+        Args:
+            maker, made_at: see `Entry`.
 
         Raises:
             RobotBusyError: its robot has an unfinished one.
             TooManyTasksError: no more fit.
         """
         self.claim(task_id, settings.robot)
-        if sum(entry.task.verdict is None for entry in self._entries.values()) >= UNFINISHED_MOST:
-            raise TooManyTasksError(f"{UNFINISHED_MOST} tasks are under way; finish or delete some")
+        self._need_room(maker)
         task = Task(task_id, self.boot_id, settings, wall, owner=owner, restarted=restarted)
-        entry = Entry(task)
+        entry = Entry(task, maker=maker, made_at=made_at)
         self._entries[task_id] = entry
         self.touch(entry)
         return entry
+
+    def _need_room(self, maker: str | None) -> None:
+        unfinished = [entry for entry in self._entries.values() if entry.task.verdict is None]
+        if len(unfinished) >= UNFINISHED_MOST:
+            raise TooManyTasksError(f"{UNFINISHED_MOST} tasks are under way; stop or delete some")
+        if maker is None:
+            return
+        made = [entry for entry in unfinished if entry.maker is not None]
+        if sum(entry.maker == maker for entry in made) >= self.per_maker:
+            raise TooManyTasksError(f"you made {self.per_maker} tasks that are not finished; stop or delete some")
+        if len(made) >= UNFINISHED_MOST - OWNED_ONLY:
+            most = f"{UNFINISHED_MOST - OWNED_ONLY} tasks that belong to no NavTask are under way"
+            raise TooManyTasksError(f"{most}; stop or delete some")
 
     def claim(self, task_id: str, robot: str) -> None:
         """See that no other unfinished task has the robot.

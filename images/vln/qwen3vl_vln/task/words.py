@@ -27,6 +27,7 @@ class Reason(StrEnum):
     UNUSABLE_FRAME = "unusable_frame"
     CORRUPT_FRAME = "corrupt_frame"
     COVERED_CAMERA = "covered_camera"
+    COSTLY_PICTURE = "costly_picture"
     FROZEN_CAMERA = "frozen_camera"
     BAD_ODOMETRY = "bad_odometry"
     PAUSED = "paused"

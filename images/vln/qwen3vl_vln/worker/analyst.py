@@ -15,7 +15,8 @@ from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.parser import ParseLimits, opening, parse
 from qwen3vl_vln.waypoint import Waypoint
-from qwen3vl_vln.worker.keyframes import CorruptImageError, KeyframeChooser, view
+from qwen3vl_vln.worker.decoding import Decoder
+from qwen3vl_vln.worker.keyframes import KeyframeChooser, view
 from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
 from qwen3vl_vln.worker.prompt import request
 
@@ -89,6 +90,7 @@ class Analyst:
         read: the bytes of a slot.
         calls: how many questions run at once.
         recorder: is shown what was seen, asked and answered.
+        decoder: looks at pictures.
     """
 
     model_name: str
@@ -97,6 +99,7 @@ class Analyst:
     read: Callable[[int, int], bytes]
     calls: int = 4
     recorder: Recorder | None = None
+    decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, _Job] = field(default_factory=dict)
     _queue: deque[str] = field(default_factory=deque)
     _running: int = 0
@@ -163,13 +166,17 @@ class Analyst:
             log.error("analysis failed", exc_info=error)
 
     async def _look(self, task_id: str, job: _Job, message: Message, jpeg: bytes) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            seen = await loop.run_in_executor(None, view, jpeg)
-        except CorruptImageError:
+        async with self.decoder.turn(task_id):
+            if self._jobs.get(task_id) is not job:
+                return
+            decoded = await self.decoder.decode(view, jpeg)
+        seen, now = decoded.seen, asyncio.get_running_loop().time()
+        if decoded.costly:
+            self._fault(task_id, job, message, jpeg, "costly_picture")
+            return
+        if seen is None:
             self._fault(task_id, job, message, jpeg, "corrupt_frame")
             return
-        now = loop.time()
         if seen.covered:
             self._fault(task_id, job, message, jpeg, "covered_camera")
             return
@@ -336,6 +343,7 @@ class Analyst:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.decoder.close()
 
 
 def _points(waypoints: Sequence[Waypoint]) -> list[tuple[float, float, float]]:

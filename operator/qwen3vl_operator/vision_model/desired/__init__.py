@@ -9,6 +9,7 @@ from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.secrets import model_keys
 from qwen3vl_operator.vision_model.desired.cache import cache
+from qwen3vl_operator.vision_model.desired.ceilings import ceilings
 from qwen3vl_operator.vision_model.desired.engine import engine
 from qwen3vl_operator.vision_model.desired.engine_service import engine_service
 from qwen3vl_operator.vision_model.desired.metadata import Object
@@ -61,6 +62,7 @@ def desired(model: VisionModel, settings: Settings, *, owns_served_name: bool) -
         cache(model),
         engine_service(model, routed=owns_served_name),
         vln_service(model),
+        ceilings(model),
         _with_spec_hash(
             vln(
                 model,

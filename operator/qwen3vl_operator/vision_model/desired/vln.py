@@ -6,6 +6,8 @@ from typing import Any
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.compare import quantity
 from qwen3vl_operator.secrets import model_keys, robot_keys
+from qwen3vl_operator.vision_model.desired.ceilings import COMPONENT as CEILINGS
+from qwen3vl_operator.vision_model.desired.ceilings import ENTRY as CEILINGS_ENTRY
 from qwen3vl_operator.vision_model.desired.engine import USER_ID
 from qwen3vl_operator.vision_model.desired.metadata import Object, key_variable, labels, metadata, selector
 from qwen3vl_operator.vision_model.spec import Navigation, VisionModel
@@ -19,6 +21,7 @@ KEY_HASH = f"{names.GROUP}/vln-key-hash"
 CPU = "100m"
 MEMORY_REQUEST = "256Mi"
 MEMORY_LIMIT = "1Gi"
+CEILINGS_MOUNT = "/etc/qwen3vl/ceilings"
 RECORDINGS = "recordings"
 RECORDINGS_MOUNT = "/var/lib/qwen3vl/recordings"
 RECORDINGS_SHARE = Decimal("0.9")
@@ -80,9 +83,12 @@ def _container(model: VisionModel, navigation: Navigation, image: str, pull_poli
         *("--recordings-dir", RECORDINGS_MOUNT),
         *("--recordings-max-mib", str(int(quantity(_max_size(navigation)) * RECORDINGS_SHARE / MEBIBYTE))),
     ]
+    arguments += ["--ceilings-file", f"{CEILINGS_MOUNT}/{CEILINGS_ENTRY}"]
     mounts: list[Object] = [
         {"name": "tmp", "mountPath": "/tmp"},  # noqa: S108
         {"name": RECORDINGS, "mountPath": RECORDINGS_MOUNT},
+        # As a directory: what is mounted with subPath never changes.
+        {"name": CEILINGS, "mountPath": CEILINGS_MOUNT, "readOnly": True},
     ]
     if navigation.auth == "None":
         arguments.append("--no-auth")
@@ -130,6 +136,7 @@ def _volumes(model: VisionModel, navigation: Navigation) -> list[Object]:
     volumes: list[dict[str, Any]] = [
         {"name": "tmp", "emptyDir": {}},
         {"name": RECORDINGS, "emptyDir": {"sizeLimit": _max_size(navigation)}},
+        {"name": CEILINGS, "configMap": {"name": names.child(model.name, CEILINGS)}},
     ]
     if navigation.auth == "Keys":
         secret = navigation.keys_secret or names.ROBOT_KEYS

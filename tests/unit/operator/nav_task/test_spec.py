@@ -8,8 +8,10 @@ from tests.unit.operator.nav_task.samples_nav import nav_body, nav_task
 
 from qwen3vl_operator.nav_task.record import Resume, assertion
 from qwen3vl_operator.nav_task.spec import History, Keyframes, Limits, NavTaskSpec
+from qwen3vl_operator.vision_model.spec import Ceilings
 from qwen3vl_vln.edge import bodies
 from qwen3vl_vln.motion import limits as vln
+from qwen3vl_vln.task.ceilings import BOUNDED
 
 PAIRS = [(Limits, vln.Limits), (Keyframes, vln.Keyframes), (History, vln.History)]
 
@@ -24,6 +26,15 @@ def test_the_schema_has_the_vln_apis_names_defaults_and_bounds(ours: Any, theirs
         if "low" in field.metadata:
             # What the apiserver takes, the VLN API takes.
             assert field.metadata["low"] <= part["minimum"] < part["maximum"] <= field.metadata["high"], field.name
+
+
+def test_a_ceiling_may_be_what_its_limit_may_be() -> None:
+    limits = Limits.model_json_schema(by_alias=True)["properties"]
+    bounded = Ceilings.model_json_schema(by_alias=True)["properties"]
+    assert set(bounded) == set(BOUNDED)
+    for name, field in bounded.items():
+        number = next(one for one in field["anyOf"] if one["type"] == "number")
+        assert (number["minimum"], number["maximum"]) == (limits[name]["minimum"], limits[name]["maximum"]), name
 
 
 def test_the_vln_api_understands_an_assertion() -> None:

@@ -4,9 +4,11 @@ After a wanted change: `QWEN3VL_WRITE_GOLDEN=1 python -m pytest tests/unit/opera
 difference in git."""
 
 import hashlib
+import json
 import os
 import pathlib
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +19,7 @@ from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
+from qwen3vl_vln.task.ceilings import Ceilings
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 NAVIGATION = samples.SIMULATOR | {
@@ -170,6 +173,7 @@ def test_navigation_adds_objects_and_does_not_restart_the_engine() -> None:
     assert set(added) - set(before) == {
         ("Service", "m-vln"),
         ("Deployment", "m-vln"),
+        ("ConfigMap", "m-ceilings"),
     }
     assert of_kind(without, "StatefulSet") == of_kind(with_it, "StatefulSet")
 
@@ -194,10 +198,28 @@ def test_no_replica_means_no_deployment() -> None:
     assert len(of_kind(model, "Service")) == 2
 
 
+def test_ceilings_change_a_file_and_no_pod() -> None:
+    def made(**ceilings: float) -> dict[str, Any]:
+        model = samples.model(samples.SIMULATOR | {"navigation": {"ceilings": ceilings}})
+        return {kind: of_kind(model, kind)[0] for kind in ("ConfigMap", "Deployment")}
+
+    none, some = made(), made(linearMetersPerSecond=0.4, blindMeters=1)
+    assert none["Deployment"] == some["Deployment"]
+    assert json.loads(none["ConfigMap"]["data"]["ceilings.json"]) == {}
+    content = some["ConfigMap"]["data"]["ceilings.json"]
+    assert Ceilings.read(content.encode()).values == {"linear_meters_per_second": 0.4, "blind_meters": 1.0}
+    pod = some["Deployment"]["spec"]["template"]["spec"]
+    volume = next(volume for volume in pod["volumes"] if volume["name"] == "ceilings")
+    mount = next(mount for mount in pod["containers"][0]["volumeMounts"] if mount["name"] == "ceilings")
+    assert volume["configMap"] == {"name": "m-ceilings"} and "subPath" not in mount
+    arguments = pod["containers"][0]["args"]
+    assert arguments[arguments.index("--ceilings-file") + 1] == f"{mount['mountPath']}/ceilings.json"
+
+
 def test_without_keys_none_are_mounted() -> None:
     model = samples.model(samples.SIMULATOR | {"navigation": {"auth": "None"}})
     pod = of_kind(model, "Deployment")[0]["spec"]["template"]["spec"]
-    assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "recordings"]
+    assert [volume["name"] for volume in pod["volumes"]] == ["tmp", "recordings", "ceilings"]
     assert "--no-auth" in pod["containers"][0]["args"]
 
 

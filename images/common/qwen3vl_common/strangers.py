@@ -1,0 +1,117 @@
+"""Connections of which nothing is known yet: a bounded number, each for a bounded time.
+
+Whoever opens thousands of them and says nothing, or nothing that needs a key, takes neither memory nor descriptors from
+those who do."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
+
+STRANGERS_MOST = 256
+STRANGE_SECONDS = 10.0
+STRANGER = "stranger"
+"""Under this name of a scope's `state`, the connection's `Stranger`."""
+
+
+class Stranger:
+    """One connection until it is known.
+
+    Attributes:
+        leave: ends it.
+    """
+
+    def __init__(self, strangers: "Strangers", transport: asyncio.Transport, address: str, seconds: float) -> None:
+        self._strangers, self._transport, self.address = strangers, transport, address
+        self.leave: Callable[[], None] = transport.close
+        self._timer = asyncio.get_running_loop().call_later(seconds, self.dismiss)
+
+    def known(self) -> None:
+        """It belongs to somebody, or is closed: it is counted no more."""
+        self._timer.cancel()
+        self._strangers.forget(self)
+
+    def again(self) -> "Stranger":
+        """The connection is now used for something else, and begins anew."""
+        self.known()
+        return self._strangers.meet(self._transport, self.address)
+
+    def dismiss(self) -> None:
+        """End it."""
+        self.known()
+        self.leave()
+
+
+class Strangers:
+    """All such connections of a server.
+
+    Args:
+        most: one more, and the oldest of the address that has the most is closed.
+        seconds: after so long any is.
+    """
+
+    def __init__(self, *, most: int = STRANGERS_MOST, seconds: float = STRANGE_SECONDS) -> None:
+        self._most, self._seconds = most, seconds
+        self._of: dict[str, dict[Stranger, None]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def meet(self, transport: asyncio.Transport, address: str) -> Stranger:
+        """Count a new connection."""
+        if self._count >= self._most:
+            crowd = max(self._of.values(), key=len)
+            next(iter(crowd)).dismiss()
+        stranger = Stranger(self, transport, address, self._seconds)
+        self._of.setdefault(address, {})[stranger] = None
+        self._count += 1
+        return stranger
+
+    def forget(self, stranger: Stranger) -> None:
+        """Count it no more; once more is no error."""
+        crowd = self._of.get(stranger.address, {})
+        if stranger in crowd:
+            del crowd[stranger]
+            self._count -= 1
+            if not crowd:
+                del self._of[stranger.address]
+
+
+def acquaint(scope: Mapping[str, Any]) -> None:
+    """The connection of this ASGI scope belongs to somebody who may use the server."""
+    stranger = scope.get("state", {}).get(STRANGER)
+    if stranger is not None:
+        stranger.known()
+
+
+def wary(strangers: Strangers) -> type[HttpToolsProtocol]:
+    """Uvicorn's protocol for HTTP (`Config(http=...)`), every connection of which is a stranger until `acquaint`. The
+    one for WebSockets, which it hands connections over to, finds the stranger in its `app_state`."""
+
+    class WaryProtocol(HttpToolsProtocol):
+        _stranger: Stranger | None = None
+
+        def __init__(
+            self,
+            config: Config,
+            server_state: ServerState,
+            app_state: dict[str, Any],
+            _loop: asyncio.AbstractEventLoop | None = None,
+        ) -> None:
+            super().__init__(config, server_state, dict(app_state), _loop)
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn's
+            super().connection_made(transport)
+            self._stranger = strangers.meet(transport, self.client[0] if self.client else "")
+            self.app_state[STRANGER] = self._stranger
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            if self._stranger is not None:
+                self._stranger.known()
+
+    return WaryProtocol

@@ -1,0 +1,72 @@
+"""Where pictures are decoded: two threads for all tasks, one picture of a task at a time.
+
+A robot whose pictures take long to decode waits for its own."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+THREADS = 2
+COSTLY_SECONDS = 0.2
+"""Of a processor, which other robots do not make longer; a picture of 1920x1080 takes a twentieth of it."""
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(frozen=True)
+class Decoded(Generic[Seen]):
+    """What was seen in a picture, None when it cannot be decoded, and what that took."""
+
+    seen: Seen | None
+    processor_seconds: float
+
+    @property
+    def costly(self) -> bool:
+        """Whether pictures like this one would keep a processor from other robots."""
+        return self.processor_seconds > COSTLY_SECONDS
+
+
+class Decoder:
+    """Looks at pictures in threads.
+
+    Args:
+        clock: processor time of the calling thread, in seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.thread_time) -> None:
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(THREADS, "decoder")
+        self._turns: dict[str, tuple[asyncio.Lock, int]] = {}
+
+    @contextlib.asynccontextmanager
+    async def turn(self, task_id: str) -> AsyncIterator[None]:
+        """Wait until no other picture of the task is being decoded, and be the one meanwhile."""
+        lock, waiting = self._turns.get(task_id, (asyncio.Lock(), 0))
+        self._turns[task_id] = lock, waiting + 1
+        try:
+            async with lock:
+                yield
+        finally:
+            _, waiting = self._turns[task_id]
+            if waiting > 1:
+                self._turns[task_id] = lock, waiting - 1
+            else:
+                del self._turns[task_id]
+
+    async def decode(self, look: Callable[[bytes], Seen], jpeg: bytes) -> Decoded[Seen]:
+        """What `look` sees in a picture; ValueError is its word for one that cannot be decoded."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, look, jpeg)
+
+    def _decode(self, look: Callable[[bytes], Seen], jpeg: bytes) -> Decoded[Seen]:
+        began, seen = self._clock(), None
+        with contextlib.suppress(ValueError):
+            seen = look(jpeg)
+        return Decoded(seen, self._clock() - began)
+
+    def close(self) -> None:
+        """Decode nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,199 @@
+"""One that sends too much, or nothing at all, beside robots that want to drive. Real sockets, real processes."""
+
+import asyncio
+import base64
+import contextlib
+import os
+import socket
+import statistics
+import struct
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from tests.integration.vln.conftest import ROBOT_KEY, Chain, child_of, frame
+from tests.support.polling import until
+from tests.support.scans import many_scans
+
+from qwen3vl_client import protocol
+
+TICK = protocol.message(1, 0.0)
+BEARER = {"authorization": f"Bearer {ROBOT_KEY}"}
+
+
+class Flood:
+    """A connection that sends so many ticks a second from a thread, and reads what comes.
+
+    Attributes:
+        heard: answers to it.
+        code: of the server's close message.
+    """
+
+    def __init__(self, chain: Chain, task: str, per_second: int) -> None:
+        self._socket = socket.create_connection((chain.vln.host, chain.vln.port))
+        head = f"GET /vln/ws/{task} HTTP/1.1\r\nHost: vln\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        head += f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}\r\nSec-WebSocket-Version: 13\r\n"
+        head += f"Authorization: Bearer {ROBOT_KEY}\r\n\r\n"
+        self._socket.sendall(head.encode())
+        assert self._socket.recv(4096).startswith(b"HTTP/1.1 101")
+        self._per_turn, self._over = per_second // 100, threading.Event()
+        self.heard, self.code = 0, 0
+        self.texts: list[bytes] = []
+        self._threads = [threading.Thread(target=each, daemon=True) for each in (self._send, self._read)]
+        for thread in self._threads:
+            thread.start()
+
+    def _send(self) -> None:
+        number, began, turn = 0, time.monotonic(), 0
+        with contextlib.suppress(OSError):
+            while not self._over.is_set():
+                messages = list(self.texts)
+                self.texts.clear()
+                for _ in range(self._per_turn):
+                    number += 1
+                    messages.append(protocol.message(number, 0.0))
+                self._socket.sendall(b"".join(map(_masked, messages)))
+                turn += 1
+                time.sleep(max(0.0, began + turn / 100 - time.monotonic()))
+
+    def _read(self) -> None:
+        with contextlib.suppress(OSError), self._socket.makefile("rb") as stream:
+            while head := stream.read(2):
+                opcode, length = head[0] & 15, head[1]
+                if length == 126:
+                    (length,) = struct.unpack(">H", stream.read(2))
+                body = stream.read(length)
+                if opcode == 8:
+                    self.code = int.from_bytes(body[:2], "big")
+                    return
+                self.heard += 1
+
+    def end(self) -> None:
+        self._over.set()
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(5)
+        self._socket.close()
+
+
+def _masked(message: bytes) -> bytes:
+    opcode, length = (0x81 if message.startswith(b"{") else 0x82), len(message)
+    return bytes((opcode, 0x80 | length)) + bytes(4) + message
+
+
+@contextlib.contextmanager
+def flood(chain: Chain, task: str, per_second: int) -> Iterator[Flood]:
+    flood = Flood(chain, task, per_second)
+    try:
+        yield flood
+    finally:
+        flood.end()
+
+
+@contextlib.asynccontextmanager
+async def neighbour(chain: Chain) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    task = await chain.create(robot="neighbour")
+    async with chain.http.ws_connect(chain.socket_url(f"/vln/ws/{task}"), headers=BEARER) as robot:
+        yield robot
+
+
+async def round_trips(robot: aiohttp.ClientWebSocketResponse, first: int, seconds: float) -> list[float]:
+    """Seconds from each tick of a robot to its answer."""
+    taken: list[float] = []
+    until_then = time.monotonic() + seconds
+    while time.monotonic() < until_then:
+        began = time.monotonic()
+        await robot.send_bytes(protocol.message(first + len(taken), 0.0))
+        assert (await robot.receive(timeout=5)).type is aiohttp.WSMsgType.TEXT
+        taken.append(time.monotonic() - began)
+        await asyncio.sleep(0.03)
+    return taken
+
+
+async def test_a_flood_of_ticks_holds_up_no_neighbour_and_is_shown_out(chain: Chain) -> None:
+    task = await chain.create(robot="flooder")
+    async with neighbour(chain) as robot:
+        quiet = await round_trips(robot, 1, 1.0)
+        with flood(chain, task, 5000) as flooding:
+            beside = await round_trips(robot, 1000, 2.5)
+            await until(lambda: flooding.code, 10, "the close message")
+            assert flooding.code == 4429
+            assert flooding.heard <= 240 + 120 * 10
+        assert statistics.median(beside) < statistics.median(quiet) + 0.01, (quiet, beside)
+
+
+async def test_what_is_above_the_bucket_is_not_read_but_a_stop_is(chain: Chain) -> None:
+    task = await chain.create(robot="eager")
+    with flood(chain, task, 500) as flooding:
+        began = time.monotonic()
+        await asyncio.sleep(4.0)
+        most = 240 + 120 * (time.monotonic() - began + 0.5)
+        assert 240 <= flooding.heard <= most and not flooding.code
+        flooding.texts.append(b'{"stop": true}')
+        await until(lambda: chain.ended(task, "Cancelled"), 5)
+    status, text = await chain.ask("GET", "/metrics", key=None)
+    assert status == 200 and 'qwen3vl_vln_discarded_total{what="flood"}' in text
+
+
+async def test_frames_by_rest_are_counted_for_each_key_and_task(chain: Chain) -> None:
+    eager, other = await chain.create(robot="eager"), await chain.create(robot="other")
+    body, refused = frame(eager), None
+    for _ in range(2000):
+        async with chain.http.post(chain.vln.url + "/vln/frame", json=body, headers=BEARER) as answer:
+            if answer.status != 200:
+                refused = answer.status, answer.headers["retry-after"], (await answer.json())["error"]["code"]
+                break
+    assert refused == (429, "1", "too_many_frames")
+    assert (await chain.ask("POST", "/vln/frame", frame(other)))[0] == 200
+    await asyncio.sleep(0.1)
+    assert (await chain.ask("POST", "/vln/frame", body))[0] == 200, "it has been waited for"
+
+
+async def test_who_says_nothing_is_one_of_few_and_for_ten_seconds(chain: Chain) -> None:
+    task = await chain.create()
+    async with chain.http.ws_connect(chain.socket_url(f"/vln/ws/{task}"), headers=BEARER) as silent:
+        began = time.monotonic()
+        idle = [await asyncio.open_connection(chain.vln.host, chain.vln.port) for _ in range(600)]
+        try:
+            await until(lambda: sum(not reader.at_eof() for reader, _ in idle) <= 256, 5, "some to be closed")
+            assert all(reader.at_eof() for reader, _ in idle[:300]), "the oldest"
+            async with neighbour(chain) as robot:
+                assert await round_trips(robot, 1, 0.5)
+                said = await silent.receive(timeout=15)
+                assert said.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED), said
+                await until(lambda: all(reader.at_eof() for reader, _ in idle), 15, "all of them to be closed")
+                assert time.monotonic() - began < 20
+                assert await round_trips(robot, 1000, 0.2), "one that has greeted or sent a frame stays"
+        finally:
+            for _, writer in idle:
+                writer.close()
+
+
+async def test_a_picture_of_many_scans_costs_nothing(chain: Chain) -> None:
+    task = await chain.create()
+    worker = child_of(chain.vln.running.pid)
+    before, bomb = processor_seconds(worker), many_scans(4096, 4096, 2600)
+    body = {"task_id": task, "frame": base64.b64encode(bomb).decode()}
+    status, answer = await chain.ask("POST", "/vln/frame", body)
+    assert (status, answer["state"], answer["reason"]) == (200, "error", "unusable_frame")
+    await asyncio.sleep(2.0)
+    assert processor_seconds(worker) - before < 1.0
+
+
+def processor_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready"])
+async def test_probes_are_answered_while_strangers_stand_at_the_door(chain: Chain, path: str) -> None:
+    idle = [await asyncio.open_connection(chain.vln.host, chain.vln.port) for _ in range(300)]
+    try:
+        assert (await chain.ask("GET", path, key=None))[0] == 200
+    finally:
+        for _, writer in idle:
+            writer.close()

@@ -1,0 +1,111 @@
+"""Bodies about tasks: what is taken, what is ignored and told, what is refused by name."""
+
+from typing import Any
+
+import pytest
+
+from qwen3vl_common.errors import InvalidRequest
+from qwen3vl_vln.edge.bodies import Creation, assertion, creation
+
+OWNER = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
+ASSERTED = {"owner": OWNER, "instruction": "Walk.", "robot": "go2-01", "state": "Running"}
+
+
+def made(**config: Any) -> Creation:
+    return creation({"instruction": "Walk.", "config": config})
+
+
+def refused(body: Any) -> str:
+    """The field that a creation is refused for, which the message names too."""
+    with pytest.raises(InvalidRequest) as caught:
+        creation(body)
+    assert caught.value.param and caught.value.param in str(caught.value)
+    return caught.value.param
+
+
+def test_a_known_clients_request_is_taken_and_told_what_has_no_effect() -> None:
+    wanted = made(
+        output_fps=5,
+        history_frames=10,
+        keyframe_threshold=0.2,
+        enable_visualization=True,
+        max_waypoints_per_inference=5,
+        history_summary="",
+        note=None,
+    )
+    ignored = ("history_summary", "max_waypoints_per_inference", "note", "output_fps")
+    assert wanted.ignored == tuple(f"config.{name}" for name in ignored)
+    settings = wanted.settings
+    assert (settings.history.frames, settings.keyframes.threshold, settings.visualize) == (10, 0.2, True)
+    assert creation({"instruction": "Walk."}).ignored == ()
+
+
+@pytest.mark.parametrize("name", ["limit", "Limits", "maxSpeed", "top_velocity", "VEL", "max_turn", "safeDistance"])
+@pytest.mark.parametrize("value", [0.1, {"linearMetersPerSecond": 0.1}])
+def test_what_sounds_like_a_bound_is_never_ignored(name: str, value: Any) -> None:
+    assert refused({"instruction": "Walk.", "config": {name: value}}) == f"config.{name}"
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"instruction": "Walk.", "limits": {"linearMetersPerSecond": 0.1}}, "limits"),
+        ({"instruction": "Walk.", "robot": "go2"}, "robot"),
+        ({"instruction": "Walk.", "config": {"camera_info": {"fx": 1.0}}}, "config.camera_info"),
+        ({"instruction": "Walk.", "config": {"tags": ["a"]}}, "config.tags"),
+        ({"instruction": "Walk.", "config": {"limits": {"maxSpeed": 0.1}}}, "config.limits.maxSpeed"),
+        ({"instruction": "Walk.", "config": {"prompt": {"lang": "zh"}}}, "config.prompt.lang"),
+        ({"instruction": "Walk.", "config": {"recording": {"on": True}}}, "config.recording.on"),
+        ({"instruction": "Walk.", "config": {"history": {"frame": 2}}}, "config.history.frame"),
+    ],
+)
+def test_all_else_that_is_not_known_is_refused_by_name(body: Any, field: str) -> None:
+    assert refused(body) == field
+
+
+@pytest.mark.parametrize("part", ["limits", "keyframes", "history", "camera", "recording", "prompt"])
+@pytest.mark.parametrize("value", [[], "", 0, False, [{}]])
+def test_a_part_that_is_no_object_is_refused(part: str, value: Any) -> None:
+    assert refused({"instruction": "Walk.", "config": {part: value}}) == f"config.{part}"
+    with pytest.raises(InvalidRequest, match=part):
+        assertion(ASSERTED | {part: value})
+
+
+@pytest.mark.parametrize("value", [[], "", 0, False])
+def test_a_config_that_is_no_object_is_refused(value: Any) -> None:
+    assert refused({"instruction": "Walk.", "config": value}) == "config"
+
+
+@pytest.mark.parametrize("robot", ["a b/../c", "", "-go2", "go2.", "r" * 64, "go2\n", "gö2", 7])
+def test_a_robots_name_is_one_that_the_schema_takes(robot: Any) -> None:
+    assert refused({"instruction": "Walk.", "config": {"robot": robot}}) == "config.robot"
+    with pytest.raises(InvalidRequest, match="robot"):
+        assertion(ASSERTED | {"robot": robot})
+
+
+@pytest.mark.parametrize("robot", ["go2", "Go2-01.lab_3", "7", "r" * 63])
+def test_other_names_are_taken(robot: str) -> None:
+    assert made(robot=robot).settings.robot == assertion(ASSERTED | {"robot": robot}).settings.robot == robot
+
+
+@pytest.mark.parametrize("given", [{"minIntervalSeconds": 5, "maxIntervalSeconds": 1}, {"minIntervalSeconds": 5}])
+def test_the_least_interval_is_at_most_the_largest(given: Any) -> None:
+    assert refused({"instruction": "Walk.", "config": {"keyframes": given}}) == "config.keyframes.minIntervalSeconds"
+
+
+def test_the_history_may_be_given_as_in_a_navtask() -> None:
+    assert made(history={"frames": 3}, history_frames=5).settings.history.frames == 3
+
+
+def test_what_a_newer_operator_sends_is_ignored_and_told_and_the_task_stopped() -> None:
+    newer = {
+        "state": "Stopped",
+        "speech": {"voice": "low"},
+        "owner": OWNER | {"kind": "NavTask"},
+        "limits": {"linearMetersPerSecond": 0.3, "jerk": 2.0},
+        "prompt": {"tone": "calm"},
+        "resume": {"elapsedSeconds": 1.0, "metres": 3},
+    }
+    wish = assertion(ASSERTED | newer)
+    assert wish.ignored == ("limits.jerk", "owner.kind", "prompt.tone", "resume.metres", "speech")
+    assert (wish.state, wish.settings.limits.linear_meters_per_second) == ("Stopped", 0.3)

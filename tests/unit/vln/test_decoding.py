@@ -1,0 +1,101 @@
+"""Pictures that take long to decode hold up their own robot and no other."""
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+from tests.support.polling import until
+
+from qwen3vl_vln.task.words import Reason
+from qwen3vl_vln.worker.decoding import Decoder
+
+from .bench import Bench
+from .samples import FORWARD, Walk, navigation_without_worker
+
+
+class Processor:
+    """Time that decoding takes, picture by picture; a thread asks before and after."""
+
+    def __init__(self, *seconds: float) -> None:
+        self._times = [time for each in seconds for time in (0.0, each)]
+
+    def __call__(self) -> float:
+        return self._times.pop(0)
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[Bench]:
+    bench = Bench()
+    yield bench
+    await bench.analyst.close()
+
+
+async def test_a_picture_that_took_long_is_told_and_not_asked_about(bench: Bench) -> None:
+    bench.analyst.decoder = Decoder(Processor(0.21, 0.19))
+    bench.task("a")
+    bench.frame("a")
+    assert [message["reason"] for message in await bench.until("fault")] == ["costly_picture"]
+    await bench.until("want", 2)
+    bench.frame("a")
+    await bench.until("call")
+    assert len(bench.model.asked) == 1
+
+
+async def test_of_one_task_one_picture_is_decoded_at_a_time() -> None:
+    decoder, running, most, go = Decoder(), set[bytes](), 0, threading.Event()
+
+    def look(jpeg: bytes) -> bytes:
+        nonlocal most
+        running.add(jpeg)
+        most = max(most, len(running & {b"a1", b"a2", b"a3"}))
+        assert go.wait(10)
+        running.discard(jpeg)
+        return jpeg
+
+    async def decode(task: str, jpeg: bytes) -> bytes | None:
+        async with decoder.turn(task):
+            return (await decoder.decode(look, jpeg)).seen
+
+    async with asyncio.TaskGroup() as group:
+        done = [group.create_task(decode("a", jpeg)) for jpeg in (b"a1", b"a2", b"a3")]
+        done.append(group.create_task(decode("b", b"b1")))
+        await until(lambda: running == {b"a1", b"b1"}, 5, "one of each task", lambda: str(running))
+        go.set()
+    assert [each.result() for each in done] == [b"a1", b"a2", b"a3", b"b1"] and most == 1
+    decoder.close()
+
+
+async def test_a_picture_of_before_takes_no_thread_from_its_task(bench: Bench) -> None:
+    bench.task("a")
+    async with bench.analyst.decoder.turn("a"):
+        bench.frame("a")
+        bench.task("a", epoch=2)
+        bench.frame("a", epoch=2)
+    await bench.until("looked")
+    assert [message["epoch"] for message in bench.sent if message["type"] == "looked"] == [2]
+
+
+def test_the_tasks_pictures_are_put_aside_for_ten_seconds() -> None:
+    walk = Walk()
+    walk.frame()
+    walk.result("plan", FORWARD)
+    assert walk.run(0.5)[-1]["linear_vel"] > 0
+    walk.task.costly_picture(walk.now)
+    for body in walk.run(9.9, hz=10):
+        assert (body["state"], body["reason"], body["linear_vel"]) == ("error", "costly_picture", 0.0)
+        assert not walk.offered
+    walk.now += 0.2
+    walk.frame()
+    assert walk.offered
+    walk.task.looked(walk.now, changed=True)
+    assert walk.frame()["state"] == "hold", "until the model has seen it"
+
+
+def test_what_it_has_cost_counts_also_when_the_task_has_begun_anew() -> None:
+    navigation = navigation_without_worker()
+    task = navigation.create(Walk().task.settings).task
+    told = {"type": "fault", "task": task.task_id, "epoch": task.epoch, "reason": "costly_picture"}
+    task.pause()
+    navigation.heard(told)
+    assert task.eyes.fault is Reason.COSTLY_PICTURE and task.eyes.aside_until > navigation.now()
