@@ -25,11 +25,13 @@ from .samples import navigation_without_worker
 class Door:
     """The application with one task, on a clock that only the test moves."""
 
-    def __init__(self) -> None:
+    def __init__(self, operator_key: str | None = None) -> None:
         self.now = 1000.0
         self.navigation = navigation_without_worker()
         self.navigation.now = lambda: self.now  # type: ignore[method-assign]
-        self.app = rest.build(self.navigation, Doorkeeper(None, None), Bounds(), model="m", ready=lambda: True)
+        doors = Doorkeeper(None, operator_key)
+        self.app = rest.build(self.navigation, doors, Bounds(), model="m", ready=lambda: True)
+        self.operator_key = operator_key
         limits = Limits(blind_meters=5.0, linear_meters_per_second=0.5)
         self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
         self.pictures = 0
@@ -41,8 +43,13 @@ class Door:
         body = json.dumps({"task_id": self.entry.task.task_id, "frame": picture} | more).encode()
         return asyncio.run(self._post("/vln/frame", body, meanwhile))
 
+    def put(self, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """What the operator asserts: status and answer."""
+        key, data = f"Bearer {self.operator_key}", json.dumps(body).encode()
+        return asyncio.run(self._post(path, data, lambda: None, method="PUT", authorization=key))
+
     async def _post(
-        self, path: str, body: bytes, meanwhile: Callable[[], object], **headers: str
+        self, path: str, body: bytes, meanwhile: Callable[[], object], *, method: str = "POST", **headers: str
     ) -> tuple[int, dict[str, Any]]:
         said: list[Any] = []
 
@@ -53,7 +60,7 @@ class Door:
         async def send(message: Any) -> None:
             said.append(message)
 
-        scope = {"type": "http", "http_version": "1.1", "method": "POST", "path": path, "raw_path": path.encode()}
+        scope = {"type": "http", "http_version": "1.1", "method": method, "path": path, "raw_path": path.encode()}
         given = [(name.encode(), value.encode()) for name, value in headers.items()]
         await self.app({**scope, "query_string": b"", "headers": given, "scheme": "http"}, receive, send)
         return said[0]["status"], json.loads(b"".join(part.get("body", b"") for part in said[1:]))

@@ -6,6 +6,7 @@ from typing import Any
 
 from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_vln.edge.navigation import Assertion
+from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.task import Settings
@@ -56,7 +57,7 @@ def assertion(body: Any) -> Assertion:
     if isinstance(generation, bool) or not isinstance(generation, int):
         raise InvalidRequest("owner.generation is a whole number", param="owner.generation")
     uid, namespace, name = (_text(owner.get(key), f"owner.{key}", LONGEST_NAME) for key in ("uid", "namespace", "name"))
-    state = body.get("state", "Running")
+    state = "Stopped" if state_stops(body) else body.get("state", "Running")
     if state not in STATES:
         raise InvalidRequest(f"state is one of {', '.join(STATES)}", param="state")
     resume = _object(body.get("resume") or {}, "resume")

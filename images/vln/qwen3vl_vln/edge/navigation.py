@@ -238,6 +238,7 @@ class Navigation:
             raise StaleGenerationError(f"generation {owner.generation} was asserted already")
         if task.verdict is not None:
             if wish.state == "Stopped" and task.verdict == "Cancelled":
+                task.owner = wish.owner
                 return entry
             raise FinishedError(f"task {task_id!r} has ended: {task.verdict}", record(task, self.now()))
         self.tasks.claim(task_id, wish.settings.robot)

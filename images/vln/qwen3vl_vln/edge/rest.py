@@ -18,6 +18,7 @@ from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.errors import OwnedError, TaskError
@@ -184,7 +185,18 @@ def build(
         caller = who(request, DRIVE)
         if not caller.operator:
             raise NoRightError("PUT is the operator's; make a task with POST /vln/task/create")
-        wish = bodies.assertion(await _json(request, LARGEST_BODY))
+        body = await _json(request, LARGEST_BODY)
+        stopped = state_stops(body)
+        if stopped and navigation.tasks.find(task_id) is not None:
+            navigation.stop(of(task_id), "spec.state is Stopped")
+        try:
+            wish = bodies.assertion(body)
+        except InvalidRequest:
+            if not stopped:
+                raise
+            if navigation.tasks.find(task_id) is None:
+                navigation.stop_asserted(task_id)
+            return Json(full(of(task_id)))
         return Json(full(navigation.assert_task(task_id, wish)))
 
     @app.post("/vln/task/{task_id}/stop")

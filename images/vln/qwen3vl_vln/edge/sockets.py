@@ -16,6 +16,7 @@ from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkee
 from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.rest import picture
+from qwen3vl_vln.edge.stopping import text_stops
 from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.events import Frame
@@ -200,19 +201,17 @@ class Sockets:
         raise Closing(LEASE_LOST, "the lease was granted anew")
 
     async def _control(self, connection: Connection, text: str) -> None:
-        try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            body = None
-        if not isinstance(body, dict):
-            await connection.answer({"error": 'a text message is {"hello": {...}} or {"stop": true}'})
-        elif body.get("stop") is True:
-            self._navigation.stop(connection.entry, f"stopped by {connection.caller.name}")
-            await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
-        elif isinstance(body.get("hello"), dict):
+        body = _parsed(text)
+        if text_stops(text, body):
+            await self._stop(connection)
+        elif isinstance(body, dict) and isinstance(body.get("hello"), dict):
             await self._hello(connection, body["hello"])
         else:
             await connection.answer({"error": 'a text message is {"hello": {...}} or {"stop": true}'})
+
+    async def _stop(self, connection: Connection) -> None:
+        self._navigation.stop(connection.entry, f"stopped by {connection.caller.name}")
+        await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
 
     async def _hello(self, connection: Connection, hello: dict[str, Any]) -> None:
         task = connection.entry.task
@@ -261,37 +260,43 @@ class Sockets:
 
     async def _json(self, connection: Connection) -> None:
         navigation, entry = self._navigation, connection.entry
-        try:
-            connection.lease_epoch = navigation.grant(entry, connection.writer, takeover=False)
-        except LeaseBusyError as error:
-            raise Closing(BUSY, str(error)) from None
-        self._writing[entry.task.task_id] = connection
         while True:
             message = await connection.receive()
             if message["type"] == "websocket.disconnect":
                 return
             now = navigation.now()
+            text = message.get("text") or message.get("bytes") or ""
+            body = _parsed(text)
+            if text_stops(text, body):
+                # Before the lease, which only frames need.
+                await self._stop(connection)
+                continue
             try:
-                frame = self._json_frame(message.get("text") or message.get("bytes") or "", now)
+                frame = self._json_frame(body, now)
             except InvalidRequest as error:
                 await connection.answer({"error": str(error)})
                 continue
             if entry.task.verdict is None:
+                if connection.lease_epoch is None:
+                    await self._grant(connection, takeover=False)
                 self._keep_lease(connection, now)
-            body = navigation.frame(entry, frame)
-            await connection.answer({"status": "goal_reached"} | body if body["reached_goal"] else body)
+            answer = navigation.frame(entry, frame)
+            await connection.answer({"status": "goal_reached"} | answer if answer["reached_goal"] else answer)
 
-    def _json_frame(self, text: str | bytes, now: float) -> Frame:
-        try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            raise InvalidRequest("a message is JSON: {frame, timestamp}") from None
+    def _json_frame(self, body: Any, now: float) -> Frame:
         if not isinstance(body, dict):
             raise InvalidRequest("a message is a JSON object: {frame, timestamp}")
         data, fault = picture(body.get("frame"), self._bounds)
         captured = body.get("timestamp")
         captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
         return Frame(now, captured=captured, image=data, size=size(data), fault=fault)
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
 
 
 def _short(reason: str) -> str:
