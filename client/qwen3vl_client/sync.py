@@ -113,7 +113,8 @@ class SyncRobot:
         self._need()
         now = boot_time()
         captured = now if captured_seconds is None else captured_seconds
-        self._robot.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
+        dated = captured_seconds is not None
+        self._robot.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
         # One wake-up at a time: a loop that is late must not gather thousands.
         if not self._waking:
             self._waking = True

@@ -12,7 +12,8 @@ from tests.support.images import jpeg
 from qwen3vl_client import protocol
 from qwen3vl_vln.edge import images
 from qwen3vl_vln.edge.identity import EVERYTHING, rights
-from qwen3vl_vln.edge.wire import Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.edge.wire import Bounds, UnknownVersionError, read
+from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.errors import RobotBusyError
 from qwen3vl_vln.task.lease import Lease, LeaseBusyError
 from qwen3vl_vln.task.task import Settings

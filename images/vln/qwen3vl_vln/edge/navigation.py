@@ -14,6 +14,7 @@ from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.edge.waiters import Waiters
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.task.answer import Answer, answer
+from qwen3vl_vln.task.delays import Stamps
 from qwen3vl_vln.task.errors import (
     EndedError,
     FinishedError,
@@ -68,6 +69,11 @@ class Navigation:
     def now() -> float:
         """Seconds on the monotonic clock that all of this is measured by."""
         return time.monotonic()
+
+    @staticmethod
+    def wall() -> float:
+        """Unix time, which somebody may set."""
+        return time.time()
 
     # Robots ---------------------------------------------------------------------------------------------------------
 
@@ -142,6 +148,7 @@ class Navigation:
         task, before = entry.task, entry.task.epoch
         former = entry.lease.writer
         epoch = entry.lease.grant(writer, self.now(), takeover=takeover)
+        entry.stamps = Stamps()
         task.granted(epoch, other=former not in (None, writer))
         if task.epoch != before:
             self.link.tell(task)

@@ -141,11 +141,9 @@ def build(
         writer = request.headers.get("x-writer-id") or caller.name
         if not entry.lease.holds(writer, None, received):
             navigation.grant(entry, writer, takeover=False)
-        stamp = body.get("timestamp")
-        captured = float(stamp) if isinstance(stamp, int | float) and not isinstance(stamp, bool) else None
-        return entry, Frame(
+        dated = entry.stamps.read(body.get("timestamp"), navigation.wall(), received)
+        return entry, dated.frame(
             received,
-            captured=captured,
             image=data,
             size=size(data),
             fault=fault,

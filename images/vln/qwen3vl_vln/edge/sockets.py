@@ -17,8 +17,9 @@ from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.rest import picture
 from qwen3vl_vln.edge.stopping import text_stops
-from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.task.delays import Delay, Stamps
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import Entry
@@ -50,6 +51,7 @@ class Connection:
     writer: str
     lease_epoch: int | None = None
     delay: Delay = field(default_factory=Delay)
+    stamps: Stamps = field(default_factory=Stamps)
     replaced: bool = False
     greeted: bool = False
 
@@ -272,7 +274,7 @@ class Sockets:
                 await self._stop(connection)
                 continue
             try:
-                frame = self._json_frame(body, now)
+                frame = self._json_frame(connection, body, now)
             except InvalidRequest as error:
                 await connection.answer({"error": str(error)})
                 continue
@@ -283,13 +285,12 @@ class Sockets:
             answer = navigation.frame(entry, frame)
             await connection.answer({"status": "goal_reached"} | answer if answer["reached_goal"] else answer)
 
-    def _json_frame(self, body: Any, now: float) -> Frame:
+    def _json_frame(self, connection: Connection, body: Any, now: float) -> Frame:
         if not isinstance(body, dict):
             raise InvalidRequest("a message is a JSON object: {frame, timestamp}")
         data, fault = picture(body.get("frame"), self._bounds)
-        captured = body.get("timestamp")
-        captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
-        return Frame(now, captured=captured, image=data, size=size(data), fault=fault)
+        dated = connection.stamps.read(body.get("timestamp"), self._navigation.wall(), now)
+        return dated.frame(now, image=data, size=size(data), fault=fault)
 
 
 def _parsed(text: str | bytes) -> Any:

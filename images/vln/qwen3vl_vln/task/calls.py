@@ -18,7 +18,7 @@ class Seen:
     """Where and when the robot was at a key frame; `captured` by its own clock."""
 
     fix: Fix
-    received_at: float
+    taken_at: float
     captured: float | None
 
 

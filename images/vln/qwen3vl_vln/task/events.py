@@ -14,13 +14,17 @@ class Frame:
     Attributes:
         received_at: seconds on the server's monotonic clock.
         sequence: the client's number, None for clients without.
-        captured: the client's own time stamp in seconds, only echoed.
+        captured: the client's own time stamp, only echoed.
         image: JPEG bytes, None for a tick.
         odometry: None without; `odometry_bad` when it was sent and is not finite.
         blocked: the robot's own sensors forbid going on.
         emergency_stop: its button is pressed.
         force_key: the model shall see this picture.
         delayed: it was long under way.
+        age: seconds from capture to receipt, as far as is known; of the picture, or of the one withheld.
+        untimed: nobody knows that of the picture.
+        withheld: a picture was too old to be sent; this tick stands for it.
+        refused, note: why the picture is not looked at, and a sentence about it or about the robot's clock.
         size: the picture's width and height in pixels.
         fault: why the picture cannot be used.
         watchdog: the client stands by itself when an answer is too old.
@@ -36,9 +40,19 @@ class Frame:
     emergency_stop: bool = False
     force_key: bool = False
     delayed: bool = False
+    age: float = 0.0
+    untimed: bool = False
+    withheld: bool = False
+    refused: Reason | None = None
+    note: str = ""
     size: tuple[int, int] = (0, 0)
     fault: Reason | None = None
     watchdog: bool = False
+
+    @property
+    def taken_at(self) -> float:
+        """When the picture was taken, on the server's monotonic clock, as far as is known."""
+        return self.received_at - self.age
 
 
 @dataclass(frozen=True, slots=True)

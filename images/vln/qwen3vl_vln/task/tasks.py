@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from qwen3vl_vln.task.delays import Stamps
 from qwen3vl_vln.task.errors import RobotBusyError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.lease import Lease
@@ -26,10 +27,12 @@ class Entry:
         revision: raised by every change, for readers that ask only for what is new.
         newest_offered: number of the newest frame that went to the worker.
         newest_state: of the newest answer.
+        stamps: time stamps of the writer on HTTP.
     """
 
     task: Task
     lease: Lease = field(default_factory=Lease)
+    stamps: Stamps = field(default_factory=Stamps)
     revision: int = 0
     newest_offered: int = 0
     newest_state: str = ""
