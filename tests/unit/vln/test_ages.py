@@ -53,11 +53,11 @@ class TestOfOneFrame:
         assert frame.refused is refused and frame.untimed is (age is None)
 
     def test_the_smallest_age_is_a_millisecond(self) -> None:
-        assert wired(0.0).age == wired(-0.04).age == 0.001
+        assert wired(0.0).age_seconds == wired(-0.04).age_seconds == 0.001
 
     def test_a_picture_that_is_too_old_is_refused_and_the_plan_waits(self) -> None:
         walk = walking()
-        body = walk.frame(age=0.62, refused=Reason.PICTURE_TOO_OLD)
+        body = walk.frame(age_seconds=0.62, refused=Reason.PICTURE_TOO_OLD)
         assert not walk.offered and (body["linear_vel"], body["state"]) == (0.0, "stale")
         assert body["reason"] == "picture_too_old" and "0.62 s" in body["message"] and walk.task.drive is not None
         walk.now += 0.05
@@ -67,7 +67,7 @@ class TestOfOneFrame:
         walk = walking()
         for count in range(1, 5):
             walk.now += 0.05
-            body = walk.frame(image=None, withheld=True, age=1.5)
+            body = walk.frame(image=None, withheld=True, age_seconds=1.5)
             assert (body["state"] == "moving") is (count < 3), count
             walk.now += 0.02
             assert (walk.frame(image=None)["state"] == "moving") is (count < 3), "nor does a tick after them"
@@ -79,7 +79,7 @@ class TestOfOneFrame:
     def test_after_a_second_without_a_young_one_it_is_the_reason(self) -> None:
         walk = walking()
         walk.now += 0.1
-        walk.frame(image=None, withheld=True, age=0.7)
+        walk.frame(image=None, withheld=True, age_seconds=0.7)
         body = walk.run(1.0, image=None)[-1]
         assert (body["state"], body["reason"]) == ("stale", "picture_too_old")
 
@@ -88,7 +88,7 @@ class TestOfOneFrame:
         told = sum(answer["linear_vel"] for answer in walk.run(0.4)) / 30
         assert told > 0.1
         walk.now += 1 / 30
-        walk.frame(age=0.4)
+        walk.frame(age_seconds=0.4)
         walk.result("plan", FORWARD)
         assert walk.task.drive is not None and walk.task.drive.started_at == pytest.approx(walk.now - 0.4)
         walk.now += 0.001
@@ -101,7 +101,7 @@ class TestOfOneFrame:
         walk.frame()
         walk.result("goal")
         walk.run(0.6)
-        walk.frame(age=0.4)
+        walk.frame(age_seconds=0.4)
         walk.result("goal")
         assert walk.task.verdict is None
         walk.run(0.5)

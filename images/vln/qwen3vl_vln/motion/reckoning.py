@@ -113,7 +113,7 @@ class Reckoning:
         self.odometry = self._ahead = None
         self.place += 1
 
-    def fix(self, at: float | None = None) -> Fix:
+    def fix(self, *, at: float | None = None) -> Fix:
         """Where the robot is now; or was at a picture taken `at`, whose odometry, where it has any, is the newest."""
         told, metres = self._told_at(self._now if at is None else at)
         return Fix(told, metres, self.odometry, self.origin, self.odometry_metres, self.place)

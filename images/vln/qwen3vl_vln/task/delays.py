@@ -114,7 +114,7 @@ class Dated:
         return Frame(
             received_at,
             captured=self.captured,
-            age=self.age,
+            age_seconds=self.age,
             untimed=self.untimed,
             refused=self.refused,
             note=self.note,

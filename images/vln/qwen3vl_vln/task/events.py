@@ -15,13 +15,13 @@ class Frame:
         received_at: seconds on the server's monotonic clock.
         sequence: the client's number, None for clients without.
         captured: the client's own time stamp, only echoed.
+        age_seconds: of the picture, or of the one withheld, at its receipt, as far as is known.
         image: JPEG bytes, None for a tick.
         odometry: None without; `odometry_bad` when it was sent and is not finite.
         blocked: the robot's own sensors forbid going on.
         emergency_stop: its button is pressed.
         force_key: the model shall see this picture.
         delayed: it was long under way.
-        age: seconds from capture to receipt, as far as is known; of the picture, or of the one withheld.
         untimed: nobody knows that of the picture.
         withheld: a picture was too old to be sent; this tick stands for it.
         refused, note: why the picture is not looked at, and a sentence about it or about the robot's clock.
@@ -33,6 +33,7 @@ class Frame:
     received_at: float
     sequence: int | None = None
     captured: float | None = None
+    age_seconds: float = 0.0
     image: bytes | None = None
     odometry: Odometry | None = None
     odometry_bad: bool = False
@@ -40,7 +41,6 @@ class Frame:
     emergency_stop: bool = False
     force_key: bool = False
     delayed: bool = False
-    age: float = 0.0
     untimed: bool = False
     withheld: bool = False
     refused: Reason | None = None
@@ -52,7 +52,7 @@ class Frame:
     @property
     def taken_at(self) -> float:
         """When the picture was taken, on the server's monotonic clock, as far as is known."""
-        return self.received_at - self.age
+        return self.received_at - self.age_seconds
 
 
 @dataclass(frozen=True, slots=True)

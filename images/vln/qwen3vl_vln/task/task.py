@@ -195,7 +195,7 @@ class Task:
         if frame.note:
             self._note = self.warnings["clock"] = frame.note
         if frame.withheld or frame.refused is Reason.PICTURE_TOO_OLD:
-            self.eyes.missed(frame.age)
+            self.eyes.missed(frame.age_seconds)
         if frame.refused is Reason.FRAME_OLD:
             self._drop()
             self._left = (State.HOLD, Reason.FRAME_OLD)
@@ -236,7 +236,7 @@ class Task:
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
         number = self.counts.frames
-        self.calls.remember(number, Seen(self.reckoning.fix(frame.taken_at), frame.taken_at, frame.captured))
+        self.calls.remember(number, Seen(self.reckoning.fix(at=frame.taken_at), frame.taken_at, frame.captured))
         return number
 
     def camera_fault(self, reason: Reason) -> None:
@@ -321,7 +321,7 @@ class Task:
         if result.outcome == "plan":
             self._take_plan(result, seen, now)
         elif result.outcome == "goal":
-            if self.goal.confirms(seen.taken_at):
+            if self.goal.confirms(seen.received_at):
                 self._finish(Verdict.GOAL_REACHED, "the model saw the goal twice, the second time standing", now, wall)
             else:
                 self.goal.propose()
@@ -359,14 +359,14 @@ class Task:
         if self._forbid(result.waypoints):
             return
         plan = Plan(result.waypoints)
-        latency = now - seen.taken_at
+        latency = now - seen.received_at
         self._plans += 1
         self.action = result.action
         self.drive = Drive(
             plan_id=f"{self.boot_id}-{self.task_id}-{self._plans}",
             plan=plan,
             anchor=seen.fix,
-            started_at=seen.taken_at,
+            started_at=seen.received_at,
             captured=seen.captured,
             model_seconds=result.model_seconds,
             validity_seconds=validity_seconds(plan, self.settings.limits, latency),
