@@ -48,6 +48,7 @@ class Robot:
         key: one of the robots' keys.
         writer: names this controller; the same one takes over at once after a reconnect. No two may have one name.
         takeover: take the task from another writer that still sends; once, for who loses it again does not fight.
+        robot: the name of this robot: a task of another one is not driven, whatever the address says.
         on_answer: is called with every answer; must not wait.
 
     Attributes:
@@ -66,6 +67,7 @@ class Robot:
         key: str | None = None,
         writer: str | None = None,
         takeover: bool = False,
+        robot: str | None = None,
         clock: Callable[[], float] = boot_time,
         on_answer: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
@@ -78,6 +80,8 @@ class Robot:
         self.connections = 0
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._writer = writer or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        # Another one each time that the program starts: nothing that was planned before is driven then.
+        self._run_id, self._robot = uuid.uuid4().hex, robot
         self._takeover, self._clock, self._on_answer = takeover, clock, on_answer
         # A connection by the robot's name is to one task of several: when that has ended, the next one is looked for.
         self._looks_for_next_task = "/vln/robot/" in parts.path
@@ -290,7 +294,10 @@ class Robot:
         self.refusal = text
 
     async def _serve(self, link: Link) -> None:
-        hello = {"writer": self._writer, "takeover": self._takeover, "stop_epoch": self._stop.stop_epoch}
+        hello: dict[str, Any] = {"writer": self._writer, "run": self._run_id, "takeover": self._takeover}
+        hello["stop_epoch"] = self._stop.stop_epoch
+        if self._robot is not None:
+            hello["robot"] = self._robot
         await link.greet(hello)
         async with link.tasks(self._outbox, self._pictures, self._stop, self._next_sequence):
             async for body in link.messages():

@@ -29,7 +29,7 @@ class SyncRobot:
     connection's thread has ended, whatever the cause, `command()` is zero and its reason says so.
 
     Args:
-        url, key, writer, takeover: as for `Robot`.
+        url, key, writer, takeover, robot: as for `Robot`.
         on_answer: is called with every answer, on the connection's thread; must not wait.
 
     Raises:
@@ -43,9 +43,10 @@ class SyncRobot:
         key: str | None = None,
         writer: str | None = None,
         takeover: bool = False,
+        robot: str | None = None,
         on_answer: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self._robot = Robot(url, key=key, writer=writer, takeover=takeover, on_answer=on_answer)
+        self._robot = Robot(url, key=key, writer=writer, takeover=takeover, robot=robot, on_answer=on_answer)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._end: asyncio.Event | None = None

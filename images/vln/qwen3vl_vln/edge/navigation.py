@@ -139,17 +139,17 @@ class Navigation:
             body["visualized_frame"] = self.views.visualized(task, now)
         return body
 
-    def grant(self, entry: Entry, writer: str, *, takeover: bool) -> int:
-        """Give a writer the task; its lease epoch.
+    def grant(self, entry: Entry, writer: str, *, takeover: bool, run: str = "") -> int:
+        """Give a run of a writer the task; its lease epoch.
 
         Raises:
             LeaseBusyError: another writer has it.
         """
         task, before = entry.task, entry.task.epoch
-        former = entry.lease.writer
-        epoch = entry.lease.grant(writer, self.now(), takeover=takeover)
+        other = entry.lease.writer is not None and not entry.lease.of(writer, run)
+        epoch = entry.lease.grant(writer, self.now(), run=run, takeover=takeover)
         entry.stamps = Stamps()
-        task.granted(epoch, other=former not in (None, writer))
+        task.granted(epoch, other=other)
         if task.epoch != before:
             self.link.tell(task)
         self.tasks.touch(entry)

@@ -140,7 +140,7 @@ def build(
             return entry, None
         writer = request.headers.get("x-writer-id") or caller.name
         if not entry.lease.holds(writer, None, received):
-            navigation.grant(entry, writer, takeover=False)
+            entry.lease.holds(writer, navigation.grant(entry, writer, takeover=False), received)
         dated = entry.stamps.read(body.get("timestamp"), navigation.wall(), received)
         return entry, dated.frame(
             received,

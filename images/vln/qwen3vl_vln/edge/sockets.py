@@ -30,6 +30,8 @@ CONNECTIONS_PER_TASK, CONNECTIONS_MOST = 16, 1024
 """One of them drives; the others wait for it, or hear the end of the task."""
 GOING_AWAY = 1001
 LONGEST_REASON_BYTES = 123
+LONGEST_NAME = 253
+HELLO_FIELDS = {"writer", "run", "robot", "takeover", "stop_epoch"}
 
 
 class Closing(Exception):
@@ -42,13 +44,20 @@ class Closing(Exception):
 
 @dataclass(eq=False)
 class Connection:
-    """One open WebSocket."""
+    """One open WebSocket.
+
+    Attributes:
+        writer, run: who drives by it; a writer that does not name its run has another one on each connection.
+        dated: it has named its run, and says how old its pictures are.
+    """
 
     entry: Entry
     caller: Caller
     receive: Receive
     send: Send
     writer: str
+    run: str
+    dated: bool = False
     lease_epoch: int | None = None
     delay: Delay = field(default_factory=Delay)
     stamps: Stamps = field(default_factory=Stamps)
@@ -141,11 +150,12 @@ class Sockets:
         if len(self._open) >= CONNECTIONS_MOST or self._of(entry) >= CONNECTIONS_PER_TASK:
             most = f"{CONNECTIONS_PER_TASK} connections to a task and {CONNECTIONS_MOST} to all"
             raise Closing(LIMIT, f"{most} are open at most; close one")
-        return Connection(entry, caller, receive, send, writer=self._new_writer(caller, entry)), kind != "stream"
+        writer = self._new_writer(caller, entry)
+        return Connection(entry, caller, receive, send, writer=writer, run=writer), kind != "stream"
 
     def _new_writer(self, caller: Caller, entry: Entry) -> str:
         # The holder of a lease may be gone for a moment: its name is not free.
-        taken = {connection.writer for connection in self._open} | {entry.lease.writer}
+        taken = {name for one in self._open for name in (one.writer, one.run)} | {entry.lease.writer, entry.lease.run}
         try:
             return unused("writer", lambda: f"{caller.name}/{self._draw()}", taken.__contains__)
         except NoUnusedIdError as error:
@@ -161,6 +171,7 @@ class Sockets:
             await (self._binary(connection) if binary else self._json(connection))
         finally:
             self._open.discard(connection)
+            connection.entry.lease.close(connection.lease_epoch)
             if self._writing.get(connection.entry.task.task_id) is connection:
                 del self._writing[connection.entry.task.task_id]
 
@@ -183,7 +194,9 @@ class Sockets:
                 await self._control(connection, message.get("text") or "")
                 continue
             try:
-                frame = read(data, now, self._bounds, connection.delay, watchdog=connection.greeted)
+                frame = read(
+                    data, now, self._bounds, connection.delay, watchdog=connection.greeted, dated=connection.dated
+                )
             except UnknownVersionError as error:
                 raise Closing(BAD_VERSION, str(error)) from None
             if frame is None:
@@ -196,7 +209,7 @@ class Sockets:
 
     def _keep_lease(self, connection: Connection, now: float) -> None:
         entry = connection.entry
-        if entry.lease.holds(connection.writer, connection.lease_epoch, now):
+        if entry.lease.holds(connection.writer, connection.lease_epoch, now, run=connection.run):
             return
         if connection.replaced or entry.lease.writer != connection.writer:
             raise Closing(LEASE_LOST, "another writer has this task")
@@ -222,7 +235,10 @@ class Sockets:
             raise Closing(NO_TASK, f"this task is of robot {task.settings.robot!r}")
         writer = hello.get("writer")
         if isinstance(writer, str) and writer:
-            connection.writer = writer[:253]
+            connection.writer = writer[:LONGEST_NAME]
+        run = hello.get("run")
+        if isinstance(run, str) and run:
+            connection.run, connection.dated = run[:LONGEST_NAME], True
         stops = hello.get("stop_epoch", 0)
         if isinstance(stops, int) and stops > 0:
             self._navigation.stop(connection.entry, f"{connection.writer} was stopped while it was not connected")
@@ -240,6 +256,7 @@ class Sockets:
                     "max_bytes": self._bounds.max_bytes,
                     "max_pixels": self._bounds.max_pixels,
                     "limits": task.settings.limits.as_json(),
+                    "ignored": sorted(hello.keys() - HELLO_FIELDS),
                 }
             }
         )
@@ -247,7 +264,9 @@ class Sockets:
     async def _grant(self, connection: Connection, *, takeover: bool) -> None:
         entry, task_id = connection.entry, connection.entry.task.task_id
         try:
-            connection.lease_epoch = self._navigation.grant(entry, connection.writer, takeover=takeover)
+            connection.lease_epoch = self._navigation.grant(
+                entry, connection.writer, run=connection.run, takeover=takeover
+            )
         except LeaseBusyError as error:
             raise Closing(BUSY, str(error)) from None
         before = self._writing.get(task_id)
