@@ -24,6 +24,7 @@ from qwen3vl_vln.task.errors import (
     StaleGenerationError,
 )
 from qwen3vl_vln.task.events import Frame, Owner, Result
+from qwen3vl_vln.task.http_writers import Peer
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import Entry, Tasks
@@ -154,6 +155,20 @@ class Navigation:
             self.link.tell(task)
         self.tasks.touch(entry)
         return epoch
+
+    def admit_http(self, entry: Entry, peer: Peer, now: float) -> None:
+        """Have a frame by HTTP be of the task's writer.
+
+        Raises:
+            LeaseBusyError: another writer has the task, or another connection of the same.
+        """
+        entry.http.admit(peer, now)
+        if not entry.lease.holds(peer.writer, None, now):
+            entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False), now)
+        entry.http.took(peer, now)
+        if entry.http.warning and entry.task.warnings.get("writers") != entry.http.warning:
+            entry.task.warnings["writers"] = entry.http.warning
+            log.warning("task %s: %s", entry.task.task_id, entry.http.warning)
 
     # Clients --------------------------------------------------------------------------------------------------------
 

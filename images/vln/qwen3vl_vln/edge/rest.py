@@ -18,6 +18,7 @@ from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.edge.peers import Proxies, peer_of
 from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
@@ -71,11 +72,13 @@ def build(
     model: str,
     ready: Callable[[], bool],
     origins: frozenset[str] = frozenset(),
+    proxies: Proxies = Proxies(),  # noqa: B008 - it never changes
 ) -> FastAPI:
     """The application of all routes that are no WebSocket.
 
     Args:
         origins: whose pages may use it where no keys are asked for.
+        proxies: whose word about the addresses of programs is taken.
     """
     app = FastAPI(title="qwen3vl VLN API", openapi_url="/openapi.json", redoc_url=None)
     frame_bytes = bounds.max_bytes * 4 // 3 + LARGEST_BODY
@@ -138,9 +141,7 @@ def build(
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
             return entry, None
-        writer = request.headers.get("x-writer-id") or caller.name
-        if not entry.lease.holds(writer, None, received):
-            entry.lease.holds(writer, navigation.grant(entry, writer, takeover=False), received)
+        navigation.admit_http(entry, peer_of(request.headers, request.client, caller.name, proxies), received)
         dated = entry.stamps.read(body.get("timestamp"), navigation.wall(), received)
         return entry, dated.frame(
             received,

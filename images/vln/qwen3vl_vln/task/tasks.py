@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from qwen3vl_vln.task.delays import Stamps
 from qwen3vl_vln.task.errors import RobotBusyError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
+from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.lease import Lease
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.unused import unused
@@ -27,12 +28,13 @@ class Entry:
         revision: raised by every change, for readers that ask only for what is new.
         newest_offered: number of the newest frame that went to the worker.
         newest_state: of the newest answer.
-        stamps: time stamps of the writer on HTTP.
+        stamps, http: time stamps of the writer on HTTP, and who else writes there.
     """
 
     task: Task
     lease: Lease = field(default_factory=Lease)
     stamps: Stamps = field(default_factory=Stamps)
+    http: HttpWriters = field(default_factory=HttpWriters)
     revision: int = 0
     newest_offered: int = 0
     newest_state: str = ""
