@@ -5,6 +5,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from qwen3vl_vln.task.errors import (
     StaleGenerationError,
 )
 from qwen3vl_vln.task.events import Frame, Owner, Result
-from qwen3vl_vln.task.http_writers import Peer
+from qwen3vl_vln.task.http_writers import HttpWriters, Peer
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import Entry, Tasks
@@ -50,11 +51,16 @@ class Assertion:
 
 @dataclass
 class Navigation:
-    """All tasks, the worker's link and the clocks."""
+    """All tasks, the worker's link and the clocks.
+
+    Attributes:
+        robot_changed: is called when a task got another robot, for those who are connected to it.
+    """
 
     link: WorkerLink
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(8)))
+    robot_changed: Callable[[Entry], None] = lambda entry: None
     views: Views = field(init=False)
     _waiters: Waiters = field(default_factory=Waiters)
 
@@ -150,18 +156,24 @@ class Navigation:
         other = entry.lease.writer is not None and not entry.lease.of(writer, run)
         epoch = entry.lease.grant(writer, self.now(), run=run, takeover=takeover)
         entry.stamps = Stamps()
+        entry.drives(writer)
         task.granted(epoch, other=other)
         if task.epoch != before:
             self.link.tell(task)
         self.tasks.touch(entry)
         return epoch
 
-    def admit_http(self, entry: Entry, peer: Peer, now: float) -> None:
+    def admit_http(self, entry: Entry, peer: Peer, now: float, *, robot: str | None = None) -> None:
         """Have a frame by HTTP be of the task's writer.
 
+        Args:
+            robot: that it names.
+
         Raises:
+            RobotChangedError: it drove another robot by this task.
             LeaseBusyError: another writer has the task, or another connection of the same.
         """
+        entry.need_robot(peer.writer, robot)
         entry.http.admit(peer, now)
         if not entry.lease.holds(peer.writer, None, now):
             entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False), now)
@@ -266,7 +278,12 @@ class Navigation:
         self.tasks.claim(task_id, wish.settings.robot)
         before = task.epoch, task.settings
         task.owner = wish.owner
+        other_robot = wish.settings.robot != task.settings.robot
         task.edit(wish.settings)
+        if other_robot:
+            entry.stamps, entry.http = Stamps(), HttpWriters()
+            task.other_robot(entry.change_robot())
+            self.robot_changed(entry)
         if wish.state == "Stopped":
             task.stop(self.now(), time.time(), "spec.state is Stopped")
         elif wish.state == "Paused":

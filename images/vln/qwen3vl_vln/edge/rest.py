@@ -3,7 +3,7 @@ their names, types and status codes."""
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,6 +62,12 @@ def picture(text: Any, bounds: Bounds) -> tuple[bytes, Reason | None]:
         raise InvalidRequest("frame is not base64", param="frame") from None
     wrong = problem(data, max_bytes=bounds.max_bytes, max_pixels=bounds.max_pixels)
     return data, None if wrong is None else Reason.UNUSABLE_FRAME
+
+
+def robot_named(body: Mapping[str, Any]) -> str | None:
+    """The robot that a frame's body names."""
+    robot = body.get("robot")
+    return robot if isinstance(robot, str) and robot else None
 
 
 def build(
@@ -141,7 +147,8 @@ def build(
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
             return entry, None
-        navigation.admit_http(entry, peer_of(request.headers, request.client, caller.name, proxies), received)
+        peer = peer_of(request.headers, request.client, caller.name, proxies)
+        navigation.admit_http(entry, peer, received, robot=robot_named(body))
         dated = entry.stamps.read(body.get("timestamp"), navigation.wall(), received)
         return entry, dated.frame(
             received,

@@ -2,8 +2,10 @@
 
 Binary: `/vln/ws/{task}` and `/vln/robot/{robot}`. JSON of the older protocol: `/vln/stream/{task}`."""
 
+import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +17,12 @@ from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
 from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper
 from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.edge.rest import picture
+from qwen3vl_vln.edge.rest import picture, robot_named
 from qwen3vl_vln.edge.stopping import text_stops
 from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.delays import Delay, Stamps
+from qwen3vl_vln.task.errors import RobotChangedError
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import Entry
@@ -49,6 +52,8 @@ class Connection:
     Attributes:
         writer, run: who drives by it; a writer that does not name its run has another one on each connection.
         dated: it has named its run, and says how old its pictures are.
+        known_as: whom it is remembered as; one that does not greet, by key and address.
+        robot: that it has named.
     """
 
     entry: Entry
@@ -57,11 +62,14 @@ class Connection:
     send: Send
     writer: str
     run: str
+    known_as: str
+    robot: str | None = None
     dated: bool = False
     lease_epoch: int | None = None
     delay: Delay = field(default_factory=Delay)
     stamps: Stamps = field(default_factory=Stamps)
     replaced: bool = False
+    orphaned: bool = False
     greeted: bool = False
 
     async def answer(self, body: Any) -> None:
@@ -90,6 +98,18 @@ class Sockets:
         self._draw = draw
         self._writing: dict[str, Connection] = {}
         self._open: set[Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        navigation.robot_changed = self._robot_changed
+
+    def _robot_changed(self, entry: Entry) -> None:
+        """Close all connections to a task that got another robot."""
+        reason = f"robot_changed: this task is of robot {entry.task.settings.robot!r} now"
+        for connection in [each for each in self._open if each.entry is entry]:
+            connection.orphaned = True
+            closing = connection.send({"type": "websocket.close", "code": NO_TASK, "reason": _short(reason)})
+            task = asyncio.ensure_future(_quietly(closing))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -107,7 +127,7 @@ class Sockets:
         await send({"type": "websocket.accept", "subprotocol": chosen})
         self._navigation.metrics.connected(+1)
         try:
-            await self._serve(self._admit(scope["path"], headers, caller, receive, send))
+            await self._serve(self._admit(scope, headers, caller, receive, send))
         except Closing as closing:
             await send({"type": "websocket.close", "code": closing.code, "reason": _short(str(closing))})
         except OSError:
@@ -133,7 +153,7 @@ class Sockets:
         return headers, caller, SUBPROTOCOL
 
     def _admit(
-        self, path: str, headers: dict[str, str], caller: Caller, receive: Receive, send: Send
+        self, scope: Scope, headers: dict[str, str], caller: Caller, receive: Receive, send: Send
     ) -> tuple[Connection, bool]:
         """The connection to its task, and whether it is binary; what a browser too should hear of is a close code."""
         origin = headers.get("origin")
@@ -141,7 +161,7 @@ class Sockets:
             raise Closing(FORBIDDEN, "pages of other origins may not drive a robot")
         if DRIVE not in caller.rights:
             raise Closing(FORBIDDEN, f"the key {caller.name!r} has not the right {DRIVE}")
-        kind, name = _parts(path)
+        kind, name = _parts(scope["path"])
         tasks = self._navigation.tasks
         entry = tasks.of_robot(name) if kind == "robot" else tasks.find(name)
         if entry is None:
@@ -151,7 +171,11 @@ class Sockets:
             most = f"{CONNECTIONS_PER_TASK} connections to a task and {CONNECTIONS_MOST} to all"
             raise Closing(LIMIT, f"{most} are open at most; close one")
         writer = self._new_writer(caller, entry)
-        return Connection(entry, caller, receive, send, writer=writer, run=writer), kind != "stream"
+        client = scope.get("client")
+        known_as = f"{caller.name}@{client[0] if client else ''}"
+        robot = name if kind == "robot" else None
+        connection = Connection(entry, caller, receive, send, writer, writer, known_as, robot)
+        return connection, kind != "stream"
 
     def _new_writer(self, caller: Caller, entry: Entry) -> str:
         # The holder of a lease may be gone for a moment: its name is not free.
@@ -211,6 +235,8 @@ class Sockets:
         entry = connection.entry
         if entry.lease.holds(connection.writer, connection.lease_epoch, now, run=connection.run):
             return
+        if connection.orphaned:
+            raise Closing(NO_TASK, f"this task is of robot {entry.task.settings.robot!r} now")
         if connection.replaced or entry.lease.writer != connection.writer:
             raise Closing(LEASE_LOST, "another writer has this task")
         raise Closing(LEASE_LOST, "the lease was granted anew")
@@ -233,9 +259,10 @@ class Sockets:
         robot = hello.get("robot")
         if robot and robot != task.settings.robot:
             raise Closing(NO_TASK, f"this task is of robot {task.settings.robot!r}")
+        connection.robot = connection.robot or robot or None
         writer = hello.get("writer")
         if isinstance(writer, str) and writer:
-            connection.writer = writer[:LONGEST_NAME]
+            connection.writer = connection.known_as = writer[:LONGEST_NAME]
         run = hello.get("run")
         if isinstance(run, str) and run:
             connection.run, connection.dated = run[:LONGEST_NAME], True
@@ -264,11 +291,16 @@ class Sockets:
     async def _grant(self, connection: Connection, *, takeover: bool) -> None:
         entry, task_id = connection.entry, connection.entry.task.task_id
         try:
+            entry.need_robot(connection.known_as, connection.robot)
+        except RobotChangedError as error:
+            raise Closing(NO_TASK, str(error)) from None
+        try:
             connection.lease_epoch = self._navigation.grant(
                 entry, connection.writer, run=connection.run, takeover=takeover
             )
         except LeaseBusyError as error:
             raise Closing(BUSY, str(error)) from None
+        entry.drives(connection.known_as)
         before = self._writing.get(task_id)
         self._writing[task_id] = connection
         if before is not None and before is not connection:
@@ -298,6 +330,7 @@ class Sockets:
                 await connection.answer({"error": str(error)})
                 continue
             if entry.task.verdict is None:
+                connection.robot = connection.robot or robot_named(body)
                 if connection.lease_epoch is None:
                     await self._grant(connection, takeover=False)
                 self._keep_lease(connection, now)
@@ -317,6 +350,12 @@ def _parsed(text: str | bytes) -> Any:
         return orjson.loads(text)
     except orjson.JSONDecodeError:
         return None
+
+
+async def _quietly(closing: Awaitable[None]) -> None:
+    # It may have gone meanwhile.
+    with contextlib.suppress(OSError, RuntimeError):
+        await closing
 
 
 def _short(reason: str) -> str:

@@ -69,6 +69,12 @@ class Lease:
         self.used_at = self.framed_at = now
         return True
 
+    def drop(self) -> int:
+        """Nobody has the lease any more; its new epoch."""
+        self.writer, self.run, self.closed = None, "", False
+        self.epoch += 1
+        return self.epoch
+
     def close(self, epoch: int | None) -> None:
         """The connection that was granted this epoch has ended."""
         if epoch == self.epoch:

@@ -152,6 +152,14 @@ class Task:
         if had:
             self._left = (State.HOLD, Reason.LEASE_CHANGED)
 
+    def other_robot(self, lease_epoch: int) -> None:
+        """The task is of another robot: nothing that is known of the former one is true of it."""
+        self.granted(lease_epoch, other=True)
+        self.eyes = Eyes(number=self.eyes.number + 1)
+        self.last_frame_at = self._answered_at = None
+        self._emergency, self._flag = False, None
+        self._left = (State.HOLD, Reason.LEASE_CHANGED)
+
     # What happens -----------------------------------------------------------------------------------------------
 
     def frame(self, frame: Frame) -> bool:
