@@ -13,7 +13,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from qwen3vl_client.freshness import SILENT_SECONDS, Freshness
-from qwen3vl_client.outbox import Outbox
+from qwen3vl_client.outbox import Letter, Outbox
+from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import SUBPROTOCOL, message
 from qwen3vl_client.stopping import StopLatch
 
@@ -98,10 +99,12 @@ class Link:
             raise Closed(self._cause)
 
     @contextlib.asynccontextmanager
-    async def tasks(self, outbox: Outbox, stop: StopLatch, sequence: Callable[[], int]) -> AsyncIterator[None]:
+    async def tasks(
+        self, outbox: Outbox, pictures: Pictures, stop: StopLatch, sequence: Callable[[], int]
+    ) -> AsyncIterator[None]:
         """Send and watch meanwhile."""
         running = [
-            asyncio.create_task(self._send(outbox, sequence)),
+            asyncio.create_task(self._send(outbox, pictures, sequence)),
             asyncio.create_task(self._send_stop(stop)),
             asyncio.create_task(self._watch(stop)),
         ]
@@ -118,28 +121,39 @@ class Link:
             return Closed(f"closed with {received.code}: {received.reason}", received.code)
         return Closed(self._cause or f"the connection broke: {closed}")
 
-    async def _send(self, outbox: Outbox, sequence: Callable[[], int]) -> None:
+    async def _send(self, outbox: Outbox, pictures: Pictures, sequence: Callable[[], int]) -> None:
         while True:
             await self.wake.wait()
             self.wake.clear()
-            if not self.freshness.may_send():
-                continue
-            letter = outbox.take(self.clock())
+            freshness = self.freshness
+            ticks = freshness.may_send(image=False)
+            # A picture that turns out to be too old goes as a tick.
+            letter = outbox.take(self.clock(), pictures=ticks and freshness.may_send(image=True), ticks=ticks)
             if letter is None:
                 continue
-            number, now = sequence(), self.clock()
-            self.freshness.sent(number, now, image=letter.jpeg is not None)
-            data = message(
-                number,
-                letter.captured_seconds,
-                jpeg=letter.jpeg,
-                odometry=letter.odometry,
-                force_key=letter.force_key,
-                blocked=letter.blocked,
-                emergency_stop=letter.emergency_stop,
-            )
+            data = self._sealed(letter, pictures, sequence())
             with contextlib.suppress(ConnectionClosed):
                 await self.connection.send(data)
+
+    def _sealed(self, letter: Letter, pictures: Pictures, number: int) -> bytes:
+        """The bytes of a letter that goes out now; without a picture where that is too old by now."""
+        now = self.clock()
+        age = now - letter.captured_seconds
+        withheld = letter.jpeg is not None and not pictures.young(age, dated=letter.dated)
+        jpeg = None if withheld else letter.jpeg
+        self.freshness.sent(number, now, image=jpeg is not None)
+        return message(
+            number,
+            letter.captured_seconds,
+            jpeg=jpeg,
+            # That pose is as old as the picture, and no place of now.
+            odometry=None if withheld else letter.odometry,
+            force_key=letter.force_key,
+            blocked=letter.blocked,
+            emergency_stop=letter.emergency_stop,
+            age_seconds=age,
+            withheld=withheld,
+        )
 
     async def _send_stop(self, stop: StopLatch) -> None:
         while True:

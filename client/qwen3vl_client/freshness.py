@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 FRESH_SECONDS = 0.25
-UNANSWERED_MOST = 2
+IMAGES_UNANSWERED, TICKS_UNANSWERED = 2, 8
+"""More pictures would only queue up on a slow link; ticks are small, and on a long one they keep the answers coming."""
 SILENT_SECONDS = 0.5
 IMAGE_SECONDS = 1.0
 """After this long without a picture sent nothing is driven: nobody has looked."""
@@ -22,6 +23,7 @@ class Command:
         angular_rps: counter-clockwise, rad/s.
         state, reason: of the answer that it comes from, or why there is none.
         fresh: it may be driven; else both velocities are zero.
+        message: one sentence for people, where there is more to say than the reason.
     """
 
     linear_mps: float = 0.0
@@ -29,6 +31,7 @@ class Command:
     state: str = "waiting"
     reason: str = "no_answer"
     fresh: bool = False
+    message: str = ""
 
 
 STAND = Command()
@@ -47,7 +50,7 @@ class Freshness:
 
     boot_id: str = ""
     unanswered: int = 0
-    _sent: dict[int, float] = field(default_factory=dict)
+    _sent: dict[int, tuple[float, bool]] = field(default_factory=dict)
     _newest: tuple[dict[str, Any], float] | None = None
     _heard_at: float = -math.inf
     _image_sent_at: float = -math.inf
@@ -55,15 +58,16 @@ class Freshness:
 
     def sent(self, sequence: int, now: float, *, image: bool = True) -> None:
         """A frame went out, or without an image a tick."""
-        self._sent[sequence] = now
+        self._sent[sequence] = now, image
         if image:
             self._image_sent_at = now
         if len(self._sent) == 1:
             self._heard_at = max(self._heard_at, now)
 
-    def may_send(self) -> bool:
-        """Whether few enough are unanswered; else the newest waits."""
-        return len(self._sent) < UNANSWERED_MOST
+    def may_send(self, *, image: bool = True) -> bool:
+        """Whether few enough of this kind are unanswered; else the newest waits."""
+        most = IMAGES_UNANSWERED if image else TICKS_UNANSWERED
+        return sum(kind is image for _, kind in self._sent.values()) < most
 
     def silent(self, now: float) -> bool:
         """Something was sent and nothing was heard of it for too long: connect again."""
@@ -72,12 +76,13 @@ class Freshness:
     def answered(self, body: dict[str, Any], now: float) -> float | None:
         """Take an answer; seconds since its frame was sent, or None where it belongs to none that waits for one."""
         sequence = body.get("seq")
-        sent_at = self._sent.pop(sequence, None) if isinstance(sequence, int) else None
-        if sent_at is None:
+        sent = self._sent.pop(sequence, None) if isinstance(sequence, int) else None
+        if sent is None:
             return None
+        sent_at, _ = sent
         self._heard_at = now
         # Answers come in order, so that older frames will have none.
-        for older in [number for number, at in self._sent.items() if at < sent_at]:
+        for older in [number for number, (at, _) in self._sent.items() if at < sent_at]:
             del self._sent[older]
             self.unanswered += 1
         if self._newest is None or sent_at >= self._newest[1]:
@@ -93,6 +98,10 @@ class Freshness:
         """Drive no answer to what was sent before now: the server did not know then what the robot knows."""
         self._trusted_from = now
 
+    def unseen(self, now: float) -> bool:
+        """No picture was sent for too long."""
+        return not 0 <= now - self._image_sent_at <= IMAGE_SECONDS
+
     def command(self, now: float) -> Command:
         """What may be driven at this moment. Never raises, whatever the server said."""
         if self._newest is None:
@@ -107,7 +116,7 @@ class Freshness:
             return Command(state="stale", reason="answer_too_old")
         if sent_at < self._trusted_from:
             return Command(state="hold", reason="answer_too_old")
-        if not 0 <= now - self._image_sent_at <= IMAGE_SECONDS:
+        if self.unseen(now):
             return Command(state="stale", reason="no_image")
         if not self.boot_id or not str(body.get("plan_id")).startswith(f"{self.boot_id}-"):
             return Command(state="hold", reason="other_server")

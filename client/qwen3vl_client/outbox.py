@@ -1,4 +1,4 @@
-"""What is to be sent next: one message, the newest. Time is an argument; a lock that is held for microseconds lets any
+"""What is to be sent next: the newest of each kind. Time is an argument; a lock that is held for microseconds lets any
 thread put something in."""
 
 import threading
@@ -18,6 +18,7 @@ class Letter:
         captured_seconds: when the picture was taken, on the robot's monotonic clock.
         offered_at: when it was handed over.
         force_key, blocked, emergency_stop: see `protocol.message`.
+        dated: the program said when the picture was taken.
     """
 
     jpeg: bytes | None
@@ -27,28 +28,44 @@ class Letter:
     force_key: bool = False
     blocked: bool = False
     emergency_stop: bool = False
+    dated: bool = True
 
 
 @dataclass
 class Outbox:
-    """The newest letter. No emergency stop is lost because its letter was replaced: its flags go with the next one."""
+    """The newest picture and the newest tick.
 
-    _waiting: Letter | None = None
+    No emergency stop is lost because its letter was replaced: its flags go with the next one."""
+
+    _picture: Letter | None = None
+    _tick: Letter | None = None
     _due: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, letter: Letter) -> None:
-        """Replace what waits, except that a tick does not replace a picture: both ask for the same answer."""
+        """Replace what waits of the same kind. A picture also takes the place of a tick: both ask for an answer."""
         with self._lock:
             self._due |= {name for name in ("force_key", "blocked", "emergency_stop") if getattr(letter, name)}
-            waits = self._fresh(letter.offered_at)
-            if letter.jpeg is not None or waits is None or waits.jpeg is None:
-                self._waiting = letter
+            if letter.jpeg is not None:
+                self._picture, self._tick = letter, None
+            else:
+                self._tick = letter
 
-    def take(self, now: float) -> Letter | None:
-        """What is to be sent now, or None; it does not wait any more then."""
+    def take(self, now: float, *, pictures: bool = True, ticks: bool = True) -> Letter | None:
+        """What is to be sent now, or None; it does not wait any more then.
+
+        Args:
+            pictures, ticks: what may be sent at all; a tick goes only where no picture can.
+        """
         with self._lock:
-            letter, self._waiting = self._fresh(now), None
+            picture, tick = _fresh(self._picture, now), _fresh(self._tick, now)
+            if picture is not None and pictures:
+                letter, picture, tick = picture, None, None
+            elif tick is not None and ticks:
+                letter, tick = tick, None
+            else:
+                letter = None
+            self._picture, self._tick = picture, tick
             if letter is None:
                 return None
             due, self._due = self._due, set()
@@ -59,6 +76,6 @@ class Outbox:
             emergency_stop="emergency_stop" in due,
         )
 
-    def _fresh(self, now: float) -> Letter | None:
-        waits = self._waiting
-        return waits if waits is not None and now - waits.offered_at <= KEPT_SECONDS else None
+
+def _fresh(waits: Letter | None, now: float) -> Letter | None:
+    return waits if waits is not None and now - waits.offered_at <= KEPT_SECONDS else None

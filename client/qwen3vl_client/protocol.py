@@ -6,7 +6,8 @@ from dataclasses import dataclass
 SUBPROTOCOL = "qwen3vl.vln.v1"
 _HEADER = struct.Struct("<2sBBHHIIQfffffI")
 _VERSION, _FRAME, _TICK = 1, 1, 2
-_ODOMETRY, _TWIST, _FORCE_KEY, _BLOCKED, _EMERGENCY_STOP = 1, 2, 4, 8, 16
+_ODOMETRY, _TWIST, _FORCE_KEY, _BLOCKED, _EMERGENCY_STOP, _WITHHELD = 1, 2, 4, 8, 16, 32
+_LONGEST_AGE_MS = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,14 +38,19 @@ def message(
     force_key: bool = False,
     blocked: bool = False,
     emergency_stop: bool = False,
+    age_seconds: float | None = None,
+    withheld: bool = False,
 ) -> bytes:
     """A frame, or without a picture a tick.
 
     Args:
         sequence: rises with every message of a connection.
         captured_seconds: when the picture was taken, on the robot's monotonic clock.
+        age_seconds: how long ago that is at the moment of sending, by the same clock; None: unknown.
+        withheld: this tick stands for a picture of that age, which is too old to be sent.
     """
-    flags = _FORCE_KEY * force_key | _BLOCKED * blocked | _EMERGENCY_STOP * emergency_stop
+    flags = _FORCE_KEY * force_key | _BLOCKED * blocked | _EMERGENCY_STOP * emergency_stop | _WITHHELD * withheld
+    age_ms = 0 if age_seconds is None else min(max(1, round(1000 * age_seconds)), _LONGEST_AGE_MS)
     x = y = yaw = v = w = 0.0
     epoch = 0
     if odometry is not None:
@@ -55,5 +61,5 @@ def message(
             v, w = odometry.linear_mps, odometry.angular_rps
     kind = _TICK if jpeg is None else _FRAME
     micros = max(0, round(captured_seconds * 1e6))
-    numbers = (flags, sequence & 0xFFFFFFFF, epoch, micros, x, y, yaw, v, w, 0)
+    numbers = (flags, sequence & 0xFFFFFFFF, epoch, micros, x, y, yaw, v, w, age_ms)
     return _HEADER.pack(b"QV", _VERSION, kind, _HEADER.size, *numbers) + (jpeg or b"")

@@ -8,6 +8,7 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from qwen3vl_client.connection import Closed, Link, open_link
 from qwen3vl_client.freshness import STAND, Command
 from qwen3vl_client.outbox import Letter, Outbox
+from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import Odometry
 from qwen3vl_client.retry import LEASE_LOST, Retry
 from qwen3vl_client.statistics import Recorder, Statistics
@@ -46,6 +48,7 @@ class Robot:
         key: one of the robots' keys.
         writer: names this controller; the same one takes over at once after a reconnect. No two may have one name.
         takeover: take the task from another writer that still sends; once, for who loses it again does not fight.
+        robot: the name of this robot: a task of another one is not driven, whatever the address says.
         on_answer: is called with every answer; must not wait.
 
     Attributes:
@@ -64,6 +67,7 @@ class Robot:
         key: str | None = None,
         writer: str | None = None,
         takeover: bool = False,
+        robot: str | None = None,
         clock: Callable[[], float] = boot_time,
         on_answer: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
@@ -76,10 +80,13 @@ class Robot:
         self.connections = 0
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._writer = writer or f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
+        # Another one each time that the program starts: nothing that was planned before is driven then.
+        self._run_id, self._robot = uuid.uuid4().hex, robot
         self._takeover, self._clock, self._on_answer = takeover, clock, on_answer
         # A connection by the robot's name is to one task of several: when that has ended, the next one is looked for.
         self._looks_for_next_task = "/vln/robot/" in parts.path
         self._outbox, self._stop, self._recorder = Outbox(), StopLatch(), Recorder()
+        self._pictures = Pictures()
         self._retry = Retry()
         self._sequence = 0
         self._unanswered = 0
@@ -133,7 +140,8 @@ class Robot:
         """Send a picture (None: a tick) as soon as may be; a newer one takes the place of one that still waits.
 
         Args:
-            captured_seconds: when the picture was taken, on one monotonic clock; default now.
+            captured_seconds: when the picture was taken, by `boot_time()`; default now, which says nothing about how
+                late the camera is. What is older than 0.5 s when it would be sent is not sent.
             odometry: where the robot was then.
             force_key: have the model look at this picture.
             blocked: the robot's own sensors forbid going on; it stands here at once.
@@ -144,7 +152,8 @@ class Robot:
         """
         now = self._clock()
         captured = now if captured_seconds is None else captured_seconds
-        self.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
+        dated = captured_seconds is not None
+        self.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
         self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
@@ -159,9 +168,14 @@ class Robot:
         if self._closed or link is None:
             reason = "closed" if self._closed else "not_connected"
             return Command(reason=reason) if self._ended is None else self._ended
-        told = link.freshness.command(self._clock())
-        if self._barrier is not None and told.state not in ENDED:
-            return Command(state="hold", reason=self._barrier)
+        now = self._clock()
+        told = link.freshness.command(now)
+        if told.state not in ENDED:
+            if self._barrier is not None:
+                return Command(state="hold", reason=self._barrier)
+            trouble = self._pictures.trouble(unseen=link.freshness.unseen(now))
+            if trouble is not None:
+                return Command(state="stale", reason=trouble[0], message=trouble[1])
         return self._ended if told is STAND and self._ended is not None else told
 
     async def stop(self, *, wait_seconds: float = STOP_SECONDS) -> bool:
@@ -182,7 +196,12 @@ class Robot:
     @property
     def statistics(self) -> Statistics:
         """How quick the answers were so far."""
-        return self._recorder.statistics(unanswered=self._unanswered, reconnects=max(0, self.connections - 1))
+        return self._recorder.statistics(
+            unanswered=self._unanswered,
+            reconnects=max(0, self.connections - 1),
+            withheld=self._pictures.withheld,
+            undated=self._pictures.undated,
+        )
 
     @property
     def latencies(self) -> list[float]:
@@ -198,6 +217,11 @@ class Robot:
         self._barrier = "emergency_stop" if letter.emergency_stop else "blocked" if letter.blocked else None
         if self._barrier is not None and self._link is not None:
             self._link.freshness.distrust(letter.offered_at)
+        if not self._pictures.of_this_clock(letter.captured_seconds, letter.offered_at, image=letter.jpeg is not None):
+            if self._barrier is None:
+                return
+            # The button is pressed by whatever clock.
+            letter = replace(letter, jpeg=None, captured_seconds=letter.offered_at, odometry=None)
         self._outbox.put(letter)
 
     def wake(self) -> None:
@@ -270,9 +294,12 @@ class Robot:
         self.refusal = text
 
     async def _serve(self, link: Link) -> None:
-        hello = {"writer": self._writer, "takeover": self._takeover, "stop_epoch": self._stop.stop_epoch}
+        hello: dict[str, Any] = {"writer": self._writer, "run": self._run_id, "takeover": self._takeover}
+        hello["stop_epoch"] = self._stop.stop_epoch
+        if self._robot is not None:
+            hello["robot"] = self._robot
         await link.greet(hello)
-        async with link.tasks(self._outbox, self._stop, self._next_sequence):
+        async with link.tasks(self._outbox, self._pictures, self._stop, self._next_sequence):
             async for body in link.messages():
                 self._heard(link, body)
 

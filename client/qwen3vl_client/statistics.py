@@ -22,6 +22,8 @@ class Statistics:
         stale: answers that came more than 250 ms after their frame was sent; none of them was driven.
         unanswered: frames and ticks that never had an answer.
         reconnects: connections after the first.
+        withheld: pictures that were not sent, because they were more than 0.5 s old by then.
+        undated: pictures sent whose capture time the program did not give: nobody knows how old they are.
     """
 
     count: int = 0
@@ -33,6 +35,8 @@ class Statistics:
     stale: int = 0
     unanswered: int = 0
     reconnects: int = 0
+    withheld: int = 0
+    undated: int = 0
 
     def as_json(self) -> dict[str, Any]:
         """The same as a dict of numbers."""
@@ -55,12 +59,12 @@ class Recorder:
         self.stale += seconds > FRESH_SECONDS
         self._longest = max(self._longest, seconds)
 
-    def statistics(self, *, unanswered: int, reconnects: int) -> Statistics:
+    def statistics(self, *, unanswered: int, reconnects: int, withheld: int = 0, undated: int = 0) -> Statistics:
         """All so far."""
         # deque.copy is one step for other threads; iterating over it is not.
         ordered = sorted(self.newest.copy())
         if not ordered:
-            return Statistics(unanswered=unanswered, reconnects=reconnects)
+            return Statistics(unanswered=unanswered, reconnects=reconnects, withheld=withheld, undated=undated)
         p50, p90, p99 = (_quantile_ms(ordered, share) for share in (0.5, 0.9, 0.99))
         return Statistics(
             count=self.count,
@@ -72,6 +76,8 @@ class Recorder:
             stale=self.stale,
             unanswered=unanswered,
             reconnects=reconnects,
+            withheld=withheld,
+            undated=undated,
         )
 
 

@@ -29,7 +29,7 @@ class SyncRobot:
     connection's thread has ended, whatever the cause, `command()` is zero and its reason says so.
 
     Args:
-        url, key, writer, takeover: as for `Robot`.
+        url, key, writer, takeover, robot: as for `Robot`.
         on_answer: is called with every answer, on the connection's thread; must not wait.
 
     Raises:
@@ -43,9 +43,10 @@ class SyncRobot:
         key: str | None = None,
         writer: str | None = None,
         takeover: bool = False,
+        robot: str | None = None,
         on_answer: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
-        self._robot = Robot(url, key=key, writer=writer, takeover=takeover, on_answer=on_answer)
+        self._robot = Robot(url, key=key, writer=writer, takeover=takeover, robot=robot, on_answer=on_answer)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._end: asyncio.Event | None = None
@@ -113,7 +114,8 @@ class SyncRobot:
         self._need()
         now = boot_time()
         captured = now if captured_seconds is None else captured_seconds
-        self._robot.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop))
+        dated = captured_seconds is not None
+        self._robot.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
         # One wake-up at a time: a loop that is late must not gather thousands.
         if not self._waking:
             self._waking = True

@@ -107,14 +107,22 @@ class RobotSide:
 
     def _flush(self, now: float) -> None:
         connection = self._connection
-        if connection is None or not self._freshness.may_send():
+        if connection is None:
             return
-        letter = self._outbox.take(now)
+        ticks = self._freshness.may_send(image=False)
+        letter = self._outbox.take(now, pictures=ticks and self._freshness.may_send(image=True), ticks=ticks)
         if letter is None:
             return
         self._sequence += 1
         self._freshness.sent(self._sequence, now, image=letter.jpeg is not None)
-        data = message(self._sequence, letter.captured_seconds, jpeg=letter.jpeg, odometry=letter.odometry)
+        # No letter waits for longer than 0.25 s: none of its pictures is too old to be sent.
+        data = message(
+            self._sequence,
+            letter.captured_seconds,
+            jpeg=letter.jpeg,
+            odometry=letter.odometry,
+            age_seconds=now - letter.captured_seconds,
+        )
         arrival = self._up.arrival(now)
         if arrival is not None:
             asyncio.get_running_loop().call_at(arrival, self._arrive, connection, data)

@@ -11,8 +11,9 @@ import orjson
 from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
-from qwen3vl_vln.edge.wire import Bounds, Delay, read
+from qwen3vl_vln.edge.wire import Bounds, read
 from qwen3vl_vln.ipc import Arena, Channel, Message
+from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.analyst import Analyst, Model

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import ipaddress
 import logging
 import os
 import secrets
@@ -25,6 +26,7 @@ from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.paced import paced
+from qwen3vl_vln.edge.peers import Proxies
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.tasks import TASKS_PER_MAKER, UNFINISHED_MOST, Tasks
@@ -82,7 +84,15 @@ async def serve(options: argparse.Namespace) -> None:
 
     origins = frozenset(options.allow_origin)
     sockets = Sockets(navigation, doors, bounds, origins)
-    web = rest.build(navigation, doors, bounds, model=options.model_name, ready=ready, origins=origins)
+    web = rest.build(
+        navigation,
+        doors,
+        bounds,
+        model=options.model_name,
+        ready=ready,
+        origins=origins,
+        proxies=Proxies(options.trusted_proxies),
+    )
     app = _dispatch(web, sockets)
     config = uvicorn.Config(
         app,
@@ -176,6 +186,14 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--allow-origin", action="append", default=[], help="origin of a web page that may drive")
     unfinished = "unfinished tasks that belong to no NavTask, of one key from one address"
     parser.add_argument("--tasks-per-key", type=_from_one, default=TASKS_PER_MAKER, help=unfinished)
+    parser.add_argument(
+        "--trusted-proxies",
+        action="append",
+        default=[],
+        type=ipaddress.ip_network,
+        metavar="NETWORK",
+        help="proxies as 10.0.0.0/8: the last address of their X-Forwarded-For is taken for a program's; repeatable",
+    )
     parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
     parser.add_argument("--model-timeout-seconds", type=float, default=30.0)
     parser.add_argument("--max-frame-bytes", type=int, default=Bounds.max_bytes)

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
-from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, frame
+from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, Chain, frame, running
 from tests.support.polling import until
 
 from qwen3vl_vln.task.lease import QUIET_SECONDS
@@ -19,6 +20,20 @@ async def send(chain: Chain, task: str, writer: str | None, seed: int = 0) -> tu
     """A frame of a writer that names itself, or does not."""
     headers = BEARER | ({"x-writer-id": writer} if writer else {})
     async with chain.http.post(chain.vln.url + "/vln/frame", json=frame(task, seed), headers=headers) as response:
+        return response.status, await response.json()
+
+
+def program(address: str) -> aiohttp.ClientSession:
+    """A program at this address, which keeps its connection open."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=1, local_addr=(address, 0)))
+
+
+async def by(
+    http: aiohttp.ClientSession, chain: Chain, task: str, seed: int, forwarded: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    """A frame of a program that does not name itself."""
+    headers = BEARER | ({} if forwarded is None else {"x-forwarded-for": forwarded})
+    async with http.post(chain.vln.url + "/vln/frame", json=frame(task, seed), headers=headers) as response:
         return response.status, await response.json()
 
 
@@ -83,11 +98,53 @@ class TestWriters:
         assert status == 200 and taken["lease_epoch"] == first["lease_epoch"] + 1
         assert (await send(chain, task, "a", 3))[0] == 409
 
-    async def test_without_a_name_the_key_is_the_writer(self, chain: Chain) -> None:
+    async def test_without_a_name_key_and_address_are_the_writer(self, chain: Chain) -> None:
         task = await chain.create()
         assert (await send(chain, task, None))[0] == 200
-        assert (await send(chain, task, "go2"))[0] == 200, "the key is called go2"
-        assert (await send(chain, task, "other"))[0] == 409
+        assert (await send(chain, task, "go2@127.0.0.1"))[0] == 200, "the key is called go2"
+        assert (await send(chain, task, "go2"))[0] == 409
+
+    async def test_two_programs_with_one_key_at_two_addresses(self, chain: Chain) -> None:
+        """Neither names itself; the second is refused as long as the first one drives."""
+        await chain.says(FORWARD)
+        task = await chain.create()
+        async with program("127.0.0.1") as first, program("127.0.0.2") as second:
+            for seed in range(20):
+                assert (await by(first, chain, task, seed))[0] == 200
+                status, body = await by(second, chain, task, 100 + seed)
+                assert status == 409 and body["error"]["code"] == "lease_busy" and "go2@127.0.0.1" in body["detail"]
+                await asyncio.sleep(0.05)
+            assert any("127.0.0.2" in said for said in (await chain.task(task))["warnings"])
+
+    async def test_two_programs_with_one_key_at_one_address(self, chain: Chain) -> None:
+        """They keep their connections open, and so are told apart."""
+        task = await chain.create()
+        async with program("127.0.0.1") as first, program("127.0.0.1") as second:
+            for seed in range(2):
+                assert (await by(first, chain, task, seed))[0] == 200
+            for seed in range(20):
+                status, body = await by(second, chain, task, 100 + seed)
+                assert status == 409 and "another connection" in body["detail"] and "X-Writer-Id" in body["detail"]
+                assert (await by(first, chain, task, seed))[0] == 200
+                await asyncio.sleep(0.05)
+            await asyncio.sleep(QUIET_SECONDS + 0.1)  # the first one's silence is what is tested
+            assert (await by(second, chain, task, 99))[0] == 200
+
+    async def test_programs_that_open_a_connection_for_each_frame_cannot_be_told_apart(self, chain: Chain) -> None:
+        task = await chain.create()
+        for seed in range(5):
+            async with program("127.0.0.1") as one:
+                assert (await by(one, chain, task, seed))[0] == 200
+        assert any("cannot be told apart" in said for said in (await chain.task(task))["warnings"])
+
+    async def test_behind_a_listed_proxy_the_last_forwarded_address_counts(self, tmp_path: Path) -> None:
+        async with running(tmp_path, "--trusted-proxies", "127.0.0.0/30") as chain:
+            task = await chain.create()
+            async with program("127.0.0.1") as one, program("127.0.0.2") as two:
+                for seed, proxy in enumerate((one, two, one, two)):
+                    assert (await by(proxy, chain, task, seed, "6.6.6.6, 10.1.1.1"))[0] == 200
+                    status, body = await by(proxy, chain, task, seed, "10.1.1.1, 10.1.1.2")
+                    assert status == 409 and "go2@10.1.1.1" in body["detail"]
 
     async def test_another_writer_drops_the_plan(self, chain: Chain) -> None:
         await chain.says(FORWARD)

@@ -10,7 +10,7 @@ from typing import Any
 from websockets.asyncio.server import ServerConnection, serve
 
 HEAD = struct.Struct("<2sBBHHIIQfffffI")
-EMERGENCY_STOP, BLOCKED, FORCE_KEY = 16, 8, 4
+WITHHELD, EMERGENCY_STOP, BLOCKED, FORCE_KEY = 32, 16, 8, 4
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class Heard:
     sequence: int
     flags: int
     jpeg: bytes
+    age_ms: int
 
 
 @dataclass
@@ -44,7 +45,7 @@ class Vln:
 def read(data: bytes) -> Heard:
     """The robot's bytes."""
     fields = HEAD.unpack_from(data)
-    return Heard(sequence=fields[5], flags=fields[4], jpeg=data[HEAD.size :])
+    return Heard(sequence=fields[5], flags=fields[4], jpeg=data[HEAD.size :], age_ms=fields[-1])
 
 
 def answer(sequence: int, **more: Any) -> dict[str, Any]:

@@ -49,3 +49,14 @@ def test_a_tick_takes_the_place_of_a_picture_that_is_too_old() -> None:
     box.put(Letter(None, 2.0, 2.0))
     taken = box.take(2.0)
     assert taken is not None and taken.jpeg is None
+
+
+def test_a_tick_goes_where_the_picture_has_to_wait() -> None:
+    box = Outbox()
+    box.put(Letter(b"picture", 1.0, 1.0))
+    box.put(Letter(None, 1.1, 1.1))
+    taken = box.take(1.1, pictures=False)
+    assert taken is not None and taken.jpeg is None
+    taken = box.take(1.1)
+    assert taken is not None and taken.jpeg == b"picture"
+    assert box.take(1.1, pictures=False) is None

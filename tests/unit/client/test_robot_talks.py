@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from tests.support.polling import until
-from tests.unit.client.servers import BLOCKED, EMERGENCY_STOP, Vln, answer, answer_all, greet, read, vln
+from tests.unit.client.servers import BLOCKED, EMERGENCY_STOP, WITHHELD, Vln, answer, answer_all, greet, read, vln
 from websockets.asyncio.server import ServerConnection
 
-from qwen3vl_client import ClosedError, Robot
+from qwen3vl_client import ClosedError, Robot, boot_time
 
 PICTURE = b"\xff\xd8 picture"
 
@@ -164,12 +165,11 @@ async def test_a_pressed_button_stands_here_at_once(flag: str, bit: int) -> None
 
 
 async def test_a_picture_from_before_the_connection_is_not_sent() -> None:
-    """Its server would take it for a new one: it knows only differences of the capture times of one connection."""
     async with vln(well) as server, Robot(server.url()) as robot:
-        robot.send(b"\xff\xd8 old", captured_seconds=1.0)
-        waiting = robot._outbox._waiting
+        robot.send(b"\xff\xd8 old", captured_seconds=boot_time())
+        waiting = robot._outbox._picture
         assert waiting is not None
-        robot._outbox._waiting = type(waiting)(waiting.jpeg, 1.0, waiting.offered_at - 1.0)
+        robot._outbox._picture = replace(waiting, offered_at=waiting.offered_at - 1.0)
         await until(lambda: robot._link is not None and robot._link.greeted)
         async with sending(robot):
             await until(lambda: len(server.heard) >= 3)
@@ -279,3 +279,103 @@ async def test_statistics() -> None:
     assert found.p50_ms is not None and found.max_ms is not None and found.p99_ms is not None
     assert 0 < found.p50_ms <= found.p99_ms <= found.max_ms
     assert (found.stale, found.unanswered, found.reconnects) == (0, 0, 0)
+
+
+async def test_a_late_camera_is_not_walked_by_and_its_pictures_are_not_sent() -> None:
+    """Ten seconds late from the start: no difference between two pictures would show it."""
+    async with vln(well) as server, Robot(server.url()) as robot, sending(robot):
+        await until(lambda: robot.command().linear_mps > 0)
+        began = len(server.heard)
+    async with vln(well) as server, Robot(server.url()) as robot:
+        for _ in range(60):
+            robot.send(PICTURE, captured_seconds=boot_time() - 10.0)
+            robot.tick()
+            await asyncio.sleep(0.02)
+            assert robot.command().linear_mps == 0.0
+        told = robot.command()
+        assert (told.state, told.reason) == ("stale", "picture_too_old") and "10.0" in told.message
+        withheld = [frame for frame in server.heard if frame.flags & WITHHELD]
+        assert len(withheld) > 10 and not any(frame.jpeg for frame in server.heard)
+        assert all(10_000 <= frame.age_ms < 10_300 for frame in withheld)
+        assert robot.statistics.withheld == len(withheld)
+    assert began > 0
+
+
+async def withheld(robot: Robot, count: int) -> None:
+    """Wait until so many pictures were too old to be sent."""
+    await until(lambda: robot.statistics.withheld == count)
+
+
+async def answered(robot: Robot) -> None:
+    """A tick and its answer."""
+    seen = robot.statistics.count
+    robot.tick()
+    await until(lambda: robot.statistics.count > seen)
+
+
+async def test_a_plan_goes_on_for_two_pictures_that_are_too_old_and_not_for_three() -> None:
+    async with vln(well) as server, Robot(server.url()) as robot:
+        async with sending(robot):
+            await until(lambda: robot.command().linear_mps > 0)
+        for count in (1, 2, 3):
+            robot.send(PICTURE, captured_seconds=boot_time() - 0.6)
+            await withheld(robot, count)
+            await answered(robot)
+            assert (robot.command().linear_mps > 0) is (count < 3)
+        robot.send(PICTURE, captured_seconds=boot_time())
+        await until(lambda: robot.command().linear_mps > 0)
+        assert server.heard[-1].age_ms >= 1
+
+
+@pytest.mark.parametrize("off", [-1.7e9, -1.0, 3601.0, float("nan")])
+async def test_a_capture_time_of_another_clock_is_said_and_nothing_is_sent(off: float) -> None:
+    async with vln(well) as server, Robot(server.url()) as robot:
+        async with sending(robot):
+            await until(lambda: robot.command().linear_mps > 0)
+        await until(lambda: robot._link is not None and not robot._link.freshness._sent)
+        heard = len(server.heard)
+        robot.send(PICTURE, captured_seconds=boot_time() - off)
+        told = robot.command()
+        assert (told.linear_mps, told.state, told.reason) == (0.0, "stale", "picture_clock")
+        assert "boot_time()" in told.message
+        await asyncio.sleep(0.1)
+        assert len(server.heard) == heard
+        async with sending(robot):
+            await until(lambda: robot.command().linear_mps > 0)
+
+
+async def test_a_button_is_pressed_by_whatever_clock() -> None:
+    async with vln(well) as server, Robot(server.url()) as robot:
+        await until(lambda: robot._link is not None and robot._link.greeted)
+        robot.send(PICTURE, captured_seconds=0.0 - 1e9, emergency_stop=True)
+        await until(lambda: any(frame.flags & EMERGENCY_STOP and not frame.jpeg for frame in server.heard))
+
+
+async def test_pictures_without_a_capture_time_are_counted() -> None:
+    async with vln(well) as server, Robot(server.url()) as robot:
+        await until(lambda: robot._link is not None and robot._link.greeted)
+        robot.send(PICTURE)
+        await until(lambda: server.heard)
+        assert (robot.statistics.undated, robot.statistics.withheld) == (1, 0)
+        await until(lambda: robot.statistics.count == 1)
+        robot.send(PICTURE, captured_seconds=boot_time())
+        await until(lambda: len(server.heard) == 2)
+        assert robot.statistics.undated == 1
+
+
+async def test_ticks_go_on_while_pictures_wait_for_their_answers() -> None:
+    async def talk(connection: ServerConnection, server: Vln, _: int) -> None:
+        await greet(connection)
+        async for data in connection:
+            assert isinstance(data, bytes)
+            server.heard.append(read(data))
+
+    async with vln(talk) as server, Robot(server.url()) as robot:
+        await until(lambda: robot._link is not None and robot._link.greeted)
+        for _ in range(12):
+            robot.send(PICTURE)
+            await asyncio.sleep(0.01)
+            robot.tick()
+            await asyncio.sleep(0.01)
+        assert sum(bool(frame.jpeg) for frame in server.heard) == 2
+        assert sum(not frame.jpeg for frame in server.heard) == 8

@@ -61,6 +61,13 @@ class Robot:
         answer: dict[str, Any] = json.loads((await self.heard())["text"])
         return answer
 
+    async def says_and_is_closed(self, message: str) -> Message:
+        """Send, and read how the server ends it."""
+        self._inbox.put_nowait({"type": "websocket.receive", "text": message})
+        closed = await self.heard()
+        assert closed["type"] == "websocket.close", closed
+        return closed
+
     async def leaves(self) -> None:
         self._inbox.put_nowait({"type": "websocket.disconnect", "code": 1000})
         await self._serving

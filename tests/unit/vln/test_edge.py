@@ -13,7 +13,8 @@ from tests.support.scans import many_scans, progressive
 from qwen3vl_client import protocol
 from qwen3vl_vln.edge import images
 from qwen3vl_vln.edge.identity import EVERYTHING, rights
-from qwen3vl_vln.edge.wire import Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.edge.wire import Bounds, UnknownVersionError, read
+from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.errors import RobotBusyError
 from qwen3vl_vln.task.lease import Lease, LeaseBusyError
 from qwen3vl_vln.task.task import Settings
@@ -152,6 +153,31 @@ class TestLease:
         first = lease.grant("a", 10.0)
         assert lease.grant("a", 10.1) == first + 1
         assert lease.grant("b", 10.2, takeover=True) == first + 2
+
+    def test_another_run_waits_until_the_first_is_closed_or_silent_for_half_a_second(self) -> None:
+        lease = Lease()
+        first = lease.grant("a", 10.0, run="1")
+        assert lease.holds("a", first, 11.0, run="1") and not lease.holds("a", None, 11.0, run="2")
+        with pytest.raises(LeaseBusyError, match="another run of writer 'a'"):
+            lease.grant("a", 11.4, run="2")
+        assert lease.grant("a", 11.4, run="1") == first + 1, "the same run needs no wait"
+        assert lease.holds("a", first + 1, 11.5, run="1")
+        assert lease.grant("a", 12.0, run="2") == first + 2, "half a second was silent"
+        assert lease.holds("a", first + 2, 12.0, run="2")
+        lease.close(first)
+        with pytest.raises(LeaseBusyError):
+            lease.grant("a", 12.1, run="3")
+        lease.close(first + 2)
+        assert lease.grant("a", 12.1, run="3") == first + 3
+        lease.holds("a", first + 3, 12.1, run="3")
+        lease.close(first + 3)
+        with pytest.raises(LeaseBusyError):
+            lease.grant("b", 12.2)
+
+    def test_a_frame_without_a_run_is_not_of_the_run_that_drives(self) -> None:
+        lease = Lease()
+        lease.holds("a", lease.grant("a", 10.0, run="1"), 10.0, run="1")
+        assert not lease.holds("a", None, 10.1)
 
 
 class TestTasks:

@@ -37,6 +37,15 @@ def test_two_tasks_of_one_second_with_the_same_random_bits_are_two_tasks() -> No
     assert (first.task.verdict, second.task.verdict) == ("Cancelled", None)
 
 
+def test_the_id_of_a_task_that_was_deleted_is_not_given_again() -> None:
+    navigation = navigation_without_worker()
+    navigation.tasks.suffix = each_twice()
+    wall = 1_700_000_000.0
+    first = navigation.tasks.add(navigation.tasks.new_id(wall), Settings(robot="a", instruction="Walk on."), wall)
+    navigation.delete(first)
+    assert navigation.tasks.new_id(wall) != first.task.task_id
+
+
 def test_a_source_that_gives_one_word_for_ever_is_told_and_costs_no_task() -> None:
     navigation = navigation_without_worker()
     navigation.tasks.suffix = lambda: "000000"

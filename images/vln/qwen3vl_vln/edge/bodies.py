@@ -8,6 +8,7 @@ from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_common.robots import LONGEST_ROBOT, is_robot_name
 from qwen3vl_vln.edge.fields import known, may_be_ignored, object_of, unknown
 from qwen3vl_vln.edge.navigation import Assertion
+from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.task import Settings
@@ -85,7 +86,7 @@ def assertion(body: Any) -> Assertion:
     if isinstance(generation, bool) or not isinstance(generation, int):
         raise InvalidRequest("owner.generation is a whole number", param="owner.generation")
     uid, namespace, name = (_text(owner.get(key), f"owner.{key}", LONGEST_NAME) for key in ("uid", "namespace", "name"))
-    state = body.get("state", "Running")
+    state = "Stopped" if state_stops(body) else body.get("state", "Running")
     if state not in STATES:
         raise InvalidRequest(f"state is one of {', '.join(STATES)}", param="state")
     resume = known(body.get("resume"), ("elapsedSeconds", "steps"), "resume", ignored)

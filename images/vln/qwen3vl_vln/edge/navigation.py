@@ -5,6 +5,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from qwen3vl_vln.edge.waiters import Waiters
 from qwen3vl_vln.ipc import Message
 from qwen3vl_vln.task.answer import Answer, answer
 from qwen3vl_vln.task.ceilings import NONE, Ceilings
+from qwen3vl_vln.task.delays import Stamps
 from qwen3vl_vln.task.errors import (
     EndedError,
     FinishedError,
@@ -24,6 +26,7 @@ from qwen3vl_vln.task.errors import (
     StaleGenerationError,
 )
 from qwen3vl_vln.task.events import Frame, Owner, Result
+from qwen3vl_vln.task.http_writers import HttpWriters, Peer
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import NEVER_CAME_SECONDS, Entry, Tasks
@@ -54,12 +57,17 @@ class Assertion:
 
 @dataclass
 class Navigation:
-    """All tasks, the worker's link and the clocks."""
+    """All tasks, the worker's link and the clocks.
+
+    Attributes:
+        robot_changed: is called when a task got another robot, for those who are connected to it.
+    """
 
     link: WorkerLink
     metrics: Metrics
     tasks: Tasks = field(default_factory=lambda: Tasks(secrets.token_hex(8)))
     ceilings: Ceilings = NONE
+    robot_changed: Callable[[Entry], None] = lambda entry: None
     views: Views = field(init=False)
     _waiters: Waiters = field(default_factory=Waiters)
 
@@ -75,6 +83,11 @@ class Navigation:
     def now() -> float:
         """Seconds on the monotonic clock that all of this is measured by."""
         return time.monotonic()
+
+    @staticmethod
+    def wall() -> float:
+        """Unix time, which somebody may set."""
+        return time.time()
 
     # Robots ---------------------------------------------------------------------------------------------------------
 
@@ -140,20 +153,41 @@ class Navigation:
             body["visualized_frame"] = self.views.visualized(task, now)
         return body
 
-    def grant(self, entry: Entry, writer: str, *, takeover: bool) -> int:
-        """Give a writer the task; its lease epoch.
+    def grant(self, entry: Entry, writer: str, *, takeover: bool, run: str = "") -> int:
+        """Give a run of a writer the task; its lease epoch.
 
         Raises:
             LeaseBusyError: another writer has it.
         """
         task, before = entry.task, entry.task.epoch
-        former = entry.lease.writer
-        epoch = entry.lease.grant(writer, self.now(), takeover=takeover)
-        task.granted(epoch, other=former not in (None, writer))
+        other = entry.lease.writer is not None and not entry.lease.of(writer, run)
+        epoch = entry.lease.grant(writer, self.now(), run=run, takeover=takeover)
+        entry.stamps = Stamps()
+        entry.drives(writer)
+        task.granted(epoch, other=other)
         if task.epoch != before:
             self.link.tell(task)
         self.tasks.touch(entry)
         return epoch
+
+    def admit_http(self, entry: Entry, peer: Peer, now: float, *, robot: str | None = None) -> None:
+        """Have a frame by HTTP be of the task's writer.
+
+        Args:
+            robot: that it names.
+
+        Raises:
+            RobotChangedError: it drove another robot by this task.
+            LeaseBusyError: another writer has the task, or another connection of the same.
+        """
+        entry.need_robot(peer.writer, robot)
+        entry.http.admit(peer, now)
+        if not entry.lease.holds(peer.writer, None, now):
+            entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False), now)
+        entry.http.took(peer, now)
+        if entry.http.warning and entry.task.warnings.get("writers") != entry.http.warning:
+            entry.task.warnings["writers"] = entry.http.warning
+            log.warning("task %s: %s", entry.task.task_id, entry.http.warning)
 
     # Clients --------------------------------------------------------------------------------------------------------
 
@@ -260,12 +294,18 @@ class Navigation:
             raise StaleGenerationError(f"generation {owner.generation} was asserted already")
         if task.verdict is not None:
             if wish.state == "Stopped" and task.verdict == "Cancelled":
+                task.owner = wish.owner
                 return entry
             raise FinishedError(f"task {task_id!r} has ended: {task.verdict}", record(task, self.now()))
         self.tasks.claim(task_id, wish.settings.robot)
         before = task.epoch, task.settings
         task.owner = wish.owner
+        other_robot = wish.settings.robot != task.settings.robot
         task.edit(wish.settings)
+        if other_robot:
+            entry.stamps, entry.http = Stamps(), HttpWriters()
+            task.other_robot(entry.change_robot())
+            self.robot_changed(entry)
         if wish.state == "Stopped":
             task.stop(self.now(), time.time(), "spec.state is Stopped")
         elif wish.state == "Paused":

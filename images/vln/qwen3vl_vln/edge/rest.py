@@ -3,7 +3,7 @@ their names, types and status codes."""
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,6 +22,8 @@ from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoK
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import NoRobotNamedError, RobotNotOfKeyError, named
+from qwen3vl_vln.edge.peers import Proxies, peer_of
+from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.edge.views import ViewError
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.errors import OwnedError, TaskError
@@ -66,6 +68,12 @@ def picture(text: Any, bounds: Bounds) -> tuple[bytes, Reason | None]:
     return data, None if wrong is None else Reason.UNUSABLE_FRAME
 
 
+def robot_named(body: Mapping[str, Any]) -> str | None:
+    """The robot that a frame's body names."""
+    robot = body.get("robot")
+    return robot if isinstance(robot, str) and robot else None
+
+
 def build(
     navigation: Navigation,
     doors: Doorkeeper,
@@ -74,11 +82,13 @@ def build(
     model: str,
     ready: Callable[[], bool],
     origins: frozenset[str] = frozenset(),
+    proxies: Proxies = Proxies(),  # noqa: B008 - it never changes
 ) -> FastAPI:
     """The application of all routes that are no WebSocket.
 
     Args:
         origins: whose pages may use it where no keys are asked for.
+        proxies: whose word about the addresses of programs is taken.
     """
     app = FastAPI(title="qwen3vl VLN API", openapi_url="/openapi.json", redoc_url=None)
     rates = FrameRates()
@@ -149,14 +159,11 @@ def build(
         data, fault = picture(body.get("frame"), bounds)
         if entry.task.verdict is not None:
             return entry, None
-        writer = request.headers.get("x-writer-id") or caller.name
-        if not entry.lease.holds(writer, None, received):
-            navigation.grant(entry, writer, takeover=False)
-        stamp = body.get("timestamp")
-        captured = float(stamp) if isinstance(stamp, int | float) and not isinstance(stamp, bool) else None
-        return entry, Frame(
+        peer = peer_of(request.headers, request.client, caller.name, proxies)
+        navigation.admit_http(entry, peer, received, robot=robot_named(body))
+        dated = entry.stamps.read(body.get("timestamp"), navigation.wall(), received)
+        return entry, dated.frame(
             received,
-            captured=captured,
             image=data,
             size=size(data),
             fault=fault,
@@ -196,7 +203,18 @@ def build(
         caller = who(request, DRIVE)
         if not caller.operator:
             raise NoRightError("PUT is the operator's; make a task with POST /vln/task/create")
-        wish = bodies.assertion(await _json(request, LARGEST_BODY))
+        body = await _json(request, LARGEST_BODY)
+        stopped = state_stops(body)
+        if stopped and navigation.tasks.find(task_id) is not None:
+            navigation.stop(of(task_id), "spec.state is Stopped")
+        try:
+            wish = bodies.assertion(body)
+        except InvalidRequest:
+            if not stopped:
+                raise
+            if navigation.tasks.find(task_id) is None:
+                navigation.stop_asserted(task_id)
+            return Json(full(of(task_id)))
         return Json(full(navigation.assert_task(task_id, wish)) | {"ignored": wish.ignored})
 
     @app.post("/vln/task/{task_id}/stop")

@@ -2,8 +2,10 @@
 
 Binary: `/vln/ws/{task}` and `/vln/robot/{robot}`. JSON of the older protocol: `/vln/stream/{task}`."""
 
+import asyncio
+import contextlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +18,12 @@ from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkee
 from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
-from qwen3vl_vln.edge.rest import picture
-from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, Delay, UnknownVersionError, read
+from qwen3vl_vln.edge.rest import picture, robot_named
+from qwen3vl_vln.edge.stopping import text_stops
+from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.task.delays import Delay, Stamps
+from qwen3vl_vln.task.errors import RobotChangedError
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.tasks import Entry
@@ -29,6 +34,8 @@ CONNECTIONS_PER_TASK, CONNECTIONS_MOST = 16, 1024
 """One of them drives; the others wait for it, or hear the end of the task."""
 GOING_AWAY = 1001
 LONGEST_REASON_BYTES = 123
+LONGEST_NAME = 253
+HELLO_FIELDS = {"writer", "run", "robot", "takeover", "stop_epoch"}
 
 
 class Closing(Exception):
@@ -41,16 +48,29 @@ class Closing(Exception):
 
 @dataclass(eq=False)
 class Connection:
-    """One open WebSocket."""
+    """One open WebSocket.
+
+    Attributes:
+        writer, run: who drives by it; a writer that does not name its run has another one on each connection.
+        dated: it has named its run, and says how old its pictures are.
+        known_as: whom it is remembered as; one that does not greet, by key and address.
+        robot: that it has named.
+    """
 
     entry: Entry
     caller: Caller
     receive: Receive
     send: Send
     writer: str
+    run: str
+    known_as: str
+    robot: str | None = None
+    dated: bool = False
     lease_epoch: int | None = None
     delay: Delay = field(default_factory=Delay)
+    stamps: Stamps = field(default_factory=Stamps)
     replaced: bool = False
+    orphaned: bool = False
     greeted: bool = False
 
     async def answer(self, body: Any) -> None:
@@ -79,6 +99,18 @@ class Sockets:
         self._draw = draw
         self._writing: dict[str, Connection] = {}
         self._open: set[Connection] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        navigation.robot_changed = self._robot_changed
+
+    def _robot_changed(self, entry: Entry) -> None:
+        """Close all connections to a task that got another robot."""
+        reason = f"robot_changed: this task is of robot {entry.task.settings.robot!r} now"
+        for connection in [each for each in self._open if each.entry is entry]:
+            connection.orphaned = True
+            closing = connection.send({"type": "websocket.close", "code": NO_TASK, "reason": _short(reason)})
+            task = asyncio.ensure_future(_quietly(closing))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -96,7 +128,7 @@ class Sockets:
         await send({"type": "websocket.accept", "subprotocol": chosen})
         self._navigation.metrics.connected(+1)
         try:
-            await self._serve(self._admit(scope["path"], headers, caller, receive, send))
+            await self._serve(self._admit(scope, headers, caller, receive, send))
         except Closing as closing:
             await send({"type": "websocket.close", "code": closing.code, "reason": _short(str(closing))})
         except OSError:
@@ -122,7 +154,7 @@ class Sockets:
         return headers, caller, SUBPROTOCOL
 
     def _admit(
-        self, path: str, headers: dict[str, str], caller: Caller, receive: Receive, send: Send
+        self, scope: Scope, headers: dict[str, str], caller: Caller, receive: Receive, send: Send
     ) -> tuple[Connection, bool]:
         """The connection to its task, and whether it is binary; what a browser too should hear of is a close code."""
         origin = headers.get("origin")
@@ -130,7 +162,7 @@ class Sockets:
             raise Closing(FORBIDDEN, "pages of other origins may not drive a robot")
         if DRIVE not in caller.rights:
             raise Closing(FORBIDDEN, f"the key {caller.name!r} has not the right {DRIVE}")
-        kind, name = _parts(path)
+        kind, name = _parts(scope["path"])
         tasks = self._navigation.tasks
         entry = tasks.of_robot(name) if kind == "robot" else tasks.find(name)
         if entry is None:
@@ -143,11 +175,16 @@ class Sockets:
         if len(self._open) >= CONNECTIONS_MOST or self._of(entry) >= CONNECTIONS_PER_TASK:
             most = f"{CONNECTIONS_PER_TASK} connections to a task and {CONNECTIONS_MOST} to all"
             raise Closing(LIMIT, f"{most} are open at most; close one")
-        return Connection(entry, caller, receive, send, writer=self._new_writer(caller, entry)), kind != "stream"
+        writer = self._new_writer(caller, entry)
+        client = scope.get("client")
+        known_as = f"{caller.name}@{client[0] if client else ''}"
+        robot = name if kind == "robot" else None
+        connection = Connection(entry, caller, receive, send, writer, writer, known_as, robot)
+        return connection, kind != "stream"
 
     def _new_writer(self, caller: Caller, entry: Entry) -> str:
         # The holder of a lease may be gone for a moment: its name is not free.
-        taken = {connection.writer for connection in self._open} | {entry.lease.writer}
+        taken = {name for one in self._open for name in (one.writer, one.run)} | {entry.lease.writer, entry.lease.run}
         try:
             return unused("writer", lambda: f"{caller.name}/{self._draw()}", taken.__contains__)
         except NoUnusedIdError as error:
@@ -163,6 +200,7 @@ class Sockets:
             await (self._binary(connection) if binary else self._json(connection))
         finally:
             self._open.discard(connection)
+            connection.entry.lease.close(connection.lease_epoch)
             if self._writing.get(connection.entry.task.task_id) is connection:
                 del self._writing[connection.entry.task.task_id]
 
@@ -185,7 +223,9 @@ class Sockets:
                 await self._control(connection, message.get("text") or "")
                 continue
             try:
-                frame = read(data, now, self._bounds, connection.delay, watchdog=connection.greeted)
+                frame = read(
+                    data, now, self._bounds, connection.delay, watchdog=connection.greeted, dated=connection.dated
+                )
             except UnknownVersionError as error:
                 raise Closing(BAD_VERSION, str(error)) from None
             if frame is None:
@@ -198,35 +238,39 @@ class Sockets:
 
     def _keep_lease(self, connection: Connection, now: float) -> None:
         entry = connection.entry
-        if entry.lease.holds(connection.writer, connection.lease_epoch, now):
+        if entry.lease.holds(connection.writer, connection.lease_epoch, now, run=connection.run):
             return
+        if connection.orphaned:
+            raise Closing(NO_TASK, f"this task is of robot {entry.task.settings.robot!r} now")
         if connection.replaced or entry.lease.writer != connection.writer:
             raise Closing(LEASE_LOST, "another writer has this task")
         raise Closing(LEASE_LOST, "the lease was granted anew")
 
     async def _control(self, connection: Connection, text: str) -> None:
-        try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            body = None
-        if not isinstance(body, dict):
-            await connection.answer({"error": 'a text message is {"hello": {...}} or {"stop": true}'})
-        elif body.get("stop") is True:
-            self._navigation.stop(connection.entry, f"stopped by {connection.caller.name}")
-            await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
-        elif isinstance(body.get("hello"), dict):
+        body = _parsed(text)
+        if text_stops(text, body):
+            await self._stop(connection)
+        elif isinstance(body, dict) and isinstance(body.get("hello"), dict):
             await self._hello(connection, body["hello"])
         else:
             await connection.answer({"error": 'a text message is {"hello": {...}} or {"stop": true}'})
+
+    async def _stop(self, connection: Connection) -> None:
+        self._navigation.stop(connection.entry, f"stopped by {connection.caller.name}")
+        await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
 
     async def _hello(self, connection: Connection, hello: dict[str, Any]) -> None:
         task = connection.entry.task
         robot = hello.get("robot")
         if robot and robot != task.settings.robot:
             raise Closing(NO_TASK, f"this task is of robot {task.settings.robot!r}")
+        connection.robot = connection.robot or robot or None
         writer = hello.get("writer")
         if isinstance(writer, str) and writer:
-            connection.writer = writer[:253]
+            connection.writer = connection.known_as = writer[:LONGEST_NAME]
+        run = hello.get("run")
+        if isinstance(run, str) and run:
+            connection.run, connection.dated = run[:LONGEST_NAME], True
         stops = hello.get("stop_epoch", 0)
         if isinstance(stops, int) and stops > 0:
             self._navigation.stop(connection.entry, f"{connection.writer} was stopped while it was not connected")
@@ -244,6 +288,7 @@ class Sockets:
                     "max_bytes": self._bounds.max_bytes,
                     "max_pixels": self._bounds.max_pixels,
                     "limits": task.settings.limits.as_json(),
+                    "ignored": sorted(hello.keys() - HELLO_FIELDS),
                 }
             }
         )
@@ -251,9 +296,16 @@ class Sockets:
     async def _grant(self, connection: Connection, *, takeover: bool) -> None:
         entry, task_id = connection.entry, connection.entry.task.task_id
         try:
-            connection.lease_epoch = self._navigation.grant(entry, connection.writer, takeover=takeover)
+            entry.need_robot(connection.known_as, connection.robot)
+        except RobotChangedError as error:
+            raise Closing(NO_TASK, str(error)) from None
+        try:
+            connection.lease_epoch = self._navigation.grant(
+                entry, connection.writer, run=connection.run, takeover=takeover
+            )
         except LeaseBusyError as error:
             raise Closing(BUSY, str(error)) from None
+        entry.drives(connection.known_as)
         before = self._writing.get(task_id)
         self._writing[task_id] = connection
         if before is not None and before is not connection:
@@ -266,37 +318,49 @@ class Sockets:
 
     async def _json(self, connection: Connection) -> None:
         navigation, entry = self._navigation, connection.entry
-        try:
-            connection.lease_epoch = navigation.grant(entry, connection.writer, takeover=False)
-        except LeaseBusyError as error:
-            raise Closing(BUSY, str(error)) from None
-        self._writing[entry.task.task_id] = connection
         while True:
             message = await connection.receive()
             if message["type"] == "websocket.disconnect":
                 return
             now = navigation.now()
+            text = message.get("text") or message.get("bytes") or ""
+            body = _parsed(text)
+            if text_stops(text, body):
+                # Before the lease, which only frames need.
+                await self._stop(connection)
+                continue
             try:
-                frame = self._json_frame(message.get("text") or message.get("bytes") or "", now)
+                frame = self._json_frame(connection, body, now)
             except InvalidRequest as error:
                 await connection.answer({"error": str(error)})
                 continue
             if entry.task.verdict is None:
+                connection.robot = connection.robot or robot_named(body)
+                if connection.lease_epoch is None:
+                    await self._grant(connection, takeover=False)
                 self._keep_lease(connection, now)
-            body = navigation.frame(entry, frame)
-            await connection.answer({"status": "goal_reached"} | body if body["reached_goal"] else body)
+            answer = navigation.frame(entry, frame)
+            await connection.answer({"status": "goal_reached"} | answer if answer["reached_goal"] else answer)
 
-    def _json_frame(self, text: str | bytes, now: float) -> Frame:
-        try:
-            body = orjson.loads(text)
-        except orjson.JSONDecodeError:
-            raise InvalidRequest("a message is JSON: {frame, timestamp}") from None
+    def _json_frame(self, connection: Connection, body: Any, now: float) -> Frame:
         if not isinstance(body, dict):
             raise InvalidRequest("a message is a JSON object: {frame, timestamp}")
         data, fault = picture(body.get("frame"), self._bounds)
-        captured = body.get("timestamp")
-        captured = float(captured) if isinstance(captured, int | float) and not isinstance(captured, bool) else None
-        return Frame(now, captured=captured, image=data, size=size(data), fault=fault)
+        dated = connection.stamps.read(body.get("timestamp"), self._navigation.wall(), now)
+        return dated.frame(now, image=data, size=size(data), fault=fault)
+
+
+def _parsed(text: str | bytes) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+
+
+async def _quietly(closing: Awaitable[None]) -> None:
+    # It may have gone meanwhile.
+    with contextlib.suppress(OSError, RuntimeError):
+        await closing
 
 
 def _short(reason: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from qwen3vl_vln.edge.images import START, problem, size
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.reckoning import Odometry
+from qwen3vl_vln.task.delays import LATE_SECONDS, OLDEST_SECONDS, Delay
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.words import Reason
 
@@ -16,10 +17,10 @@ SUBPROTOCOL = "qwen3vl.vln.v1"
 HEADER = struct.Struct("<2sBBHHIIQfffffI")
 MAGIC, VERSION = b"QV", 1
 FRAME, TICK = 1, 2
-ODOMETRY, TWIST, FORCE_KEY, BLOCKED, EMERGENCY_STOP = 1, 2, 4, 8, 16
-MICROSECONDS = 1e-6
-DELAYED_SECONDS = 0.3
-DELAY_WINDOW_SECONDS = 60.0
+ODOMETRY, TWIST, FORCE_KEY, BLOCKED, EMERGENCY_STOP, WITHHELD = 1, 2, 4, 8, 16, 32
+MICROSECONDS, MILLISECONDS = 1e-6, 1e-3
+LONGEST_SECONDS = 3600.0
+"""A greater age is the difference of two clocks."""
 
 
 class UnknownVersionError(ValueError):
@@ -34,44 +35,42 @@ class Bounds:
     max_pixels: int = 4096 * 4096
 
 
-class Delay:
-    """How much longer than its quickest a message of this connection was under way; no two clocks need to agree."""
-
-    def __init__(self) -> None:
-        self._floors: list[tuple[float, float]] = []
-
-    def of(self, received_at: float, captured: float) -> float:
-        """Seconds beyond the least of the last minute."""
-        under_way = received_at - captured
-        # Kept rising, so that the first is the least: a later, smaller one makes those before it useless.
-        while self._floors and self._floors[-1][1] >= under_way:
-            self._floors.pop()
-        self._floors.append((received_at, under_way))
-        while self._floors[0][0] < received_at - DELAY_WINDOW_SECONDS:
-            self._floors.pop(0)
-        return under_way - self._floors[0][1]
-
-
-def read(data: bytes, now: float, bounds: Bounds, delay: Delay, *, watchdog: bool = True) -> Frame | None:
+def read(
+    data: bytes, now: float, bounds: Bounds, delay: Delay, *, watchdog: bool = True, dated: bool = False
+) -> Frame | None:
     """The frame in a binary message; None for a type that is not known.
 
     Args:
         watchdog: the client has said `hello`, and so stands by itself when an answer is too old.
+        dated: it has named its run, and so knows how old its pictures are.
 
     Raises:
         UnknownVersionError: neither a JPEG nor a message of version 1.
     """
     if data.startswith(START[:2]):
-        return Frame(now, image=data, size=size(data), fault=_fault(data, bounds), watchdog=watchdog)
+        refused, note = _refusal(0, dated=dated)
+        return Frame(
+            now,
+            image=data,
+            size=size(data),
+            fault=_fault(data, bounds),
+            watchdog=watchdog,
+            untimed=True,
+            refused=refused,
+            note=note,
+        )
     if len(data) < HEADER.size or data[:2] != MAGIC or data[2] != VERSION:
         raise UnknownVersionError("the message has no header of qwen3vl.vln.v1")
-    _, _, kind, length, flags, sequence, origin, captured_us, x, y, yaw, v, w, _ = HEADER.unpack_from(data)
+    _, _, kind, length, flags, sequence, origin, captured_us, x, y, yaw, v, w, age_ms = HEADER.unpack_from(data)
     if length < HEADER.size or length > len(data):
         raise UnknownVersionError("the header's length is impossible")
     if kind not in (FRAME, TICK):
         return None
     image = data[length:] if kind == FRAME else None
     captured = captured_us * MICROSECONDS
+    # Where the age is unknown, pictures and ticks are under way for different times from their capture on.
+    late = delay.of(now, captured + age_ms * MILLISECONDS, "" if age_ms else f"untimed {kind}") > LATE_SECONDS
+    refused, note = (None, delay.note) if image is None else _refusal(age_ms, dated=dated)
     numbers = [*((x, y, yaw) if flags & ODOMETRY else ()), *((v, w) if flags & TWIST else ())]
     finite = all(map(math.isfinite, numbers))
     odometry = None
@@ -82,17 +81,32 @@ def read(data: bytes, now: float, bounds: Bounds, delay: Delay, *, watchdog: boo
         received_at=now,
         sequence=sequence,
         captured=captured,
+        age_seconds=age_ms * MILLISECONDS,
         image=image,
         odometry=odometry,
         odometry_bad=not finite,
         blocked=bool(flags & BLOCKED),
         emergency_stop=bool(flags & EMERGENCY_STOP),
         force_key=bool(flags & FORCE_KEY),
-        delayed=delay.of(now, captured) > DELAYED_SECONDS,
+        delayed=late,
         size=(0, 0) if image is None else size(image),
         fault=None if image is None else _fault(image, bounds),
         watchdog=watchdog,
+        untimed=image is not None and not age_ms,
+        withheld=bool(flags & WITHHELD),
+        refused=refused,
+        note=note or delay.note,
     )
+
+
+def _refusal(age_ms: int, *, dated: bool) -> tuple[Reason | None, str]:
+    """Why a picture of that age is not looked at, and a sentence about it."""
+    age = age_ms * MILLISECONDS
+    if dated and not age_ms:
+        return Reason.PICTURE_CLOCK, "a client that names its run says how old each picture is, and at least 1 ms"
+    if age > LONGEST_SECONDS:
+        return Reason.PICTURE_CLOCK, f"the picture is said to be {age:.0f} s old, which is the difference of two clocks"
+    return (Reason.PICTURE_TOO_OLD, "") if age > OLDEST_SECONDS else (None, "")
 
 
 def _fault(image: bytes, bounds: Bounds) -> Reason | None:

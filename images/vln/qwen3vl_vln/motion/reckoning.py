@@ -13,6 +13,8 @@ HOLD_SECONDS = 0.25
 """How long a robot with a watchdog follows one answer."""
 DEAD_TIME_SECONDS = 0.35
 """A command this recent may not show in the odometry yet: camera, network and actuator delay, and the drive's lag."""
+TOLD_SECONDS = 1.0
+"""For so long back is known what was told when: longer than any picture may be under way."""
 STEP_METRES = 0.01
 """Odometry trembles while a robot stands; shorter displacements are not summed up as distance."""
 
@@ -74,7 +76,7 @@ class Reckoning:
     def advance(self, now: float) -> None:
         """Bring what was told up to `now`."""
         start, self._now = self._now, max(now, self._now)
-        while self._recent and self._recent[0][1] < self._now - DEAD_TIME_SECONDS:
+        while self._recent and self._recent[0][1] < self._now - TOLD_SECONDS:
             self._recent.popleft()
         seconds = min(now, self._until) - start
         v, w = self.told_v, self.told_w
@@ -111,9 +113,21 @@ class Reckoning:
         self.odometry = self._ahead = None
         self.place += 1
 
-    def fix(self) -> Fix:
-        """Where the robot is now."""
-        return Fix(self.told, self.told_metres, self.odometry, self.origin, self.odometry_metres, self.place)
+    def fix(self, *, at: float | None = None) -> Fix:
+        """Where the robot is now; or was at a picture taken `at`, whose odometry, where it has any, is the newest."""
+        told, metres = self._told_at(self._now if at is None else at)
+        return Fix(told, metres, self.odometry, self.origin, self.odometry_metres, self.place)
+
+    def _told_at(self, at: float) -> tuple[Pose, float]:
+        """Pose and metres by what was told, at a moment of the last second."""
+        told, metres = self.told, self.told_metres
+        for start, end, v, w in reversed(self._recent):
+            seconds = end - max(start, at)
+            if seconds <= 0:
+                break
+            told = told.driven(-v, -w, seconds)
+            metres -= abs(v) * seconds
+        return told, metres
 
     def since(self, fix: Fix) -> tuple[Pose, Pose, float]:
         """Motion since a moment: pose now in the frame of then, the pose it will come to stand at, and metres driven.

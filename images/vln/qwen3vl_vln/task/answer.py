@@ -3,6 +3,7 @@
 from typing import Any
 
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.task.delays import unix_seconds
 from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.words import State
 from qwen3vl_vln.waypoint import Waypoint
@@ -41,6 +42,8 @@ def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, 
         "state": state.value,
         "reason": reason.value,
         "lease_epoch": task.lease_epoch,
+        "untimed": task.untimed,
+        "message": task.explain(state, reason),
     }
     if drive is None:
         return body
@@ -53,8 +56,13 @@ def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, 
     body["valid_ms"] = max(0, int(1000 * min(HOLD_SECONDS, drive.validity_seconds - age)))
     if drive.captured is not None:
         body["captured_at"] = drive.captured
-        body["valid_until"] = drive.captured + drive.validity_seconds
+        body["valid_until"] = drive.captured + drive.validity_seconds * _per_second(drive.captured)
     return body
+
+
+def _per_second(stamp: float) -> float:
+    """Units of a client's time stamp in a second: those that are milliseconds since 1970 are told by their size."""
+    return 1.0 if unix_seconds(stamp) in (stamp, None) else 1000.0
 
 
 def _waypoint(point: Waypoint) -> dict[str, float]:

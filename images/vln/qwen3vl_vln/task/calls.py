@@ -15,7 +15,7 @@ SECONDS_REMEMBERED = 100
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Where and when the robot was at a key frame; `captured` by its own clock."""
+    """Where and when the robot was at a key frame, as old as it was at its receipt; `captured` by its own clock."""
 
     fix: Fix
     received_at: float

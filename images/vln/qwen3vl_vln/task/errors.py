@@ -43,6 +43,12 @@ class OwnedError(TaskError):
     code = "owned_by_navtask"
 
 
+class RobotChangedError(TaskError):
+    """The task is of another robot by now, or never was of the one that is named."""
+
+    code = "robot_changed"
+
+
 class StaleGenerationError(TaskError):
     """A newer generation of the task's object was asserted before."""
 

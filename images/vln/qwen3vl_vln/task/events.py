@@ -14,13 +14,17 @@ class Frame:
     Attributes:
         received_at: seconds on the server's monotonic clock.
         sequence: the client's number, None for clients without.
-        captured: the client's own time stamp in seconds, only echoed.
+        captured: the client's own time stamp, only echoed.
+        age_seconds: of the picture, or of the one withheld, at its receipt, as far as is known.
         image: JPEG bytes, None for a tick.
         odometry: None without; `odometry_bad` when it was sent and is not finite.
         blocked: the robot's own sensors forbid going on.
         emergency_stop: its button is pressed.
         force_key: the model shall see this picture.
         delayed: it was long under way.
+        untimed: nobody knows that of the picture.
+        withheld: a picture was too old to be sent; this tick stands for it.
+        refused, note: why the picture is not looked at, and a sentence about it or about the robot's clock.
         size: the picture's width and height in pixels.
         fault: why the picture cannot be used.
         watchdog: the client stands by itself when an answer is too old.
@@ -29,6 +33,7 @@ class Frame:
     received_at: float
     sequence: int | None = None
     captured: float | None = None
+    age_seconds: float = 0.0
     image: bytes | None = None
     odometry: Odometry | None = None
     odometry_bad: bool = False
@@ -36,9 +41,18 @@ class Frame:
     emergency_stop: bool = False
     force_key: bool = False
     delayed: bool = False
+    untimed: bool = False
+    withheld: bool = False
+    refused: Reason | None = None
+    note: str = ""
     size: tuple[int, int] = (0, 0)
     fault: Reason | None = None
     watchdog: bool = False
+
+    @property
+    def taken_at(self) -> float:
+        """When the picture was taken, on the server's monotonic clock, as far as is known."""
+        return self.received_at - self.age_seconds
 
 
 @dataclass(frozen=True, slots=True)

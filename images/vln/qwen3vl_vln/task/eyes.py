@@ -11,6 +11,8 @@ ASIDE_SECONDS = 10.0
 """So long no picture is taken of a camera whose last one took long to decode."""
 FROZEN_IMAGES = 2
 """So many times the same bytes again while the robot is driven: no camera's noise does that."""
+OLD_IN_A_ROW = 3
+"""After so many pictures that were too old the robot stands, whatever plan is under way."""
 
 
 @dataclass(slots=True)
@@ -20,14 +22,19 @@ class Eyes:
     Attributes:
         number: of the camera; pictures of another shape are of the next one.
         fault: why nothing can be seen.
-        newest_at: when the newest picture came.
         aside_until: until when none is taken.
+        newest_at, newest_taken_at: when the newest picture came, and when it was taken.
+        too_old: pictures in a row that were too old to be looked at.
+        age: seconds of the newest of those.
     """
 
     number: int = 1
     fault: Reason | None = None
     newest_at: float | None = None
     aside_until: float = -math.inf
+    newest_taken_at: float | None = None
+    too_old: int = 0
+    age: float = 0.0
     _newest: bytes = b""
     _shape: tuple[int, int] = (0, 0)
     _repeated: int = 0
@@ -45,10 +52,21 @@ class Eyes:
         self._repeated = self._repeated + 1 if moving and same else 0
         changed = self._shape not in ((0, 0), frame.size)
         self._newest, self._shape, self.newest_at = image, frame.size, frame.received_at
+        self.newest_taken_at, self.too_old = frame.taken_at, 0
         if changed:
             self.number += 1
             return Reason.CAMERA_CHANGED
         return Reason.FROZEN_CAMERA if self._repeated >= FROZEN_IMAGES else None
+
+    def missed(self, age: float) -> None:
+        """A picture of that age in seconds was too old."""
+        self.too_old += 1
+        self.age = age
+
+    @property
+    def late(self) -> bool:
+        """Whether its pictures are too old, and no mere hiccup."""
+        return self.too_old >= OLD_IN_A_ROW
 
     def well(self) -> None:
         """A picture was decoded and shows something; what was found without decoding, it cannot take back."""

@@ -53,10 +53,10 @@ class GoalJudge:
         """Take a goal result as a candidate."""
         self.candidate = True
 
-    def confirms(self, received_at: float) -> bool:
-        """Whether a goal result for a frame of that time completes the task."""
+    def confirms(self, taken_at: float) -> bool:
+        """Whether a goal result for a picture of that time completes the task."""
         standing = self._standing_since
-        return self.candidate and standing is not None and received_at >= standing + STANDING_SECONDS
+        return self.candidate and standing is not None and taken_at >= standing + STANDING_SECONDS
 
     def wants_picture(self, now: float) -> bool:
         """A picture taken now could confirm the candidate."""

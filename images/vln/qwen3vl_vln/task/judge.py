@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
+from qwen3vl_vln.task.delays import OLDEST_SECONDS
 from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.stuck import TRIES
 from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
 FAILURES_FOR_ERROR = 3
-FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY)
-"""What the robot itself says with a frame and what holds it; other flags only make the frame a stale one."""
+FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY, Reason.FRAME_OLD)
+"""What a frame itself says and what holds the robot; other flags only make the frame a stale one."""
 IDLE = (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
 """The plan before is over for no fault of the model's: where the model is the cause that none follows, that is said."""
+TOLD_BY_NOTE = (Reason.FRAME_OLD, Reason.FRAME_DELAYED, Reason.PICTURE_CLOCK)
 TOLD_BY_MESSAGE = (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE)
 
 
@@ -21,7 +23,7 @@ class Facts:
 
     Attributes:
         flag: what is wrong with the newest frame.
-        plan_from: when the picture of the plan that is being driven came; None without one.
+        plan_from: when the picture of the plan that is being driven was taken; None without one.
         left: what the plan before left behind, or why there is none.
     """
 
@@ -55,9 +57,9 @@ def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Re
         return State.HOLD if facts.flag in FORBIDDING else State.STALE, facts.flag
     slow = facts.calls.slow(now)
     if facts.plan_from is not None:
-        newest = waited and facts.eyes.newest_at == facts.plan_from
+        newest = waited and facts.eyes.newest_taken_at == facts.plan_from
         if facts.eyes.blind(now) and not newest:
-            return State.STALE, Reason.NO_IMAGE
+            return State.STALE, Reason.PICTURE_TOO_OLD if facts.eyes.too_old else Reason.NO_IMAGE
         return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
     troubled = slow or facts.calls.failures > 0
     trouble = Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
@@ -69,14 +71,22 @@ def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Re
     return State.WAITING, trouble if troubled else Reason.WAITING_FOR_MODEL
 
 
-def explained(state: State, reason: Reason, *, message: str, model_error: str | None, tries: int) -> str:
+def explained(
+    state: State, reason: Reason, *, message: str, model_error: str | None, tries: int, note: str = "", age: float = 0.0
+) -> str:
     """One sentence for people, where there is more to say than the reason.
 
     Args:
         message: of the task.
         model_error: what its newest failed call said.
         tries: how often it was stuck.
+        note: what was last found about a frame's time.
+        age: seconds of the newest picture that was too old.
     """
+    if reason is Reason.PICTURE_TOO_OLD:
+        return f"the newest picture was {age:.2f} s old when it was sent; at most {OLDEST_SECONDS:g} s is looked at"
+    if reason in TOLD_BY_NOTE:
+        return note
     if state in (State.STOPPED, State.GOAL) or reason in TOLD_BY_MESSAGE:
         return message
     if reason is Reason.MODEL_FAILED:

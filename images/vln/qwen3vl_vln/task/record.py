@@ -31,6 +31,8 @@ def record(task: Task, now: float) -> dict[str, Any]:
         "state": state.value,
         "reason": reason.value,
         "message": task.explain(state, reason),
+        "untimed": task.untimed,
+        "warnings": list(task.warnings.values()),
         "steps": {"done": task.steps, "limit": settings.limits.max_steps},
         "limits": settings.limits.as_json(),
         "clamped_limits": clamped(settings),

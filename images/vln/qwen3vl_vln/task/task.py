@@ -89,6 +89,9 @@ class Task:
     eyes: Eyes = field(default_factory=Eyes)
     calls: Calls = field(default_factory=Calls)
     last_frame_at: float | None = None
+    untimed: bool = False
+    warnings: dict[str, str] = field(default_factory=dict)
+    _note: str = ""
     _left: tuple[State, Reason] | None = None
     _last_sequence: int = -1
     _flag: Reason | None = None
@@ -161,6 +164,14 @@ class Task:
         if had:
             self._left = (State.HOLD, Reason.LEASE_CHANGED)
 
+    def other_robot(self, lease_epoch: int) -> None:
+        """The task is of another robot: nothing that is known of the former one is true of it."""
+        self.granted(lease_epoch, other=True)
+        self.eyes = Eyes(number=self.eyes.number + 1)
+        self.last_frame_at = self._answered_at = None
+        self._emergency, self._flag = False, None
+        self._left = (State.HOLD, Reason.LEASE_CHANGED)
+
     # What happens -----------------------------------------------------------------------------------------------
 
     def frame(self, frame: Frame) -> bool:
@@ -194,15 +205,33 @@ class Task:
         elif frame.blocked:
             self._flag = Reason.BLOCKED
         self._emergency = frame.emergency_stop
+        self._dated(frame)
         if frame.delayed:
             self._flag = self._flag or Reason.FRAME_DELAYED
         return self._image(frame, now)
+
+    def _dated(self, frame: Frame) -> None:
+        """How old the frame's picture is, and whether its time can be believed."""
+        if frame.note:
+            self._note = self.warnings["clock"] = frame.note
+        if frame.withheld or frame.refused is Reason.PICTURE_TOO_OLD:
+            self.eyes.missed(frame.age_seconds)
+        if frame.refused is Reason.FRAME_OLD:
+            self._drop()
+            self._left = (State.HOLD, Reason.FRAME_OLD)
+        if frame.refused is not None:
+            self._flag = self._flag or frame.refused
+        elif frame.image is None and self.eyes.late:
+            self._flag = self._flag or Reason.PICTURE_TOO_OLD
 
     def _flag_hold(self, reason: Reason) -> tuple[State, Reason]:
         self._flag = reason
         return State.HOLD, reason
 
     def _image(self, frame: Frame, now: float) -> bool:
+        if frame.refused is not None:
+            self.counts.dropped += 1
+            return False
         if frame.fault is not None:
             self.camera_fault(frame.fault)
             return False
@@ -212,6 +241,7 @@ class Task:
             self.camera_fault(Reason.COSTLY_PICTURE)
             return False
         self.counts.images += 1
+        self.untimed = frame.untimed
         moving = self.drive is not None and bool(self.reckoning.told_v or self.reckoning.told_w)
         found = self.eyes.see(frame, frame.image, moving=moving)
         if found is Reason.CAMERA_CHANGED:
@@ -229,7 +259,7 @@ class Task:
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
         number = self.counts.frames
-        self.calls.remember(number, Seen(self.reckoning.fix(), frame.received_at, frame.captured))
+        self.calls.remember(number, Seen(self.reckoning.fix(at=frame.taken_at), frame.taken_at, frame.captured))
         return number
 
     def camera_fault(self, reason: Reason) -> None:
@@ -432,7 +462,15 @@ class Task:
 
     def explain(self, state: State, reason: Reason) -> str:
         """One sentence for people, where there is more to say than the reason."""
-        return explained(state, reason, message=self.message, model_error=self.calls.last_error, tries=self.stuck.tries)
+        return explained(
+            state,
+            reason,
+            message=self.message,
+            model_error=self.calls.last_error,
+            tries=self.stuck.tries,
+            note=self._note,
+            age=self.eyes.age,
+        )
 
     def _expire_plan(self, now: float) -> None:
         if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:

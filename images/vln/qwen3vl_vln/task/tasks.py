@@ -5,8 +5,10 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.task.errors import RobotBusyError, TooManyTasksError, UnknownTaskError
+from qwen3vl_vln.task.delays import Stamps
+from qwen3vl_vln.task.errors import RobotBusyError, RobotChangedError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
+from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.lease import Lease
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.unused import unused
@@ -19,6 +21,9 @@ OWNED_ONLY = UNFINISHED_MOST // 4
 TASKS_PER_MAKER = 32
 NEVER_CAME_SECONDS = 600.0
 """A task that nobody owns and no robot has come for ends after this long."""
+WRITERS_MOST = 1000
+"""So many writers of a task are remembered."""
+GONE_MOST = 10_000
 STOPPED_EARLY_MOST = 1000
 """Ids that are remembered as stopped before they began."""
 
@@ -33,20 +38,51 @@ class Entry:
         newest_state: of the newest answer.
         maker: the client that made it and may not make any number; None where a Kubernetes object or the operator did.
         made_at: when it was made, if not by a Kubernetes object; seconds on the monotonic clock.
+        writers, former_writers: who drove this robot, and who drove another one by this task.
+        stamps, http: time stamps of the writer on HTTP, and who else writes there.
     """
 
     task: Task
     lease: Lease = field(default_factory=Lease)
+    stamps: Stamps = field(default_factory=Stamps)
+    http: HttpWriters = field(default_factory=HttpWriters)
     revision: int = 0
     newest_offered: int = 0
     newest_state: str = ""
     maker: str | None = None
     made_at: float | None = None
+    writers: set[str] = field(default_factory=set)
+    former_writers: set[str] = field(default_factory=set)
 
     def abandoned(self, now: float) -> bool:
         """Whether nobody owns it and no robot has come for so long that none will."""
         waits = self.task.verdict is None and self.task.started is None
         return waits and self.made_at is not None and now - self.made_at >= NEVER_CAME_SECONDS
+
+    def need_robot(self, writer: str, robot: str | None = None) -> None:
+        """See that a writer means the robot of this task; one that drove the former robot has to name it.
+
+        Raises:
+            RobotChangedError: it means another one, or may do so.
+        """
+        own = self.task.settings.robot
+        if robot is not None and robot != own:
+            raise RobotChangedError(f"this task is of robot {own!r}, not of {robot!r}")
+        if robot is not None:
+            self.former_writers.discard(writer)
+        elif writer in self.former_writers:
+            raise RobotChangedError(f"robot_changed: this task is of robot {own!r} now; name it to drive it")
+
+    def change_robot(self) -> int:
+        """Nobody drives the new robot yet; the epoch of the lease."""
+        self.former_writers |= self.writers
+        self.writers = set()
+        return self.lease.drop()
+
+    def drives(self, writer: str) -> None:
+        """Remember a writer of this robot."""
+        if len(self.writers) < WRITERS_MOST:
+            self.writers.add(writer)
 
 
 @dataclass
@@ -66,6 +102,7 @@ class Tasks:
     _revisions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _newest: int = 0
     _stopped_early: dict[str, None] = field(default_factory=dict)
+    _gone: dict[str, None] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(list(self._entries.values()))
@@ -96,12 +133,21 @@ class Tasks:
         return None
 
     def new_id(self, wall: float) -> str:
-        """An id as the older protocol makes them, that no task has.
+        """An id as the older protocol makes them, that no task has or had.
 
         Raises:
             NoUnusedIdError: none was found.
         """
-        return unused("task", lambda: f"vln_{int(wall)}_{self.suffix()}", self._entries.__contains__)
+        return unused("task", lambda: f"vln_{int(wall)}_{self.suffix()}", self._taken)
+
+    def _taken(self, task_id: str) -> bool:
+        return task_id in self._entries or task_id in self._gone
+
+    def _remove(self, task_id: str) -> None:
+        del self._entries[task_id]
+        self._gone[task_id] = None
+        if len(self._gone) > GONE_MOST:
+            del self._gone[next(iter(self._gone))]
 
     def add(
         self,
@@ -166,8 +212,8 @@ class Tasks:
         return task_id in self._stopped_early
 
     def forget(self, task_id: str) -> None:
-        """Remove a task."""
-        del self._entries[task_id]
+        """Remove a task; its id is not given again."""
+        self._remove(task_id)
 
     def touch(self, entry: Entry) -> None:
         """Note that something about the task changed."""
@@ -195,5 +241,5 @@ class Tasks:
         surplus = max(0, len(finished) - FINISHED_MOST)
         old = [t for i, t in enumerate(finished) if i < surplus or now - (t.ended or 0.0) > FINISHED_SECONDS]
         for task in old:
-            del self._entries[task.task_id]
+            self._remove(task.task_id)
         return [task.task_id for task in old]

@@ -1,0 +1,121 @@
+"""A task that is given to another robot: the former is driven no further, and its program has to say whom it means."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from tests.support.images import jpeg
+
+from qwen3vl_vln.edge.navigation import Assertion
+from qwen3vl_vln.task.events import Owner
+from qwen3vl_vln.task.task import Settings
+
+from .socket_server import Robot, Server
+from .test_rest import Door
+
+
+def wish(robot: str, generation: int) -> Assertion:
+    return Assertion(Owner("uid", "robots", "walk", generation), Settings(robot=robot, instruction="Walk."), "Running")
+
+
+class Owned(Server):
+    """A task of a NavTask, of robot a."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entry = self.navigation.assert_task("walk-uid", wish("a", 1))
+
+    def given_to(self, robot: str) -> None:
+        owner = self.entry.task.owner
+        assert owner is not None
+        self.navigation.assert_task("walk-uid", wish(robot, owner.generation + 1))
+
+    async def opened(self, path: str = "/vln/ws/walk-uid") -> Robot:
+        robot = self.connect(path)
+        assert (await robot.heard())["type"] == "websocket.accept"
+        return robot
+
+
+def hello(**more: Any) -> str:
+    return json.dumps({"hello": {"writer": "w", "run": "1"} | more})
+
+
+@pytest.mark.parametrize("path", ["/vln/ws/walk-uid", "/vln/robot/a"])
+async def test_the_former_robot_is_dropped_at_once(path: str) -> None:
+    server = Owned()
+    former, waiting = await server.opened(path), await server.opened(path)
+    await former.says(hello())
+    task, epoch = server.entry.task, server.entry.task.epoch
+    await former.says(jpeg(seed=1))
+    server.plan()
+    server.given_to("b")
+    assert (task.drive, task.epoch > epoch, server.entry.lease.writer) == (None, True, None)
+    for each in (former, waiting):
+        closed = await each.heard()
+        assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed") and "'b'" in closed["reason"]
+    assert task.eyes.newest is None and not server.navigation.tasks.of_robot("a")
+
+
+async def test_the_former_writer_has_to_name_the_new_robot() -> None:
+    server = Owned()
+    former = await server.opened()
+    await former.says(hello())
+    server.given_to("b")
+    await former.heard()
+    again = await server.opened()
+    closed = await again.says_and_is_closed(hello())
+    assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed")
+    again = await server.opened()
+    assert (await again.says_and_is_closed(hello(robot="a")))["code"] == 4004
+    other = await server.opened()
+    assert "hello" in await other.says(hello(writer="of b")), "who never drove a needs to name nobody"
+    server.now += 3.0
+    again = await server.opened()
+    assert "hello" in await again.says(hello(robot="b"))
+    await again.leaves()
+    last = await server.opened()
+    assert "hello" in await last.says(hello(run="2")), "it has named it once"
+    await last.leaves()
+
+
+async def test_a_program_that_does_not_greet_is_known_by_key_and_address() -> None:
+    server = Owned()
+    former = await server.opened()
+    await former.says(jpeg(seed=1))
+    server.given_to("b")
+    await former.heard()
+    again = await server.opened()
+    again._inbox.put_nowait({"type": "websocket.receive", "bytes": jpeg(seed=2)})
+    assert (await again.heard())["code"] == 4004
+    by_name = await server.opened("/vln/robot/b")
+    assert (await by_name.says(jpeg(seed=3)))["reason"] == "lease_changed"
+    await by_name.leaves()
+
+
+def test_by_http_the_body_names_it() -> None:
+    door = Door(operator_key="operator")
+    owner = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
+    body = {"owner": owner, "robot": "a", "instruction": "Walk.", "state": "Running"}
+    assert door.put("/vln/task/walk-0a1b2c3d", body)[0] == 200
+    door.entry = door.navigation.tasks.get("walk-0a1b2c3d")
+    assert door.frame()[0] == 200
+    status, record = door.put("/vln/task/walk-0a1b2c3d", body | {"robot": "b", "owner": owner | {"generation": 2}})
+    assert (status, record["robot"], record["state"]) == (200, "b", "hold")
+    status, refused = door.frame()
+    assert status == 409 and refused["error"]["code"] == "robot_changed" and "'b'" in refused["detail"]
+    assert door.frame(robot="a")[0] == 409
+    assert door.frame(robot="b")[0] == 200
+    assert door.frame()[0] == 200
+
+
+async def test_a_new_robot_that_has_not_come_yet_is_not_silent() -> None:
+    server = Owned()
+    former = await server.opened()
+    await former.says(jpeg(seed=1))
+    server.given_to("b")
+    await former.heard()
+    server.now += 60.0
+    server.navigation.look_at_clock()
+    await asyncio.sleep(0)
+    assert server.entry.task.verdict is None
