@@ -1,7 +1,8 @@
 """A robot in ROS 2, in the environment that has it: a camera, a base with wheels and odometry, and an emergency stop.
 
 Each command that reaches the base is one line of JSON on standard output. A line on standard input names a trouble that
-begins then: `no_odometry`, `jumping_odometry`, `no_image`, `old_stamps`, `not_jpeg`, `emergency_stop`, or `none`."""
+begins then: `no_odometry`, `jumping_odometry`, `no_image`, `old_stamps`, `future_stamps`, `not_jpeg`, `emergency_stop`,
+or `none`."""
 
 import argparse
 import json
@@ -69,6 +70,8 @@ class Body(Node):
         message.header.stamp = self.get_clock().now().to_msg()
         if self.trouble == "old_stamps":
             message.header.stamp.sec -= OLD_SECONDS
+        elif self.trouble == "future_stamps":
+            message.header.stamp.sec += OLD_SECONDS
         elif self.trouble == "not_jpeg":
             message.format, message.data = "png", b"\x89PNG" + bytes(message.data)
         self._camera.publish(message)

@@ -23,7 +23,9 @@ async def test_it_walks_and_what_the_base_is_told_is_never_late(ros: Ros) -> Non
     assert record["frame_count"] > 20
 
 
-@pytest.mark.parametrize("trouble", ["no_odometry", "no_image", "old_stamps", "not_jpeg", "emergency_stop"])
+@pytest.mark.parametrize(
+    "trouble", ["no_odometry", "no_image", "old_stamps", "future_stamps", "not_jpeg", "emergency_stop"]
+)
 async def test_it_stands_when_something_ends_and_goes_on_when_it_is_back(ros: Ros, trouble: str) -> None:
     await ros.walks()
     await ros.trouble(trouble)

@@ -70,12 +70,9 @@ class RobotNode(Node):
             return
         stamp = message.header.stamp.sec + message.header.stamp.nanosec * 1e-9
         captured = captured_seconds(now, self.get_clock().now().nanoseconds * 1e-9, stamp)
-        if captured is None:
-            self._say("pictures come too late, or their stamps are of another clock")
-            return
         self._image_at = now
         # Where the robot was when the picture was taken, not where it is now.
-        odometry = None if self._fresh_odometry() is None else _message(self._track.at(captured))
+        odometry = self._fresh_odometry() and (_message(self._track.at(captured)) or self._fresh_odometry())
         self._robot.send(data, captured_seconds=captured, odometry=odometry, emergency_stop=self._emergency_stop)
 
     def _moved(self, message: OdometryMessage) -> None:
@@ -99,8 +96,8 @@ class RobotNode(Node):
         if odometry is not None:
             twist.linear.x, twist.angular.z = command.linear_mps, command.angular_rps
         self._commands.publish(twist)
-        why = "no odometry" if odometry is None else self._robot.refusal or f"{command.state}: {command.reason}"
-        self._say(why)
+        told = f"{command.state}: {command.reason} {command.message}".rstrip()
+        self._say("no odometry" if odometry is None else self._robot.refusal or told)
 
     def _say(self, text: str) -> None:
         if text != self._said:

@@ -5,7 +5,6 @@ from collections import deque
 from dataclasses import dataclass, field
 
 LONGEST_TIMEOUT_SECONDS = 0.5
-OLDEST_IMAGE_SECONDS = 0.5
 TRACK_SECONDS = 1.0
 JUMP_METRES, JUMP_RADIANS = 0.5, 1.0
 JPEG = b"\xff\xd8"
@@ -27,13 +26,12 @@ def yaw_of(x: float, y: float, z: float, w: float) -> float:
     return math.atan2(2.0 * (w * z + x * y), 1.0 - 2.0 * (y * y + z * z))
 
 
-def captured_seconds(monotonic: float, ros_now: float, ros_stamp: float) -> float | None:
-    """When a picture was taken on the monotonic clock, or None where it is too old to be sent.
+def captured_seconds(monotonic: float, ros_now: float, ros_stamp: float) -> float:
+    """When a picture was taken, on the monotonic clock. Whether that may be is for the client to say.
 
-    Only the difference of two ROS times is used: that clock may be set meanwhile. A stamp in the future is now.
+    Only the difference of two ROS times is used: that clock may be set meanwhile.
     """
-    age = max(0.0, ros_now - ros_stamp)
-    return monotonic - age if age <= OLDEST_IMAGE_SECONDS else None
+    return monotonic - (ros_now - ros_stamp)
 
 
 @dataclass
