@@ -13,6 +13,9 @@ from uvicorn.server import ServerState
 
 STRANGERS_MOST = 256
 STRANGE_SECONDS = 10.0
+HEAD_BYTES = 64 * 1024
+"""Of a request before its body; a last read may bring more, which is not waited for again."""
+TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 STRANGER = "stranger"
 """Under this name of a scope's `state`, the connection's `Stranger`."""
 
@@ -94,6 +97,8 @@ def wary(strangers: Strangers) -> type[HttpToolsProtocol]:
 
     class WaryProtocol(HttpToolsProtocol):
         _stranger: Stranger | None = None
+        _head_bytes: int | None = 0
+        """Read of a request whose head is not complete; None while there is no such one."""
 
         def __init__(
             self,
@@ -108,6 +113,24 @@ def wary(strangers: Strangers) -> type[HttpToolsProtocol]:
             super().connection_made(transport)
             self._stranger = strangers.meet(transport, self.client[0] if self.client else "")
             self.app_state[STRANGER] = self._stranger
+
+        def data_received(self, data: bytes) -> None:
+            before = self._head_bytes
+            super().data_received(data)
+            # What ends a body and begins another head is not counted.
+            if before is not None and self._head_bytes is not None and not self.transport.is_closing():
+                self._head_bytes += len(data)
+                if self._head_bytes > HEAD_BYTES:
+                    self.transport.write(TOO_LARGE)
+                    self.transport.close()
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            self._head_bytes = 0
+
+        def on_headers_complete(self) -> None:
+            self._head_bytes = None
+            super().on_headers_complete()
 
         def connection_lost(self, exc: Exception | None) -> None:
             super().connection_lost(exc)

@@ -173,6 +173,21 @@ async def test_who_says_nothing_is_one_of_few_and_for_ten_seconds(chain: Chain) 
                 writer.close()
 
 
+async def test_a_head_without_an_end_is_not_kept(chain: Chain) -> None:
+    reader, writer = await asyncio.open_connection(chain.vln.host, chain.vln.port)
+    writer.write(b"GET /health HTTP/1.1\r\nhost: vln\r\nx: ")
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        for _ in range(4096):
+            writer.write(b"x" * 4096)
+            await writer.drain()
+            sent += 4096
+    assert sent < 4096 * 4096, "16 MiB were read"
+    with contextlib.suppress(ConnectionError):
+        assert (await asyncio.wait_for(reader.read(), 5)).startswith(b"HTTP/1.1 431")
+    writer.close()
+
+
 async def test_a_picture_of_many_scans_costs_nothing(chain: Chain) -> None:
     task = await chain.create()
     worker = child_of(chain.vln.running.pid)
