@@ -27,6 +27,7 @@ from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.paced import paced
 from qwen3vl_vln.edge.peers import Proxies
+from qwen3vl_vln.edge.pings import PING_SECONDS
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.tasks import TASKS_PER_MAKER, UNFINISHED_MOST, Tasks
@@ -106,7 +107,8 @@ async def serve(options: argparse.Namespace) -> None:
         ws_per_message_deflate=False,
         ws_max_size=bounds.max_bytes + 1024,
         ws_max_queue=2,
-        ws_ping_interval=None,
+        ws_ping_interval=PING_SECONDS,
+        ws_ping_timeout=None,
     )
     server = DrainingServer(config, drain, drain_seconds=options.drain_seconds, finish_seconds=1)
     background = [asyncio.create_task(link.run()), asyncio.create_task(navigation.watch_clock())]

@@ -49,6 +49,10 @@ def _status() -> Schema:
                 "The model's time for one answer, without the first.",
                 {"p50Millis": integer("Median, ms."), "p95Millis": integer("95 %, ms."), "maxMillis": integer("ms.")},
             ),
+            "link": group(
+                "From the VLN API to the robot and back, over ten seconds.",
+                {"rttP50Millis": integer("Median, ms."), "rttMaxMillis": integer("The longest, ms.")},
+            ),
             "deadlineMisses": integer("Answers of the model that came too late to be driven."),
             "frames": group(
                 "Camera frames.",
@@ -81,6 +85,7 @@ def nav_tasks() -> Schema:
         ("Instruction", ".spec.instruction"),
         ("Message", ".status.message"),
         ("Action", ".status.action"),
+        ("Link-MS", ".status.link.rttP50Millis"),
     )
     return definition(
         kind=names.NAV_TASK_KIND,
@@ -89,6 +94,6 @@ def nav_tasks() -> Schema:
         description="One walk of one robot by one instruction.",
         spec=structural(NavTaskSpec.model_json_schema(by_alias=True)),
         status=_status(),
-        printed=columns(narrow, wide, numbers=("Model-MS",)),
+        printed=columns(narrow, wide, numbers=("Model-MS", "Link-MS")),
         name_use="the task's id adds to it",
     )

@@ -58,6 +58,13 @@ class Latency(_Part):
     max_ms: Number
 
 
+class Link(_Part):
+    """Milliseconds from the VLN API to the robot and back."""
+
+    rtt_p50_ms: Number
+    rtt_max_ms: Number
+
+
 class Frames(_Part):
     """Counted camera frames."""
 
@@ -90,6 +97,7 @@ class Record(_Part):
     environment: str = ""
     last_step: LastStep | None = None
     latency: Latency | None = None
+    link: Link | None = None
     deadline_misses: Count = 0
     frames: Frames = Frames()
     model_errors: ModelErrors = ModelErrors()

@@ -7,7 +7,7 @@ from qwen3vl_operator.nav_task.record import Record
 
 Object = dict[str, Any]
 MAX_TEXT = 600
-VOLATILE = ("elapsedSeconds", "frames")
+VOLATILE = ("elapsedSeconds", "frames", "link")
 """Fields that change all the time while nothing happens: alone they are written seldom."""
 VOLATILE_SECONDS = 10
 
@@ -52,6 +52,8 @@ def facts(record: Record) -> Object:
             "p95Millis": round(latency.p95_ms),
             "maxMillis": round(latency.max_ms),
         }
+    if (link := record.link) is not None:
+        result["link"] = {"rttP50Millis": round(link.rtt_p50_ms), "rttMaxMillis": round(link.rtt_max_ms)}
     return result
 
 

@@ -1,6 +1,9 @@
 """A robot's program in a process of its own, so that it can be killed, cut off and lied to about the time of day: the
 real client at 30 Hz with pictures at 10 Hz. Each command goes to the base as one datagram, as JSON:
-`python -m tests.integration.vln.robot_program`. A line `stop` on its standard input stops the task."""
+`python -m tests.integration.vln.robot_program`.
+
+Lines on its standard input: `stop` stops the task, `cut` loses the connection, `lag SECONDS GROWTH` makes the camera
+late, by more and more where GROWTH is not 0."""
 
 import argparse
 import asyncio
@@ -9,14 +12,29 @@ import os
 import socket
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qwen3vl_client import Robot
+from qwen3vl_client import Robot, boot_time
 
 HZ, TICKS_PER_IMAGE = 30.0, 3
 KEY_ENV = "QWEN3VL_ROBOT_KEY"
 TOLD = ("task_id", "plan_id", "age_ms", "inference_time", "captured_at", "valid_until", "lease_epoch")
+
+
+@dataclass
+class Camera:
+    """How late its pictures are."""
+
+    lag_seconds: float = 0.0
+    growth: float = 0.0
+    since: float = 0.0
+
+    def captured_seconds(self) -> float:
+        """When the picture was taken that comes out of it now."""
+        now = boot_time()
+        return now - self.lag_seconds - self.growth * (now - self.since)
 
 
 async def drive(options: argparse.Namespace) -> None:
@@ -28,19 +46,29 @@ async def drive(options: argparse.Namespace) -> None:
         base.connect(str(options.base))
         robot = Robot(options.url, key=os.environ[KEY_ENV], writer=options.writer, takeover=options.takeover)
         async with robot:
-            loop.add_reader(sys.stdin, _listen, robot)
+            camera = Camera()
+            loop.add_reader(sys.stdin, _listen, robot, camera)
             began = loop.time()
             for turn in range(1, sys.maxsize):
                 await asyncio.sleep(max(0.0, began + turn / HZ - loop.time()))
-                robot.send(pictures[turn // TICKS_PER_IMAGE % len(pictures)] if turn % TICKS_PER_IMAGE == 0 else None)
+                if turn % TICKS_PER_IMAGE == 0:
+                    picture = pictures[turn // TICKS_PER_IMAGE % len(pictures)]
+                    robot.send(picture, captured_seconds=camera.captured_seconds())
+                else:
+                    robot.tick()
                 base.send(json.dumps(_told(robot)).encode())
 
 
-def _listen(robot: Robot) -> None:
+def _listen(robot: Robot, camera: Camera) -> None:
     line = sys.stdin.readline()
     if line == "stop\n":
         robot.request_stop()
         _listen.stopping = asyncio.ensure_future(robot.stop_confirmed(10.0))  # type: ignore[attr-defined]  # kept alive
+    elif line == "cut\n":
+        robot.cut()
+    elif line.startswith("lag "):
+        lag, growth = map(float, line.split()[1:])
+        camera.lag_seconds, camera.growth, camera.since = lag, growth, boot_time()
     elif not line:
         asyncio.get_running_loop().remove_reader(sys.stdin)
 

@@ -3,6 +3,7 @@
 The robot's program, the VLN API's two processes and the engine are processes of their own; the base is the world's and
 counts on the real clock, the way of a command to it included. `hack/faults --write` keeps the table in the docs."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from tests.integration.vln import wire as wires
-from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, child_of, running
+from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, child_of, frame, running
 from tests.integration.vln.matrix import Matrix
 from tests.integration.vln.timeofday import LIBRARY, PACKAGE, TimeOfDay
 from tests.integration.vln.walking import KEY_FRAME_SECONDS, Ground, Walker
@@ -22,6 +23,8 @@ from tests.support.figures import Figures
 
 from localkube import packages
 from localkube.report import Failure
+from qwen3vl_client import boot_time
+from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS
 from qwen3vl_vln.motion.drive import GRACE_SECONDS
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.plan import Plan
@@ -38,6 +41,11 @@ MODEL_TIMEOUT_SECONDS, SLOW_SECONDS = 4.0, 3.0
 NEW_PLANS = 3
 CALL_SECONDS = 0.2
 """The engine's own time for an answer here, with what a loaded machine adds."""
+PICTURE_SECONDS = 0.1
+LATE_CAMERAS = (
+    (0.0, 0.5, "camera later by 0.5 s each second"),
+    (20.0, 0.0, "camera 20 s late"),
+)
 PACKAGES = {"ip": "iproute2", "nft": "nftables", str(LIBRARY): PACKAGE}
 
 
@@ -285,6 +293,50 @@ async def test_the_network_cut(ground: Ground, direction: str) -> None:
         await walker.walks()
 
 
+# The camera ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("lag", "growth", "fault"), LATE_CAMERAS)
+async def test_the_camera_is_late(ground: Ground, lag: float, growth: float, fault: str) -> None:
+    async with ground.walking() as walker:
+        walker.say(f"lag {lag} {growth}")
+        at = time.monotonic()
+        await walker.told("picture_too_old", "stale")
+        await walker.quiet()
+        grown = YOUNG_SECONDS / growth if growth else 0.0
+        ground.stood(
+            fault,
+            walker,
+            at,
+            grown + PICTURE_SECONDS * (OLD_IN_A_ROW + 1) + STAND_SECONDS,
+            told="client: stale/picture_too_old",
+            then="walks on once its pictures are young",
+        )
+        walker.say("lag 0 0")
+        await walker.walks()
+
+
+async def test_the_camera_is_late_and_the_robot_connects_anew(ground: Ground) -> None:
+    async with ground.walking() as walker:
+        walker.say("lag 5 0")
+        at = time.monotonic()
+        await walker.told("picture_too_old", "stale")
+        walker.say("cut")
+        again = await walker.until(lambda told: told.said["connections"] == 2, "it is connected anew")
+        await walker.quiet(1.5)
+        ground.stood(
+            "camera 5 s late, and a new connection",
+            walker,
+            at,
+            PICTURE_SECONDS * (OLD_IN_A_ROW + 1) + STAND_SECONDS,
+            told="client: stale/picture_too_old",
+            then="walks on once its pictures are young",
+        )
+        assert not any(told.moves for told in walker.body.since(again.at))
+        walker.say("lag 0 0")
+        await walker.walks()
+
+
 # The clock ----------------------------------------------------------------------------------------------------------
 
 
@@ -355,8 +407,7 @@ async def test_a_stop_while_the_model_is_asked(ground: Ground, way: str) -> None
             status, _ = await chain.ask("POST", f"/vln/task/{walker.task_id}/stop", key=key)
             assert status == 200
         else:
-            assert walker.process.stdin is not None
-            walker.process.stdin.write(b"stop\n")
+            walker.say("stop")
         await walker.told("stop_requested", "stopped")
         await walker.quiet(2.0)
         ground.stood(
@@ -368,6 +419,41 @@ async def test_a_stop_while_the_model_is_asked(ground: Ground, way: str) -> None
             then="ended as Cancelled; the late answer moves nothing",
         )
         assert (await chain.task(walker.task_id))["verdict"] == "Cancelled"
+
+
+async def test_a_second_program_with_the_same_key(ground: Ground) -> None:
+    async with ground.walking() as walker:
+        at = time.monotonic()
+        for seed in range(30):
+            status, body = await ground.chain.ask("POST", "/vln/frame", frame(walker.task_id, seed))
+            assert status == 409 and body["error"]["code"] == "lease_busy"
+            await asyncio.sleep(1 / 30)
+        ground.drove_on(
+            "second program with the same key", walker, at, told="the second: 409", then="the first walks on"
+        )
+
+
+async def test_the_robot_s_program_started_again_while_the_model_is_asked(ground: Ground) -> None:
+    async with ground.walking() as walker:
+        await ground.chain.fault(fault="reply", text=json.dumps(FORWARD), seconds=SLOW_SECONDS)
+        await walker.until(
+            lambda told: told.moves and told.said["answer"]["age_ms"] > KEY_FRAME_SECONDS * 1000, "asked"
+        )
+        walker.process.kill()
+        at = time.monotonic()
+        began = boot_time()
+        async with ground.program(walker.task_id, walker.robot) as again:
+            moved = await again.until(lambda told: told.moves, "it walks")
+            assert moved.said["answer"]["captured_at"] >= began, "by a picture of its own"
+        ground.stood(
+            "robot's program started again while the model is asked",
+            walker,
+            at,
+            STAND_SECONDS,
+            by=walker.body.last_motion + TIMEOUT_SECONDS,
+            told="nothing: the base's own time-out of 250 ms",
+            then="the new program is driven only by its own pictures",
+        )
 
 
 async def test_a_second_writer(ground: Ground) -> None:

@@ -77,6 +77,11 @@ class Walker:
         """Wait until nothing but zero has come for some time."""
         await until(lambda: time.monotonic() - max(self.body.last_motion, self.body.rolled_at) >= seconds, 15, "quiet")
 
+    def say(self, line: str) -> None:
+        """A line to the program; see there."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+
     async def end(self) -> None:
         if self.process.returncode is None:
             self.process.kill()

@@ -185,6 +185,7 @@ class Navigation:
         if not entry.lease.holds(peer.writer, None, now):
             entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False), now)
         entry.http.took(peer, now)
+        entry.task.linked(None)
         if entry.http.warning and entry.task.warnings.get("writers") != entry.http.warning:
             entry.task.warnings["writers"] = entry.http.warning
             log.warning("task %s: %s", entry.task.task_id, entry.http.warning)

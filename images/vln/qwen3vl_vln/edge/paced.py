@@ -1,4 +1,4 @@
-"""The WebSocket protocol of uvicorn, with bounds on what one connection may have done for it.
+"""The WebSocket protocol of uvicorn with its pings, and with bounds on what one connection may have done for it.
 
 A read of the socket may hold thousands of messages. They are taken apart piece by piece, at a bounded rate; those above
 the bucket are dropped unread, since an answer to one that has waited would be about a moment that is over; and whoever
@@ -10,12 +10,12 @@ from typing import Any
 
 from uvicorn.config import Config
 from uvicorn.protocols.utils import ClientDisconnected
-from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from uvicorn.server import ServerState
 from websockets.frames import Frame
 
 from qwen3vl_common.strangers import STRANGER, Stranger
 from qwen3vl_vln.edge.floods import FLOOD_PER_SECOND, FLOOD_SECONDS, Bucket, Rate
+from qwen3vl_vln.edge.pings import PingedWebSocket
 
 LIMIT = 4429
 PIECE_BYTES = 4096
@@ -27,14 +27,14 @@ FAREWELL_SECONDS = 1.0
 """From telling a flooding peer until its connection is closed, for it to read that first."""
 
 
-def paced(dropped: Callable[[], None]) -> type[WebSocketsSansIOProtocol]:
+def paced(dropped: Callable[[], None]) -> type[PingedWebSocket]:
     """The protocol (`Config(ws=...)`).
 
     Args:
         dropped: called for each message that was not read.
     """
 
-    class PacedWebSocket(WebSocketsSansIOProtocol):
+    class PacedWebSocket(PingedWebSocket):
         def __init__(
             self,
             config: Config,

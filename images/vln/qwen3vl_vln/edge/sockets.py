@@ -18,6 +18,7 @@ from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkee
 from qwen3vl_vln.edge.images import size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
+from qwen3vl_vln.edge.pings import ROUND_TRIPS
 from qwen3vl_vln.edge.rest import picture, robot_named
 from qwen3vl_vln.edge.stopping import text_stops
 from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, UnknownVersionError, read
@@ -26,6 +27,7 @@ from qwen3vl_vln.task.delays import Delay, Stamps
 from qwen3vl_vln.task.errors import RobotChangedError
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
+from qwen3vl_vln.task.round_trips import RoundTrips
 from qwen3vl_vln.task.tasks import Entry
 from qwen3vl_vln.unused import NoUnusedIdError, unused
 
@@ -69,6 +71,7 @@ class Connection:
     lease_epoch: int | None = None
     delay: Delay = field(default_factory=Delay)
     stamps: Stamps = field(default_factory=Stamps)
+    trips: RoundTrips = field(default_factory=RoundTrips)
     replaced: bool = False
     orphaned: bool = False
     greeted: bool = False
@@ -180,6 +183,7 @@ class Sockets:
         known_as = f"{caller.name}@{client[0] if client else ''}"
         robot = name if kind == "robot" else None
         connection = Connection(entry, caller, receive, send, writer, writer, known_as, robot)
+        connection.trips = scope.get("state", {}).get(ROUND_TRIPS, connection.trips)
         return connection, kind != "stream"
 
     def _new_writer(self, caller: Caller, entry: Entry) -> str:
@@ -234,6 +238,7 @@ class Sockets:
             if connection.lease_epoch is None:
                 await self._grant(connection, takeover=False)
             self._keep_lease(connection, now)
+            entry.task.linked(connection.trips.recent(now))
             await connection.answer(navigation.frame(entry, frame))
 
     def _keep_lease(self, connection: Connection, now: float) -> None:
@@ -339,6 +344,7 @@ class Sockets:
                 if connection.lease_epoch is None:
                     await self._grant(connection, takeover=False)
                 self._keep_lease(connection, now)
+            entry.task.linked(connection.trips.recent(now))
             answer = navigation.frame(entry, frame)
             await connection.answer({"status": "goal_reached"} | answer if answer["reached_goal"] else answer)
 

@@ -43,6 +43,7 @@ def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, 
         "reason": reason.value,
         "lease_epoch": task.lease_epoch,
         "untimed": task.untimed,
+        "link": None if task.link is None else task.link.as_json(),
         "message": task.explain(state, reason),
     }
     if drive is None:

@@ -32,6 +32,7 @@ def record(task: Task, now: float) -> dict[str, Any]:
         "reason": reason.value,
         "message": task.explain(state, reason),
         "untimed": task.untimed,
+        "link": None if task.link is None else task.link.as_json(),
         "warnings": list(task.warnings.values()),
         "steps": {"done": task.steps, "limit": settings.limits.max_steps},
         "limits": settings.limits.as_json(),

@@ -13,6 +13,7 @@ from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.judge import Facts, explained, judged
 from qwen3vl_vln.task.rhythm import Rhythm
+from qwen3vl_vln.task.round_trips import Trips
 from qwen3vl_vln.task.stuck import StuckDetector
 from qwen3vl_vln.task.words import Phase, Reason, State, Verdict
 from qwen3vl_vln.waypoint import Waypoint
@@ -90,6 +91,7 @@ class Task:
     calls: Calls = field(default_factory=Calls)
     last_frame_at: float | None = None
     untimed: bool = False
+    link: Trips | None = None
     warnings: dict[str, str] = field(default_factory=dict)
     _note: str = ""
     _left: tuple[State, Reason] | None = None
@@ -209,6 +211,14 @@ class Task:
         if frame.delayed:
             self._flag = self._flag or Reason.FRAME_DELAYED
         return self._image(frame, now)
+
+    def linked(self, trips: Trips | None) -> None:
+        """How long the way to the robot is; None where nobody has measured."""
+        self.link = trips
+        if trips is not None and trips.warning:
+            self.warnings["link"] = trips.warning
+        else:
+            self.warnings.pop("link", None)
 
     def _dated(self, frame: Frame) -> None:
         """How old the frame's picture is, and whether its time can be believed."""
@@ -470,7 +480,7 @@ class Task:
             tries=self.stuck.tries,
             note=self._note,
             age=self.eyes.age,
-        )
+        ) or ("" if self.verdict is not None else self.warnings.get("link", ""))
 
     def _expire_plan(self, now: float) -> None:
         if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:

@@ -25,6 +25,7 @@ WALKING: Object = {
     "environment": "a corridor",
     "last_step": {"index": 12, "action": "forward", "frame_age_ms": 310, "latency_ms": 280.6, "at": 1_772_366_400.2},
     "latency": {"p50_ms": 270, "p95_ms": 400, "max_ms": 900},
+    "link": {"rtt_p50_ms": 24, "rtt_max_ms": 81},
     "frames": {"received": 900, "analysed": 40, "dropped": 3},
     "model_errors": {"count": 1, "last": "no answer within 30 s"},
 }

@@ -64,6 +64,7 @@ def test_a_walk_shows_its_figures() -> None:
     assert status["steps"] == {"done": 12, "limit": 500, "summary": "12/500"}
     assert (status["state"], status["reason"], status["action"]) == ("moving", "FollowingPlan", "forward")
     assert status["latency"] == {"p50Millis": 270, "p95Millis": 400, "maxMillis": 900}
+    assert status["link"] == {"rttP50Millis": 24, "rttMaxMillis": 81}
     assert status["lastStep"] == {
         "index": 12,
         "action": "forward",
