@@ -17,7 +17,7 @@ HEADER = struct.Struct("<2sBBHHIIQfffffI")
 MAGIC, VERSION = b"QV", 1
 FRAME, TICK = 1, 2
 ODOMETRY, TWIST, FORCE_KEY, BLOCKED, EMERGENCY_STOP = 1, 2, 4, 8, 16
-MICROSECONDS = 1e-6
+MICROSECONDS, MILLISECONDS = 1e-6, 1e-3
 DELAYED_SECONDS = 0.3
 DELAY_WINDOW_SECONDS = 60.0
 
@@ -65,7 +65,7 @@ def read(data: bytes, now: float, bounds: Bounds, delay: Delay, *, watchdog: boo
         return Frame(now, image=data, size=size(data), fault=_fault(data, bounds), watchdog=watchdog)
     if len(data) < HEADER.size or data[:2] != MAGIC or data[2] != VERSION:
         raise UnknownVersionError("the message has no header of qwen3vl.vln.v1")
-    _, _, kind, length, flags, sequence, origin, captured_us, x, y, yaw, v, w, _ = HEADER.unpack_from(data)
+    _, _, kind, length, flags, sequence, origin, captured_us, x, y, yaw, v, w, age_ms = HEADER.unpack_from(data)
     if length < HEADER.size or length > len(data):
         raise UnknownVersionError("the header's length is impossible")
     if kind not in (FRAME, TICK):
@@ -82,6 +82,7 @@ def read(data: bytes, now: float, bounds: Bounds, delay: Delay, *, watchdog: boo
         received_at=now,
         sequence=sequence,
         captured=captured,
+        age_seconds=age_ms * MILLISECONDS,
         image=image,
         odometry=odometry,
         odometry_bad=not finite,

@@ -14,7 +14,8 @@ class Frame:
     Attributes:
         received_at: seconds on the server's monotonic clock.
         sequence: the client's number, None for clients without.
-        captured: the client's own time stamp in seconds, only echoed.
+        captured: the client's own time stamp in seconds, echoed; poses are ordered by it.
+        age_seconds: of the picture and of the pose, at the moment of sending.
         image: JPEG bytes, None for a tick.
         odometry: None without; `odometry_bad` when it was sent and is not finite.
         blocked: the robot's own sensors forbid going on.
@@ -29,6 +30,7 @@ class Frame:
     received_at: float
     sequence: int | None = None
     captured: float | None = None
+    age_seconds: float = 0.0
     image: bytes | None = None
     odometry: Odometry | None = None
     odometry_bad: bool = False
@@ -39,6 +41,11 @@ class Frame:
     size: tuple[int, int] = (0, 0)
     fault: Reason | None = None
     watchdog: bool = False
+
+    @property
+    def taken_at(self) -> float:
+        """When picture and pose were captured, on the server's clock: as long before the receipt as they were old."""
+        return self.received_at - self.age_seconds
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
 from qwen3vl_vln.task.eyes import Eyes
-from qwen3vl_vln.task.stuck import TRIES
+from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
 FAILURES_FOR_ERROR = 3
@@ -12,6 +12,7 @@ FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY)
 """What the robot itself says with a frame and what holds it; other flags only make the frame a stale one."""
 IDLE = (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
 """The plan before is over for no fault of the model's: where the model is the cause that none follows, that is said."""
+BY_ODOMETRY = (Reason.ODOMETRY_JUMP, Reason.ODOMETRY_MIRRORED, Reason.ODOMETRY_AXES, Reason.NOT_MOVING)
 TOLD_BY_MESSAGE = (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE)
 
 
@@ -69,13 +70,16 @@ def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Re
     return State.WAITING, trouble if troubled else Reason.WAITING_FOR_MODEL
 
 
-def explained(state: State, reason: Reason, *, message: str, model_error: str | None, tries: int) -> str:
+def explained(
+    state: State, reason: Reason, *, message: str, model_error: str | None, stuck: StuckDetector, odometry: str
+) -> str:
     """One sentence for people, where there is more to say than the reason.
 
     Args:
         message: of the task.
         model_error: what its newest failed call said.
-        tries: how often it was stuck.
+        stuck: what it found.
+        odometry: what speaks against it.
     """
     if state in (State.STOPPED, State.GOAL) or reason in TOLD_BY_MESSAGE:
         return message
@@ -84,5 +88,7 @@ def explained(state: State, reason: Reason, *, message: str, model_error: str | 
     if reason is Reason.MODEL_SLOW:
         return f"the model has not answered for more than {SLOW_SECONDS:g} s"
     if reason is Reason.STUCK:
-        return message if tries < TRIES else f"{message}; it waits for another instruction"
+        return stuck.why if stuck.tries < TRIES else f"{stuck.why}; it waits for another instruction"
+    if reason in BY_ODOMETRY:
+        return odometry
     return ""

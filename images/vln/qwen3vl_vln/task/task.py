@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen3vl_vln.motion.agreement import Finding, OdometryFault
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
@@ -14,6 +15,7 @@ from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.judge import Facts, explained, judged
 from qwen3vl_vln.task.rhythm import Rhythm
 from qwen3vl_vln.task.stuck import StuckDetector
+from qwen3vl_vln.task.trust import Trust
 from qwen3vl_vln.task.words import Phase, Reason, State, Verdict
 from qwen3vl_vln.waypoint import Waypoint
 
@@ -80,6 +82,7 @@ class Task:
     reckoning: Reckoning = field(default_factory=Reckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)
     stuck: StuckDetector = field(default_factory=StuckDetector)
+    trust: Trust = field(default_factory=Trust)
     eyes: Eyes = field(default_factory=Eyes)
     calls: Calls = field(default_factory=Calls)
     last_frame_at: float | None = None
@@ -144,6 +147,7 @@ class Task:
         self.reckoning.forget()
         had = self.drive is not None
         if other and self.verdict is None:
+            self.trust = Trust()
             self._begin_anew()
         self._drop()
         if had:
@@ -170,7 +174,11 @@ class Task:
         if frame.sequence is not None:
             self._last_sequence = frame.sequence
         self.reckoning.advance(now)
-        self.reckoning.observe(frame.odometry)
+        finding = self.reckoning.observe(
+            frame.odometry, captured=frame.captured, at=frame.taken_at, limits=self.settings.limits
+        )
+        if finding is not None:
+            self._distrust(finding, now)
         if frame.odometry_bad:
             self._drop()
             self._left = self._flag_hold(Reason.BAD_ODOMETRY)
@@ -185,6 +193,17 @@ class Task:
         if frame.delayed:
             self._flag = self._flag or Reason.FRAME_DELAYED
         return self._image(frame, now)
+
+    def _distrust(self, finding: Finding, now: float) -> None:
+        """Odometry and plan contradict each other: nobody knows which of them is wrong."""
+        reason = self.trust.found(finding, self.reckoning.origin, now)
+        self.stuck.told(self.reckoning)
+        halted = finding.fault is OdometryFault.NOT_MOVING
+        if halted and self.stuck.not_moving(self.reckoning.odometry_metres, finding.why, now):
+            self._hold_stuck()
+            return
+        self._drop()
+        self._left = (State.HOLD, reason)
 
     def _flag_hold(self, reason: Reason) -> tuple[State, Reason]:
         self._flag = reason
@@ -214,7 +233,10 @@ class Task:
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
         number = self.counts.frames
-        self.calls.remember(number, Seen(self.reckoning.fix(), frame.received_at, frame.captured))
+        self.calls.remember(
+            number,
+            Seen(self.reckoning.fix(odometry=frame.odometry, at=frame.taken_at), frame.received_at, frame.captured),
+        )
         return number
 
     def camera_fault(self, reason: Reason) -> None:
@@ -236,7 +258,6 @@ class Task:
     def _hold_stuck(self) -> None:
         self._drop()
         self._left = (State.HOLD, Reason.STUCK)
-        self.message = self.stuck.why
 
     def call_began(self, epoch: int, now: float) -> None:
         """The model is asked about a key frame."""
@@ -277,8 +298,8 @@ class Task:
         if self.goal.candidate or self.stuck.holds(now):
             return
         self.reckoning.advance(now)
-        self._take_plan(result, seen, now)
-        self.calls.opened = result.frame, result.waypoints
+        if self._take_plan(result, seen, now):
+            self.calls.opened = result.frame, result.waypoints
 
     def result(self, result: Result, now: float, wall: float) -> None:
         """Take what the model said about a key frame."""
@@ -329,13 +350,17 @@ class Task:
         self.message = NOT_BACKWARDS
         return True
 
-    def _take_plan(self, result: Result, seen: Seen, now: float) -> None:
+    def _take_plan(self, result: Result, seen: Seen, now: float) -> bool:
         self.stuck.told(self.reckoning)
         if self.stuck.holds(now) or self.stuck.planned(result.waypoints, now):
             self._hold_stuck()
-            return
+            return False
         if self._forbid(result.waypoints):
-            return
+            return False
+        if (doubt := self.trust.forbids(self.reckoning.origin, seen.received_at)) is not None:
+            self._drop()
+            self._left = (State.HOLD, doubt)
+            return False
         plan = Plan(result.waypoints)
         latency = now - seen.received_at
         self._plans += 1
@@ -347,9 +372,11 @@ class Task:
             started_at=seen.received_at,
             captured=seen.captured,
             model_seconds=result.model_seconds,
-            validity_seconds=validity_seconds(plan, self.settings.limits, latency),
+            validity_seconds=validity_seconds(plan, self.settings.limits, latency, self._rhythm.reach_seconds),
         )
+        self.drive.adopt(self.reckoning)
         self._left = None
+        return True
 
     def expire(self, now: float, wall: float) -> None:
         """End what is over by the clock."""
@@ -406,13 +433,24 @@ class Task:
             paused=self.paused,
             flag=self._flag,
             plan_from=None if self.drive is None else self.drive.started_at,
-            left=self._left,
+            left=self._left_by(),
         )
         return judged(facts, now, waited=waited)
 
+    def _left_by(self) -> tuple[State, Reason] | None:
+        lasting = self.trust.lasts(self.reckoning.origin)
+        return self._left if lasting is None else (State.HOLD, lasting)
+
     def explain(self, state: State, reason: Reason) -> str:
         """One sentence for people, where there is more to say than the reason."""
-        return explained(state, reason, message=self.message, model_error=self.calls.last_error, tries=self.stuck.tries)
+        return explained(
+            state,
+            reason,
+            message=self.message,
+            model_error=self.calls.last_error,
+            stuck=self.stuck,
+            odometry=self.trust.why,
+        )
 
     def _expire_plan(self, now: float) -> None:
         if self.drive is not None and now - self.drive.started_at >= self.drive.validity_seconds:
