@@ -125,10 +125,10 @@ def test_a_hanging_model_is_named_within_three_seconds() -> None:
 
 
 def test_a_plan_ends_with_its_validity() -> None:
-    walk = Walk(limits=Limits(max_plan_age_seconds=0.5))
+    walk = Walk(limits=Limits(max_plan_age_seconds=0.9))
     walk.frame()
     walk.result("plan", FORWARD)
-    body = walk.run(0.6)[-1]
+    body = walk.run(1.0)[-1]
     assert still(body) and (body["state"], body["reason"]) == ("stale", "plan_expired")
 
 

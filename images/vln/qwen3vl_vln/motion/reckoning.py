@@ -111,13 +111,14 @@ class Reckoning:
         self.commands.advance(now)
 
     def observe(
-        self, odometry: Odometry | None, *, captured: float | None, at: float, limits: Limits
+        self, odometry: Odometry | None, *, captured: float | None, at: float, limits: Limits, late: bool = False
     ) -> Finding | None:
         """Take the odometry that came with a frame, or its absence; what it shows to be wrong.
 
         Args:
             captured: of the pose, seconds by the robot's clock; None where it has none.
             at: the same on the server's monotonic clock.
+            late: it was long under way, so that `at` is not to be relied on.
         """
         if odometry is None:
             self._observed = False
@@ -140,7 +141,9 @@ class Reckoning:
         self._track.take(pose, captured)
         self._observed, self._pose_at = True, at
         self.v, self.w = odometry.v, odometry.w
-        return finding or self._agreement.compare(self.commands, pose, self.odometry_metres, at)
+        if finding is not None or late:
+            return finding
+        return self._agreement.compare(self.commands, pose, self.odometry_metres, at)
 
     def _unwrapped(self, pose: Pose) -> Pose:
         # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.

@@ -23,6 +23,7 @@ class Facts:
     Attributes:
         flag: what is wrong with the newest frame.
         plan_from: when the picture of the plan that is being driven came; None without one.
+        hopeless: the model is so slow that no plan of it can be driven.
         left: what the plan before left behind, or why there is none.
     """
 
@@ -34,6 +35,7 @@ class Facts:
     flag: Reason | None
     plan_from: float | None
     left: tuple[State, Reason] | None
+    hopeless: bool = False
 
 
 def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Reason]:
@@ -62,16 +64,27 @@ def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Re
         return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
     troubled = slow or facts.calls.failures > 0
     trouble = Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
+    if facts.hopeless and not facts.calls.failures:
+        troubled, trouble = True, Reason.PLAN_TOO_OLD
     if facts.left is not None:
         state, reason = facts.left
         return state, trouble if reason in IDLE and troubled else reason
+    if trouble is Reason.PLAN_TOO_OLD:
+        return State.WAITING, trouble
     if facts.eyes.newest_at is None:
         return State.WAITING, Reason.WAITING_FOR_FRAME
     return State.WAITING, trouble if troubled else Reason.WAITING_FOR_MODEL
 
 
 def explained(
-    state: State, reason: Reason, *, message: str, model_error: str | None, stuck: StuckDetector, odometry: str
+    state: State,
+    reason: Reason,
+    *,
+    message: str,
+    model_error: str | None,
+    stuck: StuckDetector,
+    odometry: str,
+    pace: str,
 ) -> str:
     """One sentence for people, where there is more to say than the reason.
 
@@ -80,6 +93,7 @@ def explained(
         model_error: what its newest failed call said.
         stuck: what it found.
         odometry: what speaks against it.
+        pace: how slow its model is.
     """
     if state in (State.STOPPED, State.GOAL) or reason in TOLD_BY_MESSAGE:
         return message
@@ -89,6 +103,8 @@ def explained(
         return f"the model has not answered for more than {SLOW_SECONDS:g} s"
     if reason is Reason.STUCK:
         return stuck.why if stuck.tries < TRIES else f"{stuck.why}; it waits for another instruction"
+    if reason is Reason.PLAN_TOO_OLD:
+        return pace
     if reason in BY_ODOMETRY:
         return odometry
     return ""

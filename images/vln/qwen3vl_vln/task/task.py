@@ -13,6 +13,7 @@ from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.eyes import Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.judge import Facts, explained, judged
+from qwen3vl_vln.task.pace import Pace
 from qwen3vl_vln.task.rhythm import Rhythm
 from qwen3vl_vln.task.stuck import StuckDetector
 from qwen3vl_vln.task.trust import Trust
@@ -85,6 +86,7 @@ class Task:
     trust: Trust = field(default_factory=Trust)
     eyes: Eyes = field(default_factory=Eyes)
     calls: Calls = field(default_factory=Calls)
+    pace: Pace = field(default_factory=Pace)
     last_frame_at: float | None = None
     _left: tuple[State, Reason] | None = None
     _last_sequence: int = -1
@@ -175,7 +177,7 @@ class Task:
             self._last_sequence = frame.sequence
         self.reckoning.advance(now)
         finding = self.reckoning.observe(
-            frame.odometry, captured=frame.captured, at=frame.taken_at, limits=self.settings.limits
+            frame.odometry, captured=frame.captured, at=frame.taken_at, limits=self.settings.limits, late=frame.delayed
         )
         if finding is not None:
             self._distrust(finding, now)
@@ -295,7 +297,7 @@ class Task:
         seen = self.calls.seen(result.frame)
         if result.epoch != self.epoch or self.verdict is not None or seen is None:
             return
-        if self.goal.candidate or self.stuck.holds(now):
+        if self.goal.candidate or self.stuck.holds(now) or self._too_old(seen, now):
             return
         self.reckoning.advance(now)
         if self._take_plan(result, seen, now):
@@ -308,6 +310,7 @@ class Task:
             self.counts.late_results += 1
             return
         self.calls.answered(result.frame, result.model_seconds)
+        self.pace.took(result.model_seconds)
         self.reckoning.advance(now)
         self.environment = result.environment or self.environment
         self.progress = self.progress if result.progress is None else result.progress
@@ -361,8 +364,13 @@ class Task:
             self._drop()
             self._left = (State.HOLD, doubt)
             return False
-        plan = Plan(result.waypoints)
         latency = now - seen.received_at
+        if self._too_old(seen, now):
+            self._drop()
+            self._left = (State.STALE, Reason.PLAN_TOO_OLD)
+            self.counts.deadline_misses += 1
+            return False
+        plan = Plan(result.waypoints)
         self._plans += 1
         self.action = result.action
         self.drive = Drive(
@@ -377,6 +385,9 @@ class Task:
         self.drive.adopt(self.reckoning)
         self._left = None
         return True
+
+    def _too_old(self, seen: Seen, now: float) -> bool:
+        return now - seen.received_at >= self.settings.limits.max_plan_age_seconds
 
     def expire(self, now: float, wall: float) -> None:
         """End what is over by the clock."""
@@ -434,6 +445,7 @@ class Task:
             flag=self._flag,
             plan_from=None if self.drive is None else self.drive.started_at,
             left=self._left_by(),
+            hopeless=self.pace.too_slow(self.settings.limits.max_plan_age_seconds),
         )
         return judged(facts, now, waited=waited)
 
@@ -450,6 +462,9 @@ class Task:
             model_error=self.calls.last_error,
             stuck=self.stuck,
             odometry=self.trust.why,
+            pace=self.pace.explained(self.settings.limits.max_plan_age_seconds)
+            if reason is Reason.PLAN_TOO_OLD
+            else "",
         )
 
     def _expire_plan(self, now: float) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from qwen3vl_vln.task.errors import RobotBusyError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.lease import Lease
+from qwen3vl_vln.task.pace import Pace
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.unused import unused
 
@@ -42,10 +43,12 @@ class Tasks:
     Attributes:
         boot_id: of this process; a restart makes a new one.
         suffix: random characters that tell tasks of one second apart.
+        pace: of the model, which all tasks share.
     """
 
     boot_id: str
     suffix: Callable[[], str] = lambda: secrets.token_hex(3)
+    pace: Pace = field(default_factory=Pace)
     _entries: dict[str, Entry] = field(default_factory=dict)
     _revisions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _newest: int = 0
@@ -99,7 +102,7 @@ class Tasks:
         self.claim(task_id, settings.robot)
         if sum(entry.task.verdict is None for entry in self._entries.values()) >= UNFINISHED_MOST:
             raise TooManyTasksError(f"{UNFINISHED_MOST} tasks are under way; finish or delete some")
-        task = Task(task_id, self.boot_id, settings, wall, owner=owner, restarted=restarted)
+        task = Task(task_id, self.boot_id, settings, wall, owner=owner, restarted=restarted, pace=self.pace)
         entry = Entry(task)
         self._entries[task_id] = entry
         self.touch(entry)

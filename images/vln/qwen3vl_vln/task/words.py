@@ -47,6 +47,7 @@ class Reason(StrEnum):
     RESTARTED = "restarted"
     LEASE_CHANGED = "lease_changed"
     PLAN_EXPIRED = "plan_expired"
+    PLAN_TOO_OLD = "plan_too_old"
     FRAME_DELAYED = "frame_delayed"
     OLD_SEQUENCE = "old_sequence"
     NO_IMAGE = "no_image"
