@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -175,3 +176,29 @@ def test_after_a_stall_the_longest_of_the_last_five_gaps_is_reckoned_with() -> N
     robot.step(2.0)
     rest = length(robot.plans[0]) - robot.metres
     assert robot.step(1 / 30)["linear_vel"] * 2.0 <= max(0.0, rest) + 1e-9
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    some=st.lists(plans, min_size=1, max_size=6),
+    odometry=odometries,
+    latency=st.floats(0.0, 4.0),
+    hz=st.floats(4.0, 30.0),
+    watchdog=st.booleans(),
+)
+def test_nor_under_any_of_many_plans_of_a_model_that_takes_its_time(
+    some: list[list[Point]], odometry: Callable[[Pose, float], Pose], latency: float, hz: float, watchdog: bool
+) -> None:
+    walk = Walk(limits=replace(WIDE, blind_meters=1.0), watchdog=watchdog)
+    robot = Robot(walk, some * 5, latency=latency, hz=hz, odometry=odometry)
+    drive, since, most, plan = None, (0.0, 0.0), math.inf, 0.0
+    for _ in range(round(20 * hz)):
+        robot.step(1 / hz)
+        if walk.task.drive is not None and walk.task.drive is not drive:
+            # The answer before the plan's first one is not the plan's, and is followed only now.
+            v, w = robot._command
+            drive, since = walk.task.drive, (robot.metres + abs(v) / hz, robot.radians + abs(w) / hz)
+            most, plan = drive._budget or 0.0, drive.plan.metres
+        if drive is not None and walk.task.drive is drive:
+            assert robot.metres - since[0] <= min(plan, 1.0) + SLACK_METRES
+            assert robot.radians - since[1] <= most + SLACK_RADIANS
