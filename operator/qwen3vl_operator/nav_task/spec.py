@@ -27,7 +27,9 @@ class Limits(Part):
     blind_meters: float = Field(
         default=0.5, ge=0.05, le=10, description="Longest way since the picture that the present plan was made from, m."
     )
-    max_plan_age_seconds: float = Field(default=5, ge=0.5, le=60, description="Oldest picture that a plan may have, s.")
+    max_plan_age_seconds: float = Field(
+        default=10, ge=0.5, le=60, description="Oldest picture that a plan may have, s."
+    )
     timeout_seconds: float = Field(
         default=600, ge=1, le=86_400, description="Time for the whole task from its first frame, pauses included, s."
     )

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_vln.task.record import record
+
 from .samples import FORWARD, Walk
 
 LEFT, RIGHT = (0.0, 0.0, 0.3), (0.0, 0.0, -0.3)
@@ -136,3 +138,26 @@ class TestAnotherCamera:
         walk.frame(image=None, size=(0, 0))
         walk.frame(size=(640, 480))
         assert walk.task.eyes.number == 1
+
+
+@pytest.mark.parametrize("streamed", [True, False])
+def test_what_the_third_time_was_stays_said_however_the_answers_come(streamed: bool) -> None:
+    """Also when the opening of an answer is what found it, and the rest of it only confirms the opening."""
+    walk = Walk()
+    for turn in range(200):
+        walk.run(0.1)
+        key, points = walk.key, LEFT if turn % 2 else RIGHT
+        if streamed:
+            walk.opening(points)
+            walk.now += 0.1
+        walk.result("plan", points, frame=key)
+        walk.run(1.5)
+        if walk.task.stuck.tries == 3:
+            break
+    assert is_stuck(walk)
+    for shown in (walk.task.explain(*walk.task.state(walk.now)), record(walk.task, walk.now)["message"]):
+        assert shown == "the robot turns to and fro; it waits for another instruction"
+    walk.result("hold", detail="I wait")
+    walk.result("plan", FORWARD)
+    walk.run(0.5)
+    assert record(walk.task, walk.now)["message"].startswith("the robot turns to and fro;")

@@ -4,14 +4,27 @@ what the robot may still do before it hears from us again."""
 import math
 from dataclasses import dataclass
 
+from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.motion.plan import Plan, braking
-from qwen3vl_vln.motion.reckoning import Fix, Reckoning
+from qwen3vl_vln.motion.plan import Plan, Steer, braking
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Fix, Reckoning
 from qwen3vl_vln.waypoint import Waypoint
 
 GRACE_SECONDS = 0.5
 """Beyond model latency and driving time, before a plan is out of date."""
-SPENT_METRES = 0.02
+SPENT_METRES, SPENT_RADIANS = 0.02, 0.02
+BLIND_RADIANS = 1.6
+"""Further from the heading of its picture no robot is turned: it would walk into what the picture does not show."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Adopted:
+    """What a plan was adopted with: heading in its own frame and what was told by then, and radians it may turn."""
+
+    yaw: float
+    told_yaw: float
+    told_radians: float
+    budget: float
 
 
 @dataclass(slots=True)
@@ -35,6 +48,14 @@ class Drive:
     validity_seconds: float
     begun: bool = False
     blind: bool = False
+    _budget: float | None = None
+    _adopted: _Adopted | None = None
+
+    def adopt(self, reckoning: Reckoning) -> None:
+        """The plan begins now: leave behind what is driven already, and reckon what the rest may turn."""
+        pose, coming, _ = reckoning.since(self.anchor)
+        self.plan.advance(pose, coming.yaw)
+        self._budget = self.plan.turn_budget(coming)
 
     def follow(self, reckoning: Reckoning, limits: Limits, *, elapsed: float, reach: float) -> tuple[float, float]:
         """Velocities for the next answer, (0, 0) when nothing is left to drive.
@@ -44,24 +65,58 @@ class Drive:
             reach: seconds for which the robot may follow this answer; velocity times reach stays within the plan.
         """
         pose, coming, metres = reckoning.since(self.anchor)
-        self.plan.advance(pose)
+        adopted = self._adopted or self._begin(coming, reckoning)
+        told_yaw = adopted.yaw + reckoning.told.yaw - adopted.told_yaw
+        self.plan.advance(pose, told_yaw)
         if self.plan.consumed:
             return 0.0, 0.0
-        steer = self.plan.steer(coming, limits, reach)
+        steer = self.plan.steer(coming, told_yaw, limits, reach)
+        budget = adopted.budget - (reckoning.told_radians - adopted.told_radians)
+        right, left = reckoning.turned(self.anchor)
+        room = BLIND_RADIANS - left if steer.w > 0 else BLIND_RADIANS + right
+        if steer.radians is not None:
+            return 0.0, self._turn(steer, reckoning, limits, elapsed=elapsed, reach=reach, budget=budget, room=room)
         blind_left = limits.blind_meters - metres
-        left = max(0.0, min(steer.metres, blind_left, self.plan.metres - metres))
-        if steer.radians is None and left <= SPENT_METRES and steer.metres > left:
+        rest = max(0.0, min(steer.metres, blind_left, self.plan.metres - metres))
+        if rest <= SPENT_METRES and steer.metres > rest:
             self.blind = blind_left <= SPENT_METRES
             if not self.blind:
                 self.plan.skip_drives()
             return 0.0, 0.0
-        v = _within(steer.v, limits.linear_meters_per_second, braking(left, limits.linear_acceleration, reach))
-        w = _within(steer.w, limits.angular_radians_per_second, math.inf)
+        v = _within(steer.v, limits.linear_meters_per_second, braking(rest, limits.linear_acceleration, reach))
+        w = _within(steer.w, limits.angular_radians_per_second, max(0.0, min(budget, room)) / reach)
         ramped_v = _ramped(v, reckoning.told_v, limits.linear_acceleration * elapsed)
         # A slower start keeps the curve: both fall in proportion.
-        if v and steer.radians is None:
+        if v:
             w *= min(1.0, max(0.3, abs(ramped_v / v)))
         return ramped_v, _ramped(w, reckoning.told_w, limits.angular_acceleration * elapsed)
+
+    def _begin(self, coming: Pose, reckoning: Reckoning) -> _Adopted:
+        # The command before counts until this answer, and not under this plan.
+        if self._budget is None:
+            self.adopt(reckoning)
+        self._adopted = _Adopted(coming.yaw, reckoning.told.yaw, reckoning.told_radians, self._budget or 0.0)
+        return self._adopted
+
+    def _turn(
+        self,
+        steer: Steer,
+        reckoning: Reckoning,
+        limits: Limits,
+        *,
+        elapsed: float,
+        reach: float,
+        budget: float,
+        room: float,
+    ) -> float:
+        rest = max(0.0, min(budget, room))
+        if rest <= SPENT_RADIANS and (steer.radians or 0.0) > rest:
+            self.blind = room <= SPENT_RADIANS
+            self.plan.end()
+            return 0.0
+        most = braking(rest, limits.angular_acceleration, reach)
+        w = _within(steer.w, limits.angular_radians_per_second, most)
+        return _ramped(w, reckoning.told_w, limits.angular_acceleration * elapsed)
 
     def rest(self, reckoning: Reckoning) -> list[Waypoint]:
         """What is not driven yet, in the robot's frame of now."""
@@ -69,9 +124,13 @@ class Drive:
         return self.plan.rest(pose)
 
 
-def validity_seconds(plan: Plan, limits: Limits, latency_seconds: float) -> float:
-    """For how long after the receipt of its key frame a plan may be driven."""
-    return min(limits.max_plan_age_seconds, latency_seconds + plan.seconds(limits) + GRACE_SECONDS)
+def validity_seconds(plan: Plan, limits: Limits, latency_seconds: float, reach: float = HOLD_SECONDS) -> float:
+    """For how long after the receipt of its key frame a plan may be driven.
+
+    Args:
+        reach: seconds for which the robot may follow an answer.
+    """
+    return min(limits.max_plan_age_seconds, latency_seconds + plan.seconds(limits, reach) + GRACE_SECONDS)
 
 
 def _within(value: float, limit: float, other: float) -> float:

@@ -77,7 +77,7 @@ class Limits(_Numbers):
     angular_acceleration: float = _number(1.5, 0.01, 20.0)
     reverse: bool = False
     blind_meters: float = _number(0.5, 0.05, 10.0)
-    max_plan_age_seconds: float = _number(5.0, 0.5, 60.0)
+    max_plan_age_seconds: float = _number(10.0, 0.5, 60.0)
     timeout_seconds: float = _number(600.0, 1.0, 86400.0)
     max_steps: int = _number(500, 1, 100000)
     robot_silent_seconds: float = _number(10.0, 1.0, 3600.0)

@@ -21,6 +21,11 @@ LOOKAHEAD_METRES = 0.35
 HEADING_GAIN = 2.5
 SETTLE_SECONDS = 0.8
 """What each stop adds to the time of a plan, because the last centimetres are driven slowly."""
+REACH_SECONDS = 0.25
+SETTLE_REACHES = 3.0
+"""So many times longer it takes where an answer may be followed for longer than `REACH_SECONDS`."""
+SPARE_RADIANS, SPARE_RADIANS_PER_METRE = 0.1, 0.4
+"""What may be turned beyond what a plan says, to keep to its path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,42 +110,64 @@ class Plan:
         """Length of the whole path."""
         return sum(leg.metres for leg in self.legs if isinstance(leg, _Drive))
 
-    def seconds(self, limits: Limits) -> float:
-        """Time that driving it takes at the limits, with all starts and stops."""
-        total = SETTLE_SECONDS
+    def seconds(self, limits: Limits, reach: float = REACH_SECONDS) -> float:
+        """Time that driving it takes at the limits, with all starts and stops.
+
+        Args:
+            reach: seconds for which the robot may follow an answer; it nears each stop the more slowly.
+        """
+        settle = SETTLE_SECONDS + SETTLE_REACHES * max(0.0, reach - REACH_SECONDS)
+        total = settle
         heading = 0.0
         for leg in self.legs:
             turn = abs(wrapped(leg.heading - heading)) if isinstance(leg, _Drive) else abs(leg.heading - heading)
             heading = leg.heading
             if turn > ANGLE_TOLERANCE:
-                total += turn / limits.angular_radians_per_second + SETTLE_SECONDS
+                total += turn / limits.angular_radians_per_second + settle
                 total += limits.angular_radians_per_second / limits.angular_acceleration
             if isinstance(leg, _Drive):
                 total += leg.metres / limits.linear_meters_per_second
                 total += limits.linear_meters_per_second / limits.linear_acceleration
         return total
 
-    def advance(self, pose: Pose) -> None:
-        """Leave the legs behind that are driven; `pose` is where the robot is now."""
-        while self._leg < len(self.legs) and self._passed(self.legs[self._leg], pose):
+    def turn_budget(self, pose: Pose) -> float:
+        """Radians that may be turned, to either side, by a robot that stands there now and drives the rest."""
+        left = self.legs[self._leg :]
+        metres = sum(leg.metres for leg in left if isinstance(leg, _Drive)) - self._along
+        radians, heading = 0.0, pose.yaw
+        for leg in left:
+            turn = leg.heading - heading
+            radians += abs(turn if isinstance(leg, _Turn) and leg.planned else wrapped(turn))
+            heading = leg.heading
+        return radians + SPARE_RADIANS + SPARE_RADIANS_PER_METRE * max(0.0, metres)
+
+    def advance(self, pose: Pose, told_yaw: float) -> None:
+        """Leave the legs behind that are driven.
+
+        Args:
+            pose: where the robot is now.
+            told_yaw: its heading if it has turned as it was told since the plan was adopted.
+        """
+        while self._leg < len(self.legs) and self._passed(self.legs[self._leg], pose, told_yaw):
             self._leg += 1
             self._direction, self._turning, self._along = 0.0, False, 0.0
         self.consumed = self._leg >= len(self.legs)
 
-    def _passed(self, leg: _Leg, pose: Pose) -> bool:
+    def _passed(self, leg: _Leg, pose: Pose, told_yaw: float) -> bool:
         if isinstance(leg, _Drive):
             self._along = max(self._along, _projection(leg, pose))
             return leg.metres - self._along <= LENGTH_TOLERANCE
-        error = _turn_left(leg, pose)
         if self._direction == 0.0:
-            self._direction = math.copysign(1.0, leg.planned or error)
-        return error * self._direction <= ANGLE_TOLERANCE
+            self._direction = math.copysign(1.0, leg.planned or _turn_left(leg, pose.yaw))
+        # Whichever way of reckoning is further: odometry that stands still or is mirrored keeps no robot turning.
+        return min(_turn_left(leg, yaw) * self._direction for yaw in (pose.yaw, told_yaw)) <= ANGLE_TOLERANCE
 
-    def steer(self, coming: Pose, limits: Limits, reach: float) -> Steer:
+    def steer(self, coming: Pose, told_yaw: float, limits: Limits, reach: float) -> Steer:
         """Velocities that follow the path.
 
         Args:
             coming: where the robot will stand when what it was told has happened.
+            told_yaw: its heading if it has turned as it was told since the plan was adopted.
             reach: seconds for which it may follow the answer.
 
         Raises:
@@ -148,22 +175,20 @@ class Plan:
         """
         leg = self.legs[self._leg]
         if isinstance(leg, _Turn):
-            left = max(0.0, _turn_left(leg, coming) * self._direction)
-            left = 0.0 if left <= ANGLE_TOLERANCE else left
-            return Steer(
-                0.0, math.copysign(braking(left, limits.angular_acceleration, reach), self._direction), 0.0, left
-            )
+            left = min(_turn_left(leg, yaw) * self._direction for yaw in (coming.yaw, told_yaw))
+            return _in_place(0.0 if left <= ANGLE_TOLERANCE else left, self._direction, limits, reach)
         cross = _cross(leg, coming)
         wished = leg.heading - leg.sign * math.atan2(cross, LOOKAHEAD_METRES)
         error = wrapped(wished - coming.yaw)
-        self._turning = abs(error) > (ALIGNED_RADIANS if self._turning else TURN_IN_PLACE_RADIANS)
+        turn = _nearer_zero(error, wrapped(wished - told_yaw))
+        self._turning = abs(turn) > (ALIGNED_RADIANS if self._turning else TURN_IN_PLACE_RADIANS)
         if self._turning:
-            left = abs(error)
-            return Steer(0.0, math.copysign(braking(left, limits.angular_acceleration, reach), error), 0.0, left)
+            return _in_place(abs(turn), turn, limits, reach)
         metres = self._until_stop(leg, max(self._along, _projection(leg, coming)))
         metres = 0.0 if metres <= LENGTH_TOLERANCE else metres
         v = braking(metres, limits.linear_acceleration, reach) * max(0.2, 1.0 - 1.5 * abs(error))
-        return Steer(leg.sign * v, HEADING_GAIN * error if metres else 0.0, metres, None)
+        gain = min(HEADING_GAIN, 1.0 / reach)
+        return Steer(leg.sign * v, gain * error if metres else 0.0, metres, None)
 
     def skip_drives(self) -> None:
         """Leave the legs behind that drive, up to the next turn: nothing of the way is left to spend."""
@@ -171,6 +196,10 @@ class Plan:
             self._leg += 1
         self._direction, self._turning, self._along = 0.0, False, 0.0
         self.consumed = self._leg >= len(self.legs)
+
+    def end(self) -> None:
+        """Leave all of it behind: what it may turn is spent."""
+        self._leg, self.consumed = len(self.legs), True
 
     def _until_stop(self, leg: _Drive, along: float) -> float:
         metres = leg.metres - along
@@ -197,9 +226,18 @@ class Plan:
         return [Waypoint(place.x, place.y, place.yaw), *self.waypoints[leg.waypoint + 1 :]]
 
 
-def _turn_left(leg: _Turn, pose: Pose) -> float:
+def _turn_left(leg: _Turn, yaw: float) -> float:
     # Only what was planned as a turn of its own may be more than half a round.
-    return leg.heading - pose.yaw if leg.planned else leg.heading - unwrapped(pose.yaw, leg.heading)
+    return leg.heading - yaw if leg.planned else leg.heading - unwrapped(yaw, leg.heading)
+
+
+def _in_place(left: float, direction: float, limits: Limits, reach: float) -> Steer:
+    return Steer(0.0, math.copysign(braking(left, limits.angular_acceleration, reach), direction), 0.0, left)
+
+
+def _nearer_zero(angle: float, other: float) -> float:
+    """What both angles say; 0 where they say opposite things."""
+    return min(angle, other, key=abs) if angle * other > 0 else 0.0
 
 
 def _projection(leg: _Drive, pose: Pose) -> float:

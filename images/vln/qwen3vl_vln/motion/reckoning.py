@@ -4,19 +4,18 @@ A command counts until the next one and at most as long as the robot may follow 
 moved.
 """
 
-from collections import deque
 from dataclasses import dataclass, field
 
+from qwen3vl_vln.motion.agreement import Agreement, Finding, OdometryFault
 from qwen3vl_vln.motion.geometry import Pose, unwrapped
+from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.motion.told import Told
+from qwen3vl_vln.motion.track import WINDOW_SECONDS, Speeds, Track
 
 HOLD_SECONDS = 0.25
 """How long a robot with a watchdog follows one answer."""
 DEAD_TIME_SECONDS = 0.35
 """A command this recent may not show in the odometry yet: camera, network and actuator delay, and the drive's lag."""
-TOLD_SECONDS = 1.0
-"""For so long back is known what was told when: longer than any picture may be under way."""
-STEP_METRES = 0.01
-"""Odometry trembles while a robot stands; shorter displacements are not summed up as distance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,101 +47,152 @@ class Reckoning:
 
     Attributes:
         hold_seconds: how long the robot follows one answer at most.
+        origin: of its odometry, as the robot numbers it.
         place: raised whenever poses by odometry from before cannot be compared with later ones.
+        v: m/s, w: rad/s, by the robot's own measurement.
     """
 
     hold_seconds: float = HOLD_SECONDS
-    told: Pose = field(default_factory=Pose)
-    told_metres: float = 0.0
-    odometry: Pose | None = None
     origin: int = 0
-    odometry_metres: float = 0.0
     place: int = 0
     v: float | None = None
     w: float | None = None
-    _summed: Pose | None = None
+    commands: Told = field(default_factory=Told)
+    _track: Track = field(default_factory=Track)
+    _agreement: Agreement = field(default_factory=Agreement)
+    _observed: bool = False
     _ahead: float | None = None
     _now: float = 0.0
-    _until: float = 0.0
-    told_v: float = 0.0
-    told_w: float = 0.0
-    _recent: deque[tuple[float, float, float, float]] = field(default_factory=deque)
+    _pose_at: float = 0.0
+
+    @property
+    def told(self) -> Pose:
+        """Where it would be if it had done what it was told."""
+        return self.commands.mark.pose
+
+    @property
+    def told_metres(self) -> float:
+        """Metres that it was told to drive, in all."""
+        return self.commands.mark.metres
+
+    @property
+    def told_radians(self) -> float:
+        """Radians that it was told to turn, to either side, in all."""
+        return self.commands.mark.radians
+
+    @property
+    def told_v(self) -> float:
+        """m/s, of the newest command."""
+        return self.commands.v
+
+    @property
+    def told_w(self) -> float:
+        """rad/s, of the newest command."""
+        return self.commands.w
+
+    @property
+    def odometry(self) -> Pose | None:
+        """The newest pose by odometry; None where the newest frame had none."""
+        return self._track.pose if self._observed else None
+
+    @property
+    def odometry_metres(self) -> float:
+        """Metres that it has come by its odometry, in all."""
+        return self._track.metres
 
     def command(self, v: float, w: float, now: float) -> None:
         """The robot was told these velocities at `now`, which ends the command before."""
         self.advance(now)
-        self.told_v, self.told_w, self._until = v, w, now + self.hold_seconds
+        self.commands.command(v, w, now, self.hold_seconds)
 
     def advance(self, now: float) -> None:
         """Bring what was told up to `now`."""
-        start, self._now = self._now, max(now, self._now)
-        while self._recent and self._recent[0][1] < self._now - TOLD_SECONDS:
-            self._recent.popleft()
-        seconds = min(now, self._until) - start
-        v, w = self.told_v, self.told_w
-        if seconds <= 0 or not (v or w):
-            return
-        self.told = self.told.driven(v, w, seconds)
-        self.told_metres += abs(v) * seconds
-        self._recent.append((start, start + seconds, v, w))
+        self._now = max(now, self._now)
+        self.commands.advance(now)
 
-    def observe(self, odometry: Odometry | None) -> None:
-        """Take the odometry that came with a frame, or its absence."""
+    def observe(
+        self, odometry: Odometry | None, *, captured: float | None, at: float, limits: Limits, late: bool = False
+    ) -> Finding | None:
+        """Take the odometry that came with a frame, or its absence; what it shows to be wrong.
+
+        Args:
+            captured: of the pose, seconds by the robot's clock; None where it has none.
+            at: the same on the server's monotonic clock.
+            late: it was long under way, so that `at` is not to be relied on.
+        """
         if odometry is None:
-            self.odometry = None
+            self._observed = False
             self.v = self.w = None
-            return
-        if odometry.origin != self.origin:
+            return None
+        captured = at if captured is None else captured
+        if odometry.origin != self.origin or self._track.of_another_clock(captured):
             self.forget()
             self.origin = odometry.origin
-        if self.odometry is None:
-            self._summed = None
-        # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.
-        near = odometry.pose.yaw if self._ahead is None else self.told.yaw + self._ahead
-        pose = Pose(odometry.pose.x, odometry.pose.y, unwrapped(odometry.pose.yaw, near))
+        if not self._track.newer(captured):
+            return None
+        pose = self._unwrapped(odometry.pose)
+        told_v, told_w = self.commands.fastest(at - WINDOW_SECONDS)
+        fastest = Speeds(max(limits.linear_meters_per_second, told_v), max(limits.angular_radians_per_second, told_w))
+        finding = None
+        if self._track.jumps(pose, captured, fastest):
+            finding = _jump(self._track.pose or pose, pose)
+            self.forget()
         self._ahead = pose.yaw - self.told.yaw
-        if self._summed is None:
-            self._summed = pose
-        elif (metres := pose.distance(self._summed)) >= STEP_METRES:
-            self.odometry_metres += metres
-            self._summed = pose
-        self.odometry, self.v, self.w = pose, odometry.v, odometry.w
+        self._track.take(pose, captured)
+        self._observed, self._pose_at = True, at
+        self.v, self.w = odometry.v, odometry.w
+        if finding is not None or late:
+            return finding
+        return self._agreement.compare(self.commands, pose, self.odometry_metres, at)
+
+    def _unwrapped(self, pose: Pose) -> Pose:
+        # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.
+        near = pose.yaw if self._ahead is None else self.told.yaw + self._ahead
+        return Pose(pose.x, pose.y, unwrapped(pose.yaw, near))
 
     def forget(self) -> None:
         """Odometry that comes from now on counts from elsewhere."""
-        self.odometry = self._ahead = None
+        self._track.restart()
+        self._agreement = Agreement()
+        self._observed, self._ahead = False, None
         self.place += 1
 
-    def fix(self, *, at: float | None = None) -> Fix:
-        """Where the robot is now; or was at a picture taken `at`, whose odometry, where it has any, is the newest."""
-        told, metres = self._told_at(self._now if at is None else at)
-        return Fix(told, metres, self.odometry, self.origin, self.odometry_metres, self.place)
+    def fix(self, *, odometry: Odometry | None = None, at: float | None = None) -> Fix:
+        """Where the robot is now, or was at a picture.
 
-    def _told_at(self, at: float) -> tuple[Pose, float]:
-        """Pose and metres by what was told, at a moment of the last second."""
-        told, metres = self.told, self.told_metres
-        for start, end, v, w in reversed(self._recent):
-            seconds = end - max(start, at)
-            if seconds <= 0:
-                break
-            told = told.driven(-v, -w, seconds)
-            metres -= abs(v) * seconds
-        return told, metres
+        Args:
+            odometry: that came with the picture; another than the newest where that one was captured later.
+            at: when it was taken, on the server's monotonic clock.
+        """
+        told = self.commands.mark if at is None else self.commands.at(at)
+        pose, metres = self.odometry, self.odometry_metres
+        if pose is not None and odometry is not None and odometry.origin == self.origin:
+            seen = Pose(odometry.pose.x, odometry.pose.y, unwrapped(odometry.pose.yaw, pose.yaw))
+            pose, metres = seen, metres - seen.distance(pose)
+        return Fix(told.pose, told.metres, pose, self.origin, metres, self.place)
 
     def since(self, fix: Fix) -> tuple[Pose, Pose, float]:
         """Motion since a moment: pose now in the frame of then, the pose it will come to stand at, and metres driven.
 
         By odometry when both moments have it with one origin. Commands it cannot show yet are added for the second.
         """
-        if self.odometry is None or fix.odometry is None or fix.place != self.place:
+        told_metres = self.told_metres - fix.told_metres
+        now = self.odometry
+        if now is None or fix.odometry is None or fix.place != self.place:
             pose = self.told.seen_from(fix.told)
-            return pose, pose, self.told_metres - fix.told_metres
-        pose = coming = self.odometry.seen_from(fix.odometry)
+            return pose, pose, told_metres
+        pose = now.seen_from(fix.odometry)
         # Whichever way of reckoning says more: a plan is never driven further than it is long.
-        metres = max(self.odometry_metres - fix.odometry_metres, self.told_metres - fix.told_metres)
-        horizon = self._now - DEAD_TIME_SECONDS
-        for start, end, v, w in self._recent:
-            seconds = end - max(start, horizon)
-            if seconds > 0:
-                coming = coming.driven(v, w, seconds)
-        return pose, coming, metres
+        metres = max(self.odometry_metres - fix.odometry_metres, told_metres)
+        return pose, self.commands.after(pose, min(self._now, self._pose_at) - DEAD_TIME_SECONDS), metres
+
+    def turned(self, fix: Fix) -> tuple[float, float]:
+        """The most that the robot is turned to the right (≤ 0) and to the left (≥ 0) of its heading at a moment."""
+        headings = [0.0, self.told.yaw - fix.told.yaw, self.since(fix)[0].yaw]
+        return min(headings), max(headings)
+
+
+def _jump(before: Pose, pose: Pose) -> Finding:
+    metres, radians = before.distance(pose), abs(pose.yaw - before.yaw)
+    why = f"the odometry jumped by {metres:.2f} m and {radians:.2f} rad, faster than the robot moves"
+    return Finding(OdometryFault.JUMP, why)

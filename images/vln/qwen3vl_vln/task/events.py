@@ -14,8 +14,8 @@ class Frame:
     Attributes:
         received_at: seconds on the server's monotonic clock.
         sequence: the client's number, None for clients without.
-        captured: the client's own time stamp, only echoed.
-        age_seconds: of the picture, or of the one withheld, at its receipt, as far as is known.
+        captured: the client's own time stamp in seconds, echoed; poses are ordered by it.
+        age_seconds: of the picture and of the pose, or of the picture withheld, at its receipt, as far as is known.
         image: JPEG bytes, None for a tick.
         odometry: None without; `odometry_bad` when it was sent and is not finite.
         blocked: the robot's own sensors forbid going on.
@@ -51,7 +51,7 @@ class Frame:
 
     @property
     def taken_at(self) -> float:
-        """When the picture was taken, on the server's monotonic clock, as far as is known."""
+        """When picture and pose were captured, on the server's monotonic clock, as far as is known."""
         return self.received_at - self.age_seconds
 
 

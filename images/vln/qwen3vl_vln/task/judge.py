@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
 from qwen3vl_vln.task.delays import OLDEST_SECONDS
 from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
-from qwen3vl_vln.task.stuck import TRIES
+from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
 FAILURES_FOR_ERROR = 3
@@ -14,6 +14,7 @@ FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY, Reason
 IDLE = (Reason.PLAN_CONSUMED, Reason.PLAN_EXPIRED, Reason.BLIND_LIMIT, Reason.RESTARTED)
 """The plan before is over for no fault of the model's: where the model is the cause that none follows, that is said."""
 TOLD_BY_NOTE = (Reason.FRAME_OLD, Reason.FRAME_DELAYED, Reason.PICTURE_CLOCK)
+BY_ODOMETRY = (Reason.ODOMETRY_JUMP, Reason.ODOMETRY_MIRRORED, Reason.ODOMETRY_AXES, Reason.NOT_MOVING)
 TOLD_BY_MESSAGE = (Reason.INVALID_RESULT, Reason.HOLD_RESULT, Reason.STOP_RESULT, Reason.GOAL_CANDIDATE)
 
 
@@ -24,6 +25,7 @@ class Facts:
     Attributes:
         flag: what is wrong with the newest frame.
         plan_from: when the picture of the plan that is being driven was taken; None without one.
+        hopeless: the model is so slow that no plan of it can be driven.
         left: what the plan before left behind, or why there is none.
     """
 
@@ -35,6 +37,7 @@ class Facts:
     flag: Reason | None
     plan_from: float | None
     left: tuple[State, Reason] | None
+    hopeless: bool = False
 
 
 def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Reason]:
@@ -63,23 +66,38 @@ def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Re
         return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
     troubled = slow or facts.calls.failures > 0
     trouble = Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
+    if facts.hopeless and not facts.calls.failures:
+        troubled, trouble = True, Reason.PLAN_TOO_OLD
     if facts.left is not None:
         state, reason = facts.left
         return state, trouble if reason in IDLE and troubled else reason
+    if trouble is Reason.PLAN_TOO_OLD:
+        return State.WAITING, trouble
     if facts.eyes.newest_at is None:
         return State.WAITING, Reason.WAITING_FOR_FRAME
     return State.WAITING, trouble if troubled else Reason.WAITING_FOR_MODEL
 
 
 def explained(
-    state: State, reason: Reason, *, message: str, model_error: str | None, tries: int, note: str = "", age: float = 0.0
+    state: State,
+    reason: Reason,
+    *,
+    message: str,
+    model_error: str | None,
+    stuck: StuckDetector,
+    odometry: str,
+    pace: str,
+    note: str = "",
+    age: float = 0.0,
 ) -> str:
     """One sentence for people, where there is more to say than the reason.
 
     Args:
         message: of the task.
         model_error: what its newest failed call said.
-        tries: how often it was stuck.
+        stuck: what it found.
+        odometry: what speaks against it.
+        pace: how slow its model is.
         note: what was last found about a frame's time.
         age: seconds of the newest picture that was too old.
     """
@@ -98,5 +116,9 @@ def explained(
             f"a picture took too long to decode; none is taken for {ASIDE_SECONDS:g} s: send smaller or baseline JPEGs"
         )
     if reason is Reason.STUCK:
-        return message if tries < TRIES else f"{message}; it waits for another instruction"
+        return stuck.why if stuck.tries < TRIES else f"{stuck.why}; it waits for another instruction"
+    if reason is Reason.PLAN_TOO_OLD:
+        return pace
+    if reason in BY_ODOMETRY:
+        return odometry
     return ""

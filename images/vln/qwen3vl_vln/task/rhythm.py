@@ -1,13 +1,12 @@
 """How long an answer is driven: until the next one comes, or until the robot's own watchdog ends it. Pure."""
 
-import math
 from collections import deque
 from dataclasses import dataclass, field
 
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 
-UNMEASURED_SECONDS = 1.0
-"""The least between two frames that is reckoned with until enough of them came."""
+LEAST_SECONDS = 1.0
+"""The least between two frames that is reckoned with where nobody else ends a command: any program may stall."""
 INTERVALS = 5
 
 
@@ -33,14 +32,12 @@ class Rhythm:
         """How long an answer may be driven at the most, as far as is known beforehand."""
         if self.watchdog:
             return HOLD_SECONDS
-        measured = len(self._intervals) == INTERVALS
-        return max(self._intervals) if measured else max([UNMEASURED_SECONDS, *self._intervals])
+        return max([LEAST_SECONDS, *self._intervals])
 
     @property
     def hold_seconds(self) -> float:
-        """How long the newest answer is driven where no other follows."""
-        # Without a watchdog a robot does what it was told until it is told something else, however long that takes.
-        return HOLD_SECONDS if self.watchdog else math.inf
+        """How long the newest answer counts as driven where no other follows."""
+        return self.reach_seconds
 
     def clear(self) -> None:
         """Forget what was measured: another program drives."""

@@ -1,4 +1,5 @@
-"""When a robot that is driven gets nowhere: it turns to and fro, turns round and round, or sees no change. Pure.
+"""When a robot that is driven gets nowhere: it turns to and fro, turns round and round, sees no change, or its odometry
+shows none of what it was told. Pure.
 
 Such a robot stands for a while, then the model may try again; after some tries in vain only a person lets it go on."""
 
@@ -44,6 +45,8 @@ class StuckDetector:
     _advanced: tuple[float, float] = (0.0, 0.0)
     _changed: tuple[float, float] = (0.0, 0.0)
     _found_metres: float = 0.0
+    _halts: int = 0
+    _halted_metres: float = 0.0
 
     def holds(self, now: float) -> bool:
         """Whether the robot shall stand."""
@@ -89,6 +92,20 @@ class StuckDetector:
         if metres < UNCHANGED_METRES and turned < UNCHANGED_RADIANS:
             return False
         return self._found("the picture does not change though the robot is driven", now)
+
+    def not_moving(self, odometry_metres: float, why: str, now: float) -> bool:
+        """The odometry shows none of what the robot was told; whether that came so often that it is stuck.
+
+        Args:
+            odometry_metres: that the robot has come by it, in all.
+        """
+        if not self._halts or odometry_metres - self._halted_metres > ADVANCED_METRES:
+            self._halts, self._halted_metres = 0, odometry_metres
+        self._halts += 1
+        if self._halts < TRIES:
+            return False
+        self._halts, self.tries = 0, TRIES - 1
+        return self._found(f"the robot does not move: {why}", now)
 
     def _found(self, why: str, now: float) -> bool:
         self.why = why

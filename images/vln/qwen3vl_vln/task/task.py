@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen3vl_vln.motion.agreement import Finding, OdometryFault
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
@@ -12,9 +13,11 @@ from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.goal import GoalJudge
 from qwen3vl_vln.task.judge import Facts, explained, judged
+from qwen3vl_vln.task.pace import Pace
 from qwen3vl_vln.task.rhythm import Rhythm
 from qwen3vl_vln.task.round_trips import Trips
 from qwen3vl_vln.task.stuck import StuckDetector
+from qwen3vl_vln.task.trust import Trust
 from qwen3vl_vln.task.words import Phase, Reason, State, Verdict
 from qwen3vl_vln.waypoint import Waypoint
 
@@ -87,8 +90,10 @@ class Task:
     reckoning: Reckoning = field(default_factory=Reckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)
     stuck: StuckDetector = field(default_factory=StuckDetector)
+    trust: Trust = field(default_factory=Trust)
     eyes: Eyes = field(default_factory=Eyes)
     calls: Calls = field(default_factory=Calls)
+    pace: Pace = field(default_factory=Pace)
     last_frame_at: float | None = None
     untimed: bool = False
     link: Trips | None = None
@@ -161,6 +166,7 @@ class Task:
         self.reckoning.forget()
         had = self.drive is not None
         if other and self.verdict is None:
+            self.trust = Trust()
             self._begin_anew()
         self._drop()
         if had:
@@ -195,7 +201,11 @@ class Task:
         if frame.sequence is not None:
             self._last_sequence = frame.sequence
         self.reckoning.advance(now)
-        self.reckoning.observe(frame.odometry)
+        finding = self.reckoning.observe(
+            frame.odometry, captured=frame.captured, at=frame.taken_at, limits=self.settings.limits, late=frame.delayed
+        )
+        if finding is not None:
+            self._distrust(finding, now)
         if frame.odometry_bad:
             self._drop()
             self._left = self._flag_hold(Reason.BAD_ODOMETRY)
@@ -234,6 +244,17 @@ class Task:
         elif frame.image is None and self.eyes.late:
             self._flag = self._flag or Reason.PICTURE_TOO_OLD
 
+    def _distrust(self, finding: Finding, now: float) -> None:
+        """Odometry and plan contradict each other: nobody knows which of them is wrong."""
+        reason = self.trust.found(finding, self.reckoning.origin, now)
+        self.stuck.told(self.reckoning)
+        halted = finding.fault is OdometryFault.NOT_MOVING
+        if halted and self.stuck.not_moving(self.reckoning.odometry_metres, finding.why, now):
+            self._hold_stuck()
+            return
+        self._drop()
+        self._left = (State.HOLD, reason)
+
     def _flag_hold(self, reason: Reason) -> tuple[State, Reason]:
         self._flag = reason
         return State.HOLD, reason
@@ -269,7 +290,10 @@ class Task:
     def seen(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
         number = self.counts.frames
-        self.calls.remember(number, Seen(self.reckoning.fix(at=frame.taken_at), frame.taken_at, frame.captured))
+        self.calls.remember(
+            number,
+            Seen(self.reckoning.fix(odometry=frame.odometry, at=frame.taken_at), frame.taken_at, frame.captured),
+        )
         return number
 
     def camera_fault(self, reason: Reason) -> None:
@@ -296,7 +320,6 @@ class Task:
     def _hold_stuck(self) -> None:
         self._drop()
         self._left = (State.HOLD, Reason.STUCK)
-        self.message = self.stuck.why
 
     def call_began(self, epoch: int, now: float) -> None:
         """The model is asked about a key frame."""
@@ -334,11 +357,11 @@ class Task:
         seen = self.calls.seen(result.frame)
         if result.epoch != self.epoch or self.verdict is not None or seen is None:
             return
-        if self.goal.candidate or self.stuck.holds(now):
+        if self.goal.candidate or self.stuck.holds(now) or self._too_old(seen, now):
             return
         self.reckoning.advance(now)
-        self._take_plan(result, seen, now)
-        self.calls.opened = result.frame, result.waypoints
+        if self._take_plan(result, seen, now):
+            self.calls.opened = result.frame, result.waypoints
 
     def result(self, result: Result, now: float, wall: float) -> None:
         """Take what the model said about a key frame."""
@@ -347,6 +370,7 @@ class Task:
             self.counts.late_results += 1
             return
         self.calls.answered(result.frame, result.model_seconds)
+        self.pace.took(result.model_seconds)
         self.reckoning.advance(now)
         self.environment = result.environment or self.environment
         self.progress = self.progress if result.progress is None else result.progress
@@ -389,15 +413,24 @@ class Task:
         self.message = NOT_BACKWARDS
         return True
 
-    def _take_plan(self, result: Result, seen: Seen, now: float) -> None:
+    def _take_plan(self, result: Result, seen: Seen, now: float) -> bool:
         self.stuck.told(self.reckoning)
         if self.stuck.holds(now) or self.stuck.planned(result.waypoints, now):
             self._hold_stuck()
-            return
+            return False
         if self._forbid(result.waypoints):
-            return
-        plan = Plan(result.waypoints)
+            return False
+        if (doubt := self.trust.forbids(self.reckoning.origin, seen.received_at)) is not None:
+            self._drop()
+            self._left = (State.HOLD, doubt)
+            return False
         latency = now - seen.received_at
+        if self._too_old(seen, now):
+            self._drop()
+            self._left = (State.STALE, Reason.PLAN_TOO_OLD)
+            self.counts.deadline_misses += 1
+            return False
+        plan = Plan(result.waypoints)
         self._plans += 1
         self.action = result.action
         self.drive = Drive(
@@ -407,9 +440,14 @@ class Task:
             started_at=seen.received_at,
             captured=seen.captured,
             model_seconds=result.model_seconds,
-            validity_seconds=validity_seconds(plan, self.settings.limits, latency),
+            validity_seconds=validity_seconds(plan, self.settings.limits, latency, self._rhythm.reach_seconds),
         )
+        self.drive.adopt(self.reckoning)
         self._left = None
+        return True
+
+    def _too_old(self, seen: Seen, now: float) -> bool:
+        return now - seen.received_at >= self.settings.limits.max_plan_age_seconds
 
     def expire(self, now: float, wall: float) -> None:
         """End what is over by the clock."""
@@ -466,9 +504,14 @@ class Task:
             paused=self.paused,
             flag=self._flag,
             plan_from=None if self.drive is None else self.drive.started_at,
-            left=self._left,
+            left=self._left_by(),
+            hopeless=self.pace.too_slow(self.settings.limits.max_plan_age_seconds),
         )
         return judged(facts, now, waited=waited)
+
+    def _left_by(self) -> tuple[State, Reason] | None:
+        lasting = self.trust.lasts(self.reckoning.origin)
+        return self._left if lasting is None else (State.HOLD, lasting)
 
     def explain(self, state: State, reason: Reason) -> str:
         """One sentence for people, where there is more to say than the reason."""
@@ -477,7 +520,11 @@ class Task:
             reason,
             message=self.message,
             model_error=self.calls.last_error,
-            tries=self.stuck.tries,
+            stuck=self.stuck,
+            odometry=self.trust.why,
+            pace=self.pace.explained(self.settings.limits.max_plan_age_seconds)
+            if reason is Reason.PLAN_TOO_OLD
+            else "",
             note=self._note,
             age=self.eyes.age,
         ) or ("" if self.verdict is not None else self.warnings.get("link", ""))

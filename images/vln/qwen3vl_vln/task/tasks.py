@@ -10,6 +10,7 @@ from qwen3vl_vln.task.errors import RobotBusyError, RobotChangedError, TooManyTa
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.lease import Lease
+from qwen3vl_vln.task.pace import Pace
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.unused import unused
 
@@ -93,11 +94,13 @@ class Tasks:
         boot_id: of this process; a restart makes a new one.
         per_maker: so many unfinished tasks one client may have made.
         suffix: random characters that tell tasks of one second apart.
+        pace: of the model, which all tasks share.
     """
 
     boot_id: str
     per_maker: int = TASKS_PER_MAKER
     suffix: Callable[[], str] = lambda: secrets.token_hex(3)
+    pace: Pace = field(default_factory=Pace)
     _entries: dict[str, Entry] = field(default_factory=dict)
     _revisions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     _newest: int = 0
@@ -171,7 +174,7 @@ class Tasks:
         """
         self.claim(task_id, settings.robot)
         self._need_room(maker)
-        task = Task(task_id, self.boot_id, settings, wall, owner=owner, restarted=restarted)
+        task = Task(task_id, self.boot_id, settings, wall, owner=owner, restarted=restarted, pace=self.pace)
         entry = Entry(task, maker=maker, made_at=made_at)
         self._entries[task_id] = entry
         self.touch(entry)
