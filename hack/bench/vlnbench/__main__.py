@@ -103,6 +103,7 @@ def started(options: argparse.Namespace) -> Iterator[Bench]:
         running.enter_context(process(*COMMAND, "--serve", "echo", "--port", str(echo_port)))
         arguments = ["--host", "127.0.0.1", "--port", str(port), "--keys-dir", str(keys), "--model-name", "bench"]
         arguments += ["--gateway-url", f"http://127.0.0.1:{model_port}/v1", "--max-model-calls", "16"]
+        arguments += ["--tasks-per-key", "256"]  # one key makes the tasks of all robots here
         if options.recording:
             arguments += ["--recordings-dir", str(recordings)]
         server = running.enter_context(process("-m", "qwen3vl_vln", *arguments, "--log-level", "warning"))
