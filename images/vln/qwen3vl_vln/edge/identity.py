@@ -106,9 +106,9 @@ class Doorkeeper:
         return Caller(name, rights(name), robots=self._ring.robots(name))
 
 
-def maker_of(caller: Caller, address: tuple[str, int] | None) -> str:
+def maker_of(caller: Caller, address: str) -> str:
     """Whom a task that a client makes is counted for: one key may be in many hands."""
-    return f"{caller.name}@{'' if address is None else address[0]}"
+    return f"{caller.name}@{address}"
 
 
 def rights(entry: str) -> frozenset[str]:

@@ -130,7 +130,8 @@ def build(
         wanted = bodies.creation(await _json(request, LARGEST_BODY))
         settings = replace(wanted.settings, robot=named(caller.robots, wanted.settings.robot))
         caller.need_robot(settings.robot)
-        maker = None if caller.operator else maker_of(caller, request.client)
+        peer = peer_of(request.headers, request.client, caller.name, proxies)
+        maker = None if caller.operator else maker_of(caller, peer.address)
         task = navigation.create(settings, maker).task
         return Json(
             {
