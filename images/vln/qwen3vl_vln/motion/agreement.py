@@ -10,6 +10,8 @@ from enum import StrEnum
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.told import IN_PLACE, Told
 
+EVERY_SECONDS = 0.09
+"""It is compared no more often than this."""
 LAG_SECONDS = 0.7
 SETTLED_SECONDS = 1.2
 """After so long without a turn told, what odometry turns is not what was told."""
@@ -51,6 +53,7 @@ class Agreement:
     """Compares poses of one origin with what was told. Times in seconds on the server's monotonic clock."""
 
     _last: Pose | None = None
+    _last_at: float = -math.inf
     _driving: tuple[float, float, float] = (0.0, 0.0, 0.0)
     _turning: _Turning = field(default_factory=lambda: _Turning(0.0, 0.0, [0.0, 0.0], [0.0, 0.0]))
     _way_since: float = -math.inf
@@ -66,7 +69,9 @@ class Agreement:
             metres: length of the way by odometry up to that pose.
             at: when it was captured.
         """
-        last, self._last = self._last, pose
+        if abs(at - self._last_at) < EVERY_SECONDS:
+            return None
+        last, self._last, self._last_at = self._last, pose, at
         if last is None:
             self._restart_driving(told, metres, at)
             self._restart_turning(told, pose, at)

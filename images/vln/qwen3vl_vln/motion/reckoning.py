@@ -131,10 +131,8 @@ class Reckoning:
         if not self._track.newer(captured):
             return None
         pose = self._unwrapped(odometry.pose)
-        told_v, told_w = self.commands.fastest(at - WINDOW_SECONDS)
-        fastest = Speeds(max(limits.linear_meters_per_second, told_v), max(limits.angular_radians_per_second, told_w))
         finding = None
-        if self._track.jumps(pose, captured, fastest):
+        if self._jumps(pose, captured, at, limits):
             finding = _jump(self._track.pose or pose, pose)
             self.forget()
         self._ahead = pose.yaw - self.told.yaw
@@ -144,6 +142,13 @@ class Reckoning:
         if finding is not None or late:
             return finding
         return self._agreement.compare(self.commands, pose, self.odometry_metres, at)
+
+    def _jumps(self, pose: Pose, captured: float, at: float, limits: Limits) -> bool:
+        v, w = limits.linear_meters_per_second, limits.angular_radians_per_second
+        if not self._track.jumps(pose, captured, Speeds(v, w)):
+            return False
+        told_v, told_w = self.commands.fastest(at - WINDOW_SECONDS)
+        return self._track.jumps(pose, captured, Speeds(max(v, told_v), max(w, told_w)))
 
     def _unwrapped(self, pose: Pose) -> Pose:
         # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.
@@ -188,8 +193,9 @@ class Reckoning:
 
     def turned(self, fix: Fix) -> tuple[float, float]:
         """The most that the robot is turned to the right (≤ 0) and to the left (≥ 0) of its heading at a moment."""
-        headings = [0.0, self.told.yaw - fix.told.yaw, self.since(fix)[0].yaw]
-        return min(headings), max(headings)
+        told, now = self.told.yaw - fix.told.yaw, self.odometry
+        seen = told if now is None or fix.odometry is None or fix.place != self.place else now.yaw - fix.odometry.yaw
+        return min(0.0, told, seen), max(0.0, told, seen)
 
 
 def _jump(before: Pose, pose: Pose) -> Finding:

@@ -60,14 +60,17 @@ class Track:
         return captured < self.captured - ANOTHER_CLOCK_SECONDS
 
     def jumps(self, pose: Pose, captured: float, fastest: Speeds) -> bool:
-        """Whether the newest pose is further from those before it than a robot comes."""
+        """Whether the newest pose is further from the one before, or from that of a second ago, than a robot comes."""
         if self.pose is None or pose == self.pose:
             return False
         repeated = max(self._samples[-1].captured, min(self.captured, captured - SLOWEST_UPDATE_SECONDS))
         if _too_far(self.pose, pose, captured - repeated, fastest):
             return True
-        recent = [sample for sample in self._samples if captured - sample.captured <= WINDOW_SECONDS]
-        return any(_too_far(sample.pose, pose, captured - sample.captured, fastest) for sample in recent[:-1])
+        if len(self._samples) < 2:
+            return False
+        oldest, following = self._samples[0], self._samples[1]
+        seconds = min(captured - oldest.captured, max(WINDOW_SECONDS, captured - following.captured))
+        return _too_far(oldest.pose, pose, seconds, fastest)
 
     def take(self, pose: Pose, captured: float) -> None:
         """Go on to the newest pose."""
