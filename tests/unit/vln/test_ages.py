@@ -12,9 +12,9 @@ from qwen3vl_vln.edge.wire import Bounds, read
 from qwen3vl_vln.task.delays import ADVICE, Delay, Stamps
 from qwen3vl_vln.task.words import Reason
 
+from .door import Door
 from .samples import FORWARD, Walk
 from .socket_server import Server
-from .test_rest import Door
 
 UNIX = 1_700_000_000.0
 

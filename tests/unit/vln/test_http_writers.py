@@ -2,7 +2,7 @@
 
 import pytest
 
-from .test_rest import Door
+from .door import Door
 
 ONE, TWO = ("10.0.0.1", 4001), ("10.0.0.1", 4002)
 

@@ -11,8 +11,8 @@ from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.task import Settings
 
+from .door import Door
 from .socket_server import Robot, Server
-from .test_rest import Door
 
 
 def wish(robot: str, generation: int) -> Assertion:

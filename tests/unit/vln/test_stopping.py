@@ -10,8 +10,8 @@ from tests.support.images import jpeg
 
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, state_stops, text_stops
 
+from .door import Door
 from .socket_server import Server
-from .test_rest import Door
 
 STOPS = (
     '{"stop": true}',
