@@ -17,6 +17,7 @@ from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.analyst import Analyst, Model
+from qwen3vl_vln.worker.decoding import Decoder
 
 BOOT_ID = "b00710ad"
 TASK_ID = "walk"
@@ -73,8 +74,15 @@ class Server:
         self._link = link
         worker = _Calls(link.hear)
         self.key_frames = 0
+        # By the processor's time a collection of garbage in this process would be a costly picture.
+        decoder = Decoder(clock=asyncio.get_running_loop().time)
         self._analyst = Analyst(
-            "model", model, self._count(worker), lambda slot, size: pictures.read(slot, size), calls=1
+            "model",
+            model,
+            self._count(worker),
+            lambda slot, size: pictures.read(slot, size),
+            calls=1,
+            decoder=decoder,
         )
         pictures = _Pictures(develop)
         self._entry = self._navigation.tasks.add(TASK_ID, settings, 0.0)
