@@ -57,6 +57,10 @@ class Door:
         key, data = f"Bearer {self.operator_key}", json.dumps(body).encode()
         return asyncio.run(self._post(path, data, lambda: None, method="PUT", authorization=key))
 
+    async def asked(self, method: str, path: str, body: bytes = b"") -> tuple[int, dict[str, Any]]:
+        """Any request: status and answer."""
+        return await self._post(path, body, lambda: None, method=method)
+
     async def _post(
         self,
         path: str,

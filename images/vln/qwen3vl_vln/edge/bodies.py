@@ -103,6 +103,28 @@ def assertion(body: Any) -> Assertion:
     )
 
 
+@dataclass(frozen=True)
+class Change:
+    """What a client wants otherwise about its task; None leaves it as it is."""
+
+    instruction: str | None = None
+    state: str | None = None
+
+
+def change(body: Any) -> Change:
+    """What `PATCH /vln/task/{id}` asks for. A stop is none of it: that is obeyed whatever else the body holds.
+
+    Raises:
+        InvalidRequest: a field is wrong or not known, or there is none.
+    """
+    given = known(body, ("instruction", "state"), "")
+    if not given:
+        raise InvalidRequest("the body has an instruction, a state (Running, Paused, Stopped) or both", param="body")
+    instruction = _text(given["instruction"], "instruction", LONGEST_INSTRUCTION) if "instruction" in given else None
+    state = _one_of(given["state"], STATES, "state") if "state" in given else None
+    return Change(instruction, state)
+
+
 def _settings(instruction: Any, robot: Any, parts: dict[str, Any], path: str, ignored: list[str] | None) -> Settings:
     """Settings from the parts of a spec.
 

@@ -226,6 +226,23 @@ class Navigation:
                 self.link.tell(entry.task)
                 self.tasks.touch(entry)
 
+    def change(self, entry: Entry, *, instruction: str | None, paused: bool | None) -> None:
+        """Give a task another instruction, or have it pause or go on; None leaves it as it is.
+
+        Raises:
+            FinishedError: the task has ended.
+        """
+        task, before = entry.task, entry.task.epoch
+        if task.verdict is not None:
+            raise FinishedError(f"task {task.task_id!r} has ended: {task.verdict}", record(task, self.now()))
+        if instruction is not None:
+            task.edit(replace(task.settings, instruction=instruction))
+        if paused is not None:
+            (task.pause if paused else task.resume)()
+        if task.epoch != before:
+            self.link.tell(task)
+        self.tasks.touch(entry)
+
     def stop(self, entry: Entry, message: str) -> None:
         """Stop a task for good, whoever owns it."""
         entry.task.stop(self.now(), time.time(), message)

@@ -3,6 +3,7 @@ their names, types and status codes."""
 
 import base64
 import binascii
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -18,7 +19,17 @@ from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge import bodies, recordings, watching
 from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.floods import FrameRates
-from qwen3vl_vln.edge.identity import DRIVE, STOP, VIEW, Caller, Doorkeeper, NoKeyError, NoRightError, maker_of
+from qwen3vl_vln.edge.identity import (
+    DRIVE,
+    EVERYTHING,
+    STOP,
+    VIEW,
+    Caller,
+    Doorkeeper,
+    NoKeyError,
+    NoRightError,
+    maker_of,
+)
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import NoRobotNamedError, RobotNotOfKeyError, named
@@ -218,6 +229,28 @@ def build(
             return Json(full(of(task_id)))
         return Json(full(navigation.assert_task(task_id, wish)) | {"ignored": wish.ignored})
 
+    @app.patch("/vln/task/{task_id}")
+    async def patch(request: Request, task_id: str) -> Response:
+        caller = who(request, DRIVE, STOP)
+        entry, body = of(task_id), await _json(request, LARGEST_BODY)
+        if state_stops(body):
+            caller.need_stop(entry.task.settings.robot)
+            navigation.stop(entry, f"stopped by {caller.name}")
+            return Json(full(entry))
+        caller.need(DRIVE)
+        wish = bodies.change(body)
+        _change(entry, caller, _kubectl(entry, wish))
+        paused = None if wish.state is None else wish.state == "Paused"
+        navigation.change(entry, instruction=wish.instruction, paused=paused)
+        return Json(full(entry))
+
+    @app.get("/vln/me")
+    async def me(request: Request) -> Response:
+        caller = who(request, *EVERYTHING)
+        robots = ["*"] if caller.robots is None else list(caller.robots)
+        rights = sorted(caller.rights)
+        return Json({"name": caller.name, "rights": rights, "robots": robots, "operator": caller.operator})
+
     @app.post("/vln/task/{task_id}/stop")
     async def stop(request: Request, task_id: str) -> Response:
         caller = who(request, DRIVE, STOP)
@@ -274,11 +307,22 @@ def build(
     return app
 
 
-def _change(entry: Entry, caller: Caller) -> None:
+def _change(entry: Entry, caller: Caller, how: str = "change that object") -> None:
     caller.need_robot(entry.task.settings.robot)
     owner = entry.task.owner
     if owner is not None and not caller.operator:
-        raise OwnedError(f"this task belongs to NavTask {owner.namespace}/{owner.name}; change that object")
+        raise OwnedError(f"this task belongs to NavTask {owner.namespace}/{owner.name}; {how}")
+
+
+def _kubectl(entry: Entry, wish: bodies.Change) -> str:
+    """The line by which a NavTask's task is changed."""
+    owner = entry.task.owner
+    if owner is None:
+        return ""
+    wanted = {"instruction": wish.instruction, "state": wish.state}
+    patch = orjson.dumps({"spec": {name: value for name, value in wanted.items() if value is not None}}).decode()
+    quoted = shlex.quote(patch)
+    return f"kubectl patch navtask {owner.name} --namespace {owner.namespace} --type merge --patch {quoted}"
 
 
 async def _json(request: Request, most: int) -> Any:
