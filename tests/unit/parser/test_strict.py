@@ -316,13 +316,31 @@ def test_words_beside_an_answer_that_change_it(before: str, after: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "Someone is ahead.",
+        "There is a person right in front.",
+        "The floor is wet.",
+        "I cannot see the floor.",
+        "前方有人",
+        "有个孩子在地上",
+        "地面湿滑",
+        "The path is clear, so I go on to the door.",
+        "Personne devant ?",
+    ],
+)
+def test_words_beside_an_answer_that_do_more_than_announce_it_move_nothing(text: str) -> None:
+    assert stands(f"{answer(STEP)} {text}") and stands(f"{text} {answer(STEP)}")
+
+
+@pytest.mark.parametrize(
     ("before", "after"),
     [
         ("Sure! Here is my decision:\n```json\n", "\n```"),
         ("Here are the waypoints: ", ""),
         ("好的，计划如下：\n", ""),
-        ("", "\n\nThe path is clear, so I go on to the door."),
-        ("", "\nThere are no obstacles ahead."),
+        ("Based on the current image, the planned trajectory is as follows:\n", ""),
+        ("根据当前图像，机器人的下一步动作如下：", "\n这是计划。"),
         ("\ufeff", "<|im_end|>"),
     ],
 )

@@ -8,6 +8,7 @@ from qwen3vl_vln.parser.extract import Found, find
 from qwen3vl_vln.parser.names import plain
 from qwen3vl_vln.parser.opening import opening
 from qwen3vl_vln.parser.outcome import GOAL, HOLD, PLAN, Parsed, ParseLimits, RefusedError, invalid
+from qwen3vl_vln.parser.preamble import is_preamble
 
 __all__ = ["PROFILES", "ParseLimits", "Parsed", "opening", "parse"]
 
@@ -86,7 +87,9 @@ def _beside_words(parsed: Parsed, found: Found) -> Parsed:
         return Parsed(HOLD, "words_contradict") if objections.denies(around) else parsed
     if words.is_command(before) or words.is_command(after):
         return invalid("mixed_forms")
-    return invalid("words_contradict") if objections.contradicts(around) else parsed
+    if objections.contradicts(around):
+        return invalid("words_contradict")
+    return parsed if is_preamble(around) else invalid("words_beside")
 
 
 def _words(plain: str, limits: ParseLimits, profile: str | None) -> Parsed:
