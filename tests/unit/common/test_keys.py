@@ -62,6 +62,11 @@ def test_what_is_not_an_entry_is_refused_with_the_rule(text: str) -> None:
         "robots: [a b]",
         "robots: [a",
         "robots : [a]",
+        "robots=[go2]",
+        "robots [go2]",
+        "- robots: [go2]",
+        '"robots": [go2]',
+        "{robots: [a]}",
     ],
 )
 def test_a_line_of_robots_that_cannot_be_read_is_no_key_and_frees_none(tmp_path: Path, line: str) -> None:

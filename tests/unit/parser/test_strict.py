@@ -454,3 +454,26 @@ def test_no_other_amount_and_no_other_form_moves_in_a_vocabulary(text: str) -> N
 )
 def test_those_forms_move_as_they_are(text: str) -> None:
     assert parse(text, finish_reason="stop", profile="actions").outcome == "plan"
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        "You can not move",
+        "Moving forward is unsafe",
+        "Proceeding is not safe",
+        "Forward motion is forbidden",
+        "Path forward is blocked",
+        "We are about to collide",
+        "I am going to stop",
+        "I'm stopping",
+        "Immediate stop required",
+        "Fire ahead",
+        "Someone is in the way",
+        "A person is right in front",
+        "Camera is covered",
+        "Cannot see anything",
+    ],
+)
+def test_notes_that_speak_against_moving_in_other_words_hold(note: str) -> None:
+    assert stands(answer(STEP, environment=note)) and stands(answer(STEP, reasoning=note))

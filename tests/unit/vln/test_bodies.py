@@ -23,6 +23,22 @@ def refused(body: Any) -> str:
     return caught.value.param
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "linearMetersPerSecond",
+        "linear_meters_per_second",
+        "blindMeters",
+        "reverse",
+        "timeoutSeconds",
+        "Robot",
+        "threshold",
+    ],
+)
+def test_a_field_in_the_wrong_place_or_spelling_is_refused_by_name(name: str) -> None:
+    assert refused({"instruction": "Walk.", "config": {name: 0.1}}) == f"config.{name}"
+
+
 def test_a_known_clients_request_is_taken_and_told_what_has_no_effect() -> None:
     wanted = made(
         output_fps=5,

@@ -31,6 +31,24 @@ def test_two_connections_that_are_kept_open_are_two_programs(gap: float) -> None
     assert door.sends(ONE)[0] == 200
 
 
+@pytest.mark.parametrize("other", [ONE, TWO])
+def test_a_program_that_was_silent_may_have_been_started_anew_and_drives_no_plan_from_before(
+    other: tuple[str, int],
+) -> None:
+    door = Door()
+    for _ in range(3):
+        door.now += 0.1
+        door.sends(ONE)
+    door.plan()
+    door.now += 0.1
+    assert door.sends(ONE)[1]["state"] == "moving"
+    epoch = door.entry.task.epoch
+    door.now += 2.4
+    status, body = door.sends(other)
+    assert (status, body["linear_vel"], body["plan_id"]) == (200, 0.0, None)
+    assert door.entry.task.epoch > epoch, "nor what was asked before"
+
+
 def test_a_program_that_names_itself_may_use_many_connections() -> None:
     door = Door()
     for number in range(10):

@@ -130,3 +130,24 @@ def test_an_assertion_to_stop_of_a_task_that_has_not_begun() -> None:
     assert door.put("/vln/task/walk-0a1b2c3d", wish | {"limits": 7})[0] == 404
     status, body = door.put("/vln/task/walk-0a1b2c3d", wish | {"state": "Running"})
     assert status == 409 and json.dumps(body["task"]["verdict"]) == '"Cancelled"'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"stop": true, "stop": false}',
+        '{"stop": false, "a": ' + "[" * 300 + "]" * 300 + ', "STOP": 1}',
+    ],
+)
+def test_a_stop_that_json_would_lose_is_one(text: str) -> None:
+    assert text_stops(text, orjson.loads(text))
+
+
+def test_deep_nesting_beside_a_no_is_no_stop_and_no_error() -> None:
+    text = '{"stop": false, "a": ' + "[" * 300 + "]" * 300 + "}"
+    assert not text_stops(text, orjson.loads(text))
+
+
+@pytest.mark.parametrize("body", [{"State": "Stopped"}, {"STATE": "stop"}, {" state ": "Stop"}])
+def test_a_state_that_reads_stop_is_one_however_its_key_is_written(body: dict[str, str]) -> None:
+    assert state_stops(body)

@@ -21,6 +21,7 @@ STATES = ("Running", "Paused", "Stopped")
 PARTS = ("limits", "keyframes", "history", "camera", "recording", "prompt")
 OLDER = ("history_frames", "keyframe_threshold", "enable_visualization")
 """What the older protocol has in `config` and acts here."""
+INNER = tuple(name for part in (Limits, Keyframes, History, Camera) for name in part().as_json())
 WITHOUT_EFFECT = ("output_fps", "max_waypoints_per_inference", "history_summary")
 """What its clients send there and acts nowhere."""
 
@@ -63,7 +64,7 @@ def _config(value: Any) -> tuple[dict[str, Any], list[str]]:
     for name, field in given.items():
         if name in names:
             taken[name] = field
-        elif name in WITHOUT_EFFECT or may_be_ignored(name, field):
+        elif name in WITHOUT_EFFECT or may_be_ignored(name, field, (*names, *INNER)):
             ignored.append(f"config.{name}")
         else:
             raise unknown(f"config.{name}", names)

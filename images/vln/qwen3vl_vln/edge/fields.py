@@ -6,7 +6,7 @@ from typing import Any
 
 from qwen3vl_common.errors import InvalidRequest
 
-_BOUNDING = re.compile("limit|speed|vel|max|safe", re.IGNORECASE)
+_BOUNDING = re.compile("limit|speed|vel|max|safe|linear|angular|accel|blind|reverse", re.IGNORECASE)
 """A field of such a name is meant to bound a robot: a robot must not drive as if it had not been sent."""
 
 
@@ -47,6 +47,16 @@ def unknown(where: str, names: Iterable[str]) -> InvalidRequest:
     return InvalidRequest(f"{where} is not known; known are {', '.join(sorted(names))}", param=where)
 
 
-def may_be_ignored(name: str, value: Any) -> bool:
-    """Whether a client may send this and have it ignored: a single value whose name does not sound like a bound."""
-    return not isinstance(value, Mapping | list) and _BOUNDING.search(name) is None
+def may_be_ignored(name: str, value: Any, known_elsewhere: Iterable[str] = ()) -> bool:
+    """Whether a client may send this and have it ignored: a single value whose name does not sound like a bound.
+
+    Args:
+        known_elsewhere: fields that belong in another place or are spelt otherwise.
+    """
+    plain = _plain(name)
+    misplaced = any(_plain(one) == plain for one in known_elsewhere)
+    return not isinstance(value, Mapping | list) and _BOUNDING.search(name) is None and not misplaced
+
+
+def _plain(name: str) -> str:
+    return name.replace("_", "").replace("-", "").strip().casefold()

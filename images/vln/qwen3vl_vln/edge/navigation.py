@@ -153,22 +153,30 @@ class Navigation:
             body["visualized_frame"] = self.views.visualized(task, now)
         return body
 
-    def grant(self, entry: Entry, writer: str, *, takeover: bool, run: str = "") -> int:
+    def grant(self, entry: Entry, writer: str, *, takeover: bool, run: str = "", anew: bool = False) -> int:
         """Give a run of a writer the task; its lease epoch.
+
+        Args:
+            anew: it may be another start of its program.
 
         Raises:
             LeaseBusyError: another writer has it.
         """
         task, before = entry.task, entry.task.epoch
-        other = entry.lease.writer is not None and not entry.lease.of(writer, run)
+        other = entry.lease.writer is not None and (anew or not entry.lease.of(writer, run))
         epoch = entry.lease.grant(writer, self.now(), run=run, takeover=takeover)
         entry.stamps = Stamps()
         entry.drives(writer)
         task.granted(epoch, other=other)
         if task.epoch != before:
-            self.link.tell(task)
+            self._tell_anew(task)
         self.tasks.touch(entry)
         return epoch
+
+    def _tell_anew(self, task: Task) -> None:
+        """What was asked for the task is void: who waits for it has the answer of this moment."""
+        self.link.tell(task)
+        self._waiters.wake(task.task_id)
 
     def admit_http(self, entry: Entry, peer: Peer, now: float, *, robot: str | None = None) -> None:
         """Have a frame by HTTP be of the task's writer.
@@ -182,8 +190,10 @@ class Navigation:
         """
         entry.need_robot(peer.writer, robot)
         entry.http.admit(peer, now)
-        if not entry.lease.holds(peer.writer, None, now):
-            entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False), now)
+        # Nobody greets here: after a silence, or on another connection than before, it may have been started anew.
+        anew = entry.lease.quiet(now) or entry.http.replaced(peer)
+        if anew or not entry.lease.holds(peer.writer, None, now):
+            entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False, anew=anew), now)
         entry.http.took(peer, now)
         entry.task.linked(None)
         if entry.http.warning and entry.task.warnings.get("writers") != entry.http.warning:
@@ -240,7 +250,7 @@ class Navigation:
         if paused is not None:
             (task.pause if paused else task.resume)()
         if task.epoch != before:
-            self.link.tell(task)
+            self._tell_anew(task)
         self.tasks.touch(entry)
 
     def stop(self, entry: Entry, message: str) -> None:
@@ -330,7 +340,9 @@ class Navigation:
             task.pause()
         else:
             task.resume()
-        if (task.epoch, task.settings) != before:
+        if task.epoch != before[0]:
+            self._tell_anew(task)
+        elif task.settings != before[1]:
             self.link.tell(task)
         self.tasks.touch(entry)
         return entry
@@ -377,9 +389,11 @@ class Navigation:
         elif kind == "fault" and message["reason"] == Reason.COSTLY_PICTURE:
             # It has cost what it has cost, whatever became of the task meanwhile.
             task.costly_picture(now)
+            self._waiters.wake(task.task_id)
         elif kind == "fault":
             if message["epoch"] == epoch:
                 task.camera_fault(Reason(message["reason"]))
+                self._waiters.wake(task.task_id)
         elif kind == "looked":
             # A picture of the camera or the writer before says nothing about the present one.
             if message["epoch"] == epoch:
@@ -391,7 +405,7 @@ class Navigation:
         if kind in ("result", "opening") and task.settings.recording and task.drive is not drive:
             self.link.journal.planned(task, message["frame"], now, opening=kind == "opening")
         if task.epoch != epoch:
-            self.link.tell(task)
+            self._tell_anew(task)
         self.tasks.touch(entry)
 
     # The clock ------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from websockets.frames import Frame
 from qwen3vl_common.strangers import STRANGER, Stranger
 from qwen3vl_vln.edge.floods import FLOOD_PER_SECOND, FLOOD_SECONDS, Bucket, Rate
 from qwen3vl_vln.edge.pings import PingedWebSocket
+from qwen3vl_vln.edge.stopping import SHORT_BYTES, STOP_FIELD
 
 LIMIT = 4429
 PIECE_BYTES = 4096
@@ -174,5 +175,11 @@ def paced(dropped: Callable[[], None]) -> type[PingedWebSocket]:
 
 
 def _may_stop(text: bytes) -> bool:
-    """Whether a text is read however many came before it."""
-    return b"stop" in text.lower() or "停".encode() in text
+    """Whether a text is read however many came before it, since it may stop the robot. A greeting never does, and of a
+    long one only both ends are looked at: a picture's base64 holds any word."""
+    ends = text if len(text) <= SHORT_BYTES else text[:SHORT_BYTES] + text[-SHORT_BYTES:]
+    if b'"hello"' in ends:
+        return False
+    if len(text) > SHORT_BYTES or b'"frame"' in ends:
+        return STOP_FIELD.search(ends) is not None
+    return b"stop" in ends.lower() or "停".encode() in ends

@@ -20,8 +20,8 @@ from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
 from qwen3vl_vln.edge.pings import ROUND_TRIPS
 from qwen3vl_vln.edge.rest import picture, robot_named
-from qwen3vl_vln.edge.stopping import text_stops
-from qwen3vl_vln.edge.wire import SUBPROTOCOL, Bounds, UnknownVersionError, read
+from qwen3vl_vln.edge.stopping import SHORT_BYTES, text_stops
+from qwen3vl_vln.edge.wire import MAGIC, SUBPROTOCOL, Bounds, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.delays import Delay, Stamps
 from qwen3vl_vln.task.errors import RobotChangedError
@@ -35,6 +35,7 @@ BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST, LIMIT = 4400, 4403, 4004, 440
 CONNECTIONS_PER_TASK, CONNECTIONS_MOST = 16, 1024
 """One of them drives; the others wait for it, or hear the end of the task."""
 GOING_AWAY = 1001
+JPEG = b"\xff\xd8"
 LONGEST_REASON_BYTES = 123
 LONGEST_NAME = 253
 HELLO_FIELDS = {"writer", "run", "robot", "takeover", "stop_epoch"}
@@ -110,10 +111,13 @@ class Sockets:
         reason = f"robot_changed: this task is of robot {entry.task.settings.robot!r} now"
         for connection in [each for each in self._open if each.entry is entry]:
             connection.orphaned = True
-            closing = connection.send({"type": "websocket.close", "code": NO_TASK, "reason": _short(reason)})
-            task = asyncio.ensure_future(_quietly(closing))
-            self._closing.add(task)
-            task.add_done_callback(self._closing.discard)
+            self._send_quietly(connection.send({"type": "websocket.close", "code": NO_TASK, "reason": _short(reason)}))
+
+    def _send_quietly(self, sending: Awaitable[None]) -> None:
+        """Have it sent beside everything else: whoever it is for may be slow, or gone."""
+        task = asyncio.ensure_future(_quietly(sending))
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection."""
@@ -133,7 +137,8 @@ class Sockets:
         try:
             await self._serve(self._admit(scope, headers, caller, receive, send))
         except Closing as closing:
-            await send({"type": "websocket.close", "code": closing.code, "reason": _short(str(closing))})
+            # It may be closed already, by the one who took its place.
+            await _quietly(send({"type": "websocket.close", "code": closing.code, "reason": _short(str(closing))}))
         except OSError:
             pass  # the robot is gone; its own watchdog stands in for us
         finally:
@@ -226,6 +231,9 @@ class Sockets:
             if data is None:
                 await self._control(connection, message.get("text") or "")
                 continue
+            if len(data) <= SHORT_BYTES and data[:2] not in (MAGIC, JPEG) and text_stops(data, _parsed(data)):
+                await self._stop(connection)
+                continue
             try:
                 frame = read(
                     data, now, self._bounds, connection.delay, watchdog=connection.greeted, dated=connection.dated
@@ -276,8 +284,8 @@ class Sockets:
         run = hello.get("run")
         if isinstance(run, str) and run:
             connection.run, connection.dated = run[:LONGEST_NAME], True
-        stops = hello.get("stop_epoch", 0)
-        if isinstance(stops, int) and stops > 0:
+        # Whatever is not a clear no was a stop, pressed while nobody heard it.
+        if hello.get("stop_epoch") not in (None, False, 0, "", "0"):
             self._navigation.stop(connection.entry, f"{connection.writer} was stopped while it was not connected")
             # Before the lease: a stop is confirmed even to a writer whom another one keeps out.
             await connection.answer({"stopped": True} | self._navigation.answer_now(connection.entry, None))
@@ -315,9 +323,8 @@ class Sockets:
         self._writing[task_id] = connection
         if before is not None and before is not connection:
             before.replaced = True
-            await before.send(
-                {"type": "websocket.close", "code": LEASE_LOST, "reason": "another connection drives now"}
-            )
+            closing = {"type": "websocket.close", "code": LEASE_LOST, "reason": "another connection drives now"}
+            self._send_quietly(before.send(closing))
 
     # JSON -----------------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,6 @@
 """What is taken for a request to stop. Pure, and generous: a stop that is not understood is a robot that drives on."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ import orjson
 
 SHORT_BYTES = 256
 """A longer text is no command that a person or a small program typed."""
+STOP_FIELD = re.compile(rb'"stop"\s*:\s*(?!false\b|null\b|\s)', re.IGNORECASE)
 STOP_WORDS = ("stop", "停")
 STOP_STATES = ("stop", "stopped")
 
@@ -18,9 +20,13 @@ def text_stops(text: str | bytes, body: Any) -> bool:
         text: as it came.
         body: its JSON, None where it is none.
     """
+    raw = text if isinstance(text, bytes) else text.encode(errors="replace")
     if isinstance(body, Mapping):
         if "hello" in body:
             return False
+        # Of a key that stands twice JSON keeps the last one.
+        if len(raw) <= SHORT_BYTES and STOP_FIELD.search(raw):
+            return True
         said = [value for name, value in body.items() if name.lower() == "stop"]
         if any(value is not None and value is not False for value in said):
             return True
@@ -28,8 +34,8 @@ def text_stops(text: str | bytes, body: Any) -> bool:
             return False
         # An explicit no does not count as the word; whatever stands beside it may.
         body = {name: value for name, value in body.items() if name.lower() != "stop"}
-        text = orjson.dumps(body) if said else text
-    raw = text if isinstance(text, bytes) else text.encode(errors="replace")
+        if said and len(raw) <= SHORT_BYTES:
+            raw = orjson.dumps(body)
     if len(raw) > SHORT_BYTES:
         return False
     # JSON may hold its words escaped.
@@ -40,5 +46,7 @@ def text_stops(text: str | bytes, body: Any) -> bool:
 
 def state_stops(body: Any) -> bool:
     """Whether the body of a PUT or PATCH asks for the state Stopped, whatever else it holds."""
-    state = body.get("state") if isinstance(body, Mapping) else None
-    return isinstance(state, str) and state.strip().lower() in STOP_STATES
+    if not isinstance(body, Mapping):
+        return False
+    states = [value for name, value in body.items() if isinstance(name, str) and name.strip().lower() == "state"]
+    return any(isinstance(state, str) and state.strip().lower() in STOP_STATES for state in states)

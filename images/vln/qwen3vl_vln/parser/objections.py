@@ -17,7 +17,11 @@ _STOP_EN = (
 )
 _DANGER_EN = (
     r"danger\w*|unsafe\w*|hazard\w*|warning\b|caution\w*|careful\w*|beware\b|watch out\b|look out\b|risk\w*|"
-    r"emergency\b(?!\s+(?:exit|door|light|route))|(?:blocked|obstructed|impassable)\b|"
+    r"emergency\b(?!\s+(?:exit|door|light|route))|(?:blocked|obstructed|impassable)\b|(?:not|never) safe\b|"
+    r"fire\b(?!\s+(?:exit|door|extinguisher|hydrant|alarm|escape))|(?:some(?:one|body|thing)|people|person|child) "
+    r"(?:is |are )?(?:right )?(?:in (?:the|my|its) way|in front|ahead)\b|(?:can ?not|can'?t|unable to) see\b|"
+    r"camera (?:is )?(?:covered|blocked|dark)\b|"
+    r"forbidden\b|prohibited\b|"
     r"(?:collision\b(?!\W+(?:free|avoid))|collid\w*)|(?:cliff|precipice|abyss|drop-?off)\b|alert\b|"
     r"(?:(?:obstacles?|wall|person|people|something)\s+(?:is\s+|are\s+)?)?(?:too|very)\s+close\b|no\b(?=\W*\Z)"
 )
@@ -53,6 +57,7 @@ _NEGATED_ZH = (
 _OBJECTION = f"(?:{_STOP_EN}|{_DANGER_EN}|{_NEGATED_EN}|{_STOP_ZH}|{_DANGER_ZH}|{_NEGATED_ZH})"
 _LEAD = (
     r"(?:(?:please|now|immediately|just|better|sorry|ok|okay|oh|let's|let|us|time|so|then|and|but|robot|the|a|an|i|we|you|it|it's|there|there's|this|that|is|are|am|be|"
+    r"can|could|would|going|about|i'm|we're|it'll|forward|immediate|nothing|here|motion|moving|movement|proceeding|driving|walking|"
     r"must|should|shall|will|need|needs|have|has|to|very|too|path|way|route|road|area|floor|situation|ground|view|ahead|"
     r"front|in|of)(?![\w'])[\W_]*+|"
     r"(?:请|建议|应当|快|立即|立刻|马上|赶紧|必须|应该|应|需要|需|要|先|机器人|我们?|你|现在|前方|前面|道路|路|这里|此处|有|是|很|太|"

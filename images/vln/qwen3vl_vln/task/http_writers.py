@@ -78,6 +78,12 @@ class HttpWriters:
             apart = "programs at one address cannot be told apart"
             self.warning = f"writer {peer.writer!r} opens a connection for each frame: {apart}; {ADVICE}"
 
+    def replaced(self, peer: Peer) -> bool:
+        """Whether a connection that is kept open took the place of another one of the same writer that was."""
+        brought = Counter(connection for _, writer, connection in self._frames if writer == peer.writer)
+        kept = {connection for connection, count in brought.items() if count >= KEPT_ALIVE_FRAMES}
+        return bool(kept) and peer.connection is not None and peer.connection not in kept
+
     def took(self, peer: Peer, now: float) -> None:
         """A frame of that writer was taken."""
         if not peer.name and peer.connection is not None:

@@ -69,6 +69,10 @@ class Lease:
         self.used_at = self.framed_at = now
         return True
 
+    def quiet(self, now: float) -> bool:
+        """Whether its writer has sent no frame for so long that others may have it."""
+        return self.writer is not None and now - self.used_at >= QUIET_SECONDS
+
     def drop(self) -> int:
         """Nobody has the lease any more; its new epoch."""
         self.writer, self.run, self.closed = None, "", False
