@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 INTERNAL_KEY_BYTES = 32
 GENERATIONS = 2
 """Keys of one client that are valid at the same time, so that a client can rotate without an outage."""
-_ROBOTS = re.compile(r"\W*\w*robots?\b", re.IGNORECASE)
+_ROBOTS = re.compile(r"[\W_]*robots?[\"'\s]*[:=\[]", re.IGNORECASE)
 """Whatever looks like a line about robots: taken for a key it would bind nobody."""
 _ROBOTS_LINE = re.compile(r"robots:\s*\[(?P<names>[^\[\]]+)\]")
 _ROBOT = re.compile(r"[A-Za-z0-9._*-]{1,63}")

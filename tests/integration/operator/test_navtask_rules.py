@@ -87,7 +87,7 @@ def test_the_example_is_valid_and_goes_with_the_examples_model(namespace: Namesp
     task = namespace.create("navtasks", examples["navtask"])
     simulator = namespace.create("visionmodels", examples["simulator"])
     assert task["spec"]["modelRef"]["name"] == simulator["metadata"]["name"]
-    defaults = {"replicas": 1, "auth": "Keys", "resources": {}, "recordings": {"maxSize": "1Gi"}}
+    defaults = {"replicas": 1, "auth": "Keys", "resources": {}, "recordings": {"maxSize": "1Gi"}, "ceilings": {}}
     assert simulator["spec"]["navigation"] == defaults
     assert simulator["spec"]["engine"]["simulator"]["policy"] == "Drive"
 

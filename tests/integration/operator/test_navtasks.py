@@ -120,7 +120,7 @@ def test_a_walk_from_pending_to_its_verdict(running: Scene) -> None:
     assert list(row) == ["Name", "Phase", "State", "Reason", "Robot", "Step", "Model-MS", "Age"]
     assert list(row.values())[1:-1] == ["Running", "moving", "FollowingPlan", "go2-01", "3/500", 410]
     wide = printed(running.namespace, wide=True)
-    assert list(wide)[len(row) :] == ["Model", "Instruction", "Message", "Action"]
+    assert list(wide)[len(row) :] == ["Model", "Instruction", "Message", "Action", "Link-MS"]
     assert list(wide.values())[len(row) :] == ["m", "Walk to the red door.", "", "forward"]
     running.vln.do(lambda vln: vln.finish(task_id, "GoalReached", "goal", "seen twice"))
     running.until(phase="Succeeded", verdict="GoalReached")
