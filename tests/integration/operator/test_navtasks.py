@@ -114,14 +114,14 @@ def test_a_walk_from_pending_to_its_verdict(running: Scene) -> None:
     eventually(lambda: running.condition("ModelReady") == ("False", "Creating"))  # nothing makes pods here
     assert status["session"]["id"] == task_id
     steps, latency = {"done": 3, "limit": 500}, {"p50_ms": 250, "p95_ms": 410, "max_ms": 500}
-    running.change(task_id, **RUNNING, steps=steps, latency=latency)
+    running.change(task_id, **RUNNING, steps=steps, latency=latency, link={"rtt_p50_ms": 12, "rtt_max_ms": 30})
     running.until(phase="Running", state="moving")
     row = printed(running.namespace, wide=False)
     assert list(row) == ["Name", "Phase", "State", "Reason", "Robot", "Step", "Model-MS", "Age"]
     assert list(row.values())[1:-1] == ["Running", "moving", "FollowingPlan", "go2-01", "3/500", 410]
     wide = printed(running.namespace, wide=True)
     assert list(wide)[len(row) :] == ["Model", "Instruction", "Message", "Action", "Link-MS"]
-    assert list(wide.values())[len(row) :] == ["m", "Walk to the red door.", "", "forward"]
+    assert list(wide.values())[len(row) :] == ["m", "Walk to the red door.", "", "forward", 12]
     running.vln.do(lambda vln: vln.finish(task_id, "GoalReached", "goal", "seen twice"))
     running.until(phase="Succeeded", verdict="GoalReached")
     ended = printed(running.namespace, wide=False)
