@@ -132,6 +132,7 @@ class Navigation:
         if entry.newest_offered == before:
             return body
         await self._waiters.result(task_id, entry.newest_offered)
+        entry.lease.waited(self.now())
         if entry.task.verdict == "ModelLost":
             raise ModelLostError(entry.task.message)
         if entry.task.verdict is not None and entry.task.verdict != "GoalReached":
@@ -191,7 +192,7 @@ class Navigation:
         entry.need_robot(peer.writer, robot)
         entry.http.admit(peer, now)
         # Nobody greets here: after a silence, or on another connection than before, it may have been started anew.
-        anew = entry.lease.quiet(now) or entry.http.replaced(peer)
+        anew = entry.http.replaced(peer) or (entry.lease.quiet(now) and not entry.http.continues(peer))
         if anew or not entry.lease.holds(peer.writer, None, now):
             entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False, anew=anew), now)
         entry.http.took(peer, now)

@@ -58,6 +58,7 @@ class HttpWriters:
 
     warning: str = ""
     _frames: deque[tuple[float, str, tuple[str, int]]] = field(default_factory=deque)
+    _newest: tuple[str, int] | None = None
     _addresses: dict[str, list[str]] = field(default_factory=dict)
 
     def admit(self, peer: Peer, now: float) -> None:
@@ -84,8 +85,13 @@ class HttpWriters:
         kept = {connection for connection, count in brought.items() if count >= KEPT_ALIVE_FRAMES}
         return bool(kept) and peer.connection is not None and peer.connection not in kept
 
+    def continues(self, peer: Peer) -> bool:
+        """Whether this is the connection that brought the newest frame: its program still runs."""
+        return peer.connection is not None and peer.connection == self._newest
+
     def took(self, peer: Peer, now: float) -> None:
         """A frame of that writer was taken."""
+        self._newest = peer.connection
         if not peer.name and peer.connection is not None:
             self._frames.append((now, peer.writer, peer.connection))
 

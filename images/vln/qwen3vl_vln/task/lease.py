@@ -73,6 +73,10 @@ class Lease:
         """Whether its writer has sent no frame for so long that others may have it."""
         return self.writer is not None and now - self.used_at >= QUIET_SECONDS
 
+    def waited(self, now: float) -> None:
+        """Its writer has waited for an answer until now: that was no silence."""
+        self.used_at = max(self.used_at, now)
+
     def drop(self) -> int:
         """Nobody has the lease any more; its new epoch."""
         self.writer, self.run, self.closed = None, "", False
