@@ -52,13 +52,11 @@ class PolicyModel:
     """The simulator's drive policy behind the worker's `Model` protocol. It sees what a request holds and no more.
 
     Attributes:
-        calls: how many it answered.
-        seconds: what each of them took.
+        seconds: what each call that it answered took.
     """
 
     behaviour: Behaviour
     seed: int = 0
-    calls: int = 0
     seconds: list[float] = field(default_factory=list)
     _silent: int = 0
     _rng: random.Random = field(init=False)
@@ -77,7 +75,6 @@ class PolicyModel:
             self._silent -= 1
             await asyncio.sleep(behaviour.seconds)
             raise ModelError("nothing was said")
-        self.calls += 1
         self.seconds.append(behaviour.seconds)
         if bad:
             return await _written(which, behaviour.seconds, heard)

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from qwen3vl_vln.worker.model import LARGEST_ANSWER, ModelDeadlineError, ModelError, Reply
+from qwen3vl_vln.worker.model import LARGEST_ANSWER, ModelDeadlineError, ModelError, Reply, reply_of
 
 TIMEOUT_SECONDS = 120.0
 
@@ -53,7 +53,7 @@ class RemoteModel:
         await asyncio.sleep(self.seconds[-1])
         if failed is not None:
             raise failed
-        return _reply(data)
+        return reply_of(data)
 
 
 def _post(remote: Remote, body: dict[str, Any]) -> bytes:
@@ -70,11 +70,3 @@ def _post(remote: Remote, body: dict[str, Any]) -> bytes:
         raise ModelDeadlineError(f"no answer in {TIMEOUT_SECONDS:g} s") from None
     except OSError as error:
         raise ModelError(f"{remote.url} cannot be reached: {error}") from None
-
-
-def _reply(content: bytes) -> Reply:
-    try:
-        choice = orjson.loads(content)["choices"][0]
-        return Reply(str(choice["message"]["content"] or ""), choice.get("finish_reason"))
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
-        raise ModelError("the answer is not a chat completion") from None

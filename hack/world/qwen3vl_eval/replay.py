@@ -76,7 +76,7 @@ async def _replay(text: str, files: list[Path], fps: float, seed: int, model_sec
         "instruction": text,
         "frames": len(files),
         "key_frames": server.key_frames,
-        "model_calls": model.calls,
+        "model_calls": len(model.seconds),
         "plans": len(plans),
         "motion_without_plan": moved_without_plan,
         "answers": turn,

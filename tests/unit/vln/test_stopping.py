@@ -78,6 +78,27 @@ async def test_it_ends_the_task_on_either_websocket(kind: str, text: str) -> Non
     await robot.leaves()
 
 
+@pytest.mark.parametrize("data", [b"stop", b'{"stop": true}', "停".encode()])
+async def test_a_binary_message_may_be_a_stop_too(data: bytes) -> None:
+    server = Server()
+    robot = server.connect()
+    assert (await robot.heard())["type"] == "websocket.accept"
+    assert (await robot.says(data))["stopped"] is True
+    assert server.entry.task.verdict == "Cancelled"
+    await robot.leaves()
+
+
+@pytest.mark.parametrize("epoch", [1, 1.0, "1", True])
+async def test_a_stop_pressed_while_nobody_was_connected_is_one_however_it_is_counted(epoch: object) -> None:
+    server = Server()
+    robot = server.connect()
+    assert (await robot.heard())["type"] == "websocket.accept"
+    assert (await robot.says(json.dumps({"hello": {"writer": "go2", "run": "r", "stop_epoch": epoch}})))[
+        "stopped"
+    ] is True
+    assert server.entry.task.verdict == "Cancelled"
+
+
 async def test_it_needs_no_lease_on_the_json_websocket() -> None:
     server = Server()
     driver = server.connect()

@@ -53,6 +53,26 @@ async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     assert navigation._waiters.count(entry.task.task_id) == 0, "who has gone takes no place"
 
 
+@pytest.mark.parametrize("change", [{"instruction": "Go back.", "paused": None}, {"instruction": None, "paused": True}])
+async def test_what_is_asked_no_more_is_waited_for_no_more(change: dict[str, Any]) -> None:
+    navigation, entry = begun()
+    waiting = wait(navigation, entry, 1)
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    navigation.change(entry, **change)
+    answer = await asyncio.wait_for(waiting, 1)
+    assert answer["linear_vel"] == 0.0 and answer["state"] in ("waiting", "hold")
+
+
+@pytest.mark.parametrize("reason", ["corrupt_frame", "costly_picture"])
+async def test_a_picture_that_is_not_looked_at_is_waited_for_no_more(reason: str) -> None:
+    navigation, entry = begun()
+    waiting = wait(navigation, entry, 1)
+    await asyncio.sleep(0)
+    navigation.heard({"type": "fault", "task": entry.task.task_id, "epoch": entry.task.epoch, "reason": reason})
+    assert (await asyncio.wait_for(waiting, 1))["linear_vel"] == 0.0
+
+
 async def test_a_result_wakes_all_whose_picture_is_no_newer() -> None:
     navigation, entry = begun()
     waiting = []

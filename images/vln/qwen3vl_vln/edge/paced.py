@@ -15,8 +15,10 @@ from websockets.frames import Frame
 
 from qwen3vl_common.strangers import STRANGER, Stranger
 from qwen3vl_vln.edge.floods import FLOOD_PER_SECOND, FLOOD_SECONDS, Bucket, Rate
+from qwen3vl_vln.edge.images import START
 from qwen3vl_vln.edge.pings import PingedWebSocket
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, STOP_FIELD
+from qwen3vl_vln.edge.wire import MAGIC
 
 LIMIT = 4429
 PIECE_BYTES = 4096
@@ -162,7 +164,7 @@ def paced(dropped: Callable[[], None]) -> type[PingedWebSocket]:
         def send_receive_event_to_app(self) -> None:
             if not self.close_sent:
                 first, text = self.frames[0], self.curr_msg_data_type == "text"
-                stop = text and _may_stop(first)
+                stop = (text or first[:2] not in (MAGIC, START[:2])) and _may_stop(first)
                 if not stop and not self._bucket.take(self.loop.time()):
                     self.frames = []
                     dropped()

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from qwen3vl_common.errors import ApiError, InvalidRequest
 from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
 from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper
-from qwen3vl_vln.edge.images import size
+from qwen3vl_vln.edge.images import START, size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
 from qwen3vl_vln.edge.pings import ROUND_TRIPS
@@ -35,7 +35,6 @@ BAD_VERSION, FORBIDDEN, NO_TASK, BUSY, LEASE_LOST, LIMIT = 4400, 4403, 4004, 440
 CONNECTIONS_PER_TASK, CONNECTIONS_MOST = 16, 1024
 """One of them drives; the others wait for it, or hear the end of the task."""
 GOING_AWAY = 1001
-JPEG = b"\xff\xd8"
 LONGEST_REASON_BYTES = 123
 LONGEST_NAME = 253
 HELLO_FIELDS = {"writer", "run", "robot", "takeover", "stop_epoch"}
@@ -231,7 +230,7 @@ class Sockets:
             if data is None:
                 await self._control(connection, message.get("text") or "")
                 continue
-            if len(data) <= SHORT_BYTES and data[:2] not in (MAGIC, JPEG) and text_stops(data, _parsed(data)):
+            if len(data) <= SHORT_BYTES and data[:2] not in (MAGIC, START[:2]) and text_stops(data, _parsed(data)):
                 await self._stop(connection)
                 continue
             try:

@@ -72,7 +72,7 @@ class ModelClient:
             raise ModelDeadlineError(f"no answer in {self._timeout_seconds:g} s") from None
         except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as error:
             raise ModelError(f"the gateway cannot be reached: {type(error).__name__}") from None
-        return _reply(content)
+        return reply_of(content)
 
     async def close(self) -> None:
         """Close connections."""
@@ -141,7 +141,12 @@ def _code(content: bytes) -> str:
         return ""
 
 
-def _reply(content: bytes) -> Reply:
+def reply_of(content: bytes) -> Reply:
+    """What a chat completion says.
+
+    Raises:
+        ModelError: it is none.
+    """
     try:
         choice = orjson.loads(content)["choices"][0]
         text, reason = choice["message"]["content"], choice.get("finish_reason")
