@@ -84,7 +84,8 @@ async def serve(options: argparse.Namespace) -> None:
         return not drain.told and not link.silent(navigation.now())
 
     origins = frozenset(options.allow_origin)
-    sockets = Sockets(navigation, doors, bounds, origins)
+    proxies = Proxies(options.trusted_proxies)
+    sockets = Sockets(navigation, doors, bounds, origins, proxies=proxies)
     web = rest.build(
         navigation,
         doors,
@@ -92,7 +93,7 @@ async def serve(options: argparse.Namespace) -> None:
         model=options.model_name,
         ready=ready,
         origins=origins,
-        proxies=Proxies(options.trusted_proxies),
+        proxies=proxies,
     )
     app = _dispatch(web, sockets)
     config = uvicorn.Config(

@@ -76,6 +76,14 @@ def test_an_unlisted_proxy_s_address_is_nobody_s() -> None:
     assert "its programs count as one writer" in str(door.entry.task.warnings)
 
 
+@pytest.mark.parametrize("told", ["192.168.1.1:{}", "[fd00::7]:{}"])
+def test_the_port_that_a_proxy_adds_makes_no_other_writer(told: str) -> None:
+    door = Door(proxies=("10.9.0.0/16",))
+    for port in range(5):
+        assert door.sends(("10.9.0.1", 80), x_forwarded_for=told.format(4001 + port))[0] == 200
+    assert len(door.entry.writers) == 1
+
+
 def test_a_listed_proxy_is_believed_and_nobody_else() -> None:
     door = Door(proxies=("10.9.0.0/16", "fd00::/8"))
     proxy = ("10.9.0.1", 80)

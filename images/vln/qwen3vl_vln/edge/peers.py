@@ -49,6 +49,14 @@ def peer_of(headers: Mapping[str, str], client: tuple[str, int] | None, key: str
     if address in proxies:
         # Only the last address is the proxy's own word; those before it are what the client claims.
         last = headers.get("x-forwarded-for", "").rpartition(",")[2].strip()
-        return Peer(key, last[:LONGEST_NAME] or address, name)
+        return Peer(key, _without_port(last)[:LONGEST_NAME] or address, name)
     proxied = not proxies.listed and any(header in headers for header in FORWARDED)
     return Peer(key, address, name, None if proxied else client, proxied)
+
+
+def _without_port(address: str) -> str:
+    """Some proxies add the port, which is another one for each connection: `10.0.0.7:4001`, `[fd00::7]:4001`."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    host, _, _ = address.partition(":")
+    return host if address.count(":") == 1 else address

@@ -18,6 +18,7 @@ from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkee
 from qwen3vl_vln.edge.images import START, size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
+from qwen3vl_vln.edge.peers import Proxies, peer_of
 from qwen3vl_vln.edge.pings import ROUND_TRIPS
 from qwen3vl_vln.edge.rest import picture, robot_named
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, text_stops
@@ -86,6 +87,7 @@ class Sockets:
 
     Args:
         origins: whose pages may open one.
+        proxies: whose word about the addresses of programs is taken.
         draw: random characters that tell the writers of one key apart.
     """
 
@@ -96,10 +98,11 @@ class Sockets:
         bounds: Bounds,
         origins: frozenset[str],
         *,
+        proxies: Proxies | None = None,
         draw: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
         self._navigation, self._doors, self._bounds, self._origins = navigation, doors, bounds, origins
-        self._draw = draw
+        self._draw, self._proxies = draw, proxies or Proxies()
         self._writing: dict[str, Connection] = {}
         self._open: set[Connection] = set()
         self._closing: set[asyncio.Task[None]] = set()
@@ -184,7 +187,7 @@ class Sockets:
             raise Closing(LIMIT, f"{most} are open at most; close one")
         writer = self._new_writer(caller, entry)
         client = scope.get("client")
-        known_as = f"{caller.name}@{client[0] if client else ''}"
+        known_as = peer_of(headers, client, caller.name, self._proxies).writer
         robot = name if kind == "robot" else None
         connection = Connection(entry, caller, receive, send, writer, writer, known_as, robot)
         connection.trips = scope.get("state", {}).get(ROUND_TRIPS, connection.trips)
