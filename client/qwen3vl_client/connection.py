@@ -13,7 +13,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from qwen3vl_client.freshness import SILENT_SECONDS, Freshness
-from qwen3vl_client.outbox import Letter, Outbox
+from qwen3vl_client.outbox import Outbox, PendingFrame
 from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import SUBPROTOCOL, message
 from qwen3vl_client.stopping import StopLatch
@@ -135,7 +135,7 @@ class Link:
             with contextlib.suppress(ConnectionClosed):
                 await self.connection.send(data)
 
-    def _sealed(self, letter: Letter, pictures: Pictures, number: int) -> bytes:
+    def _sealed(self, letter: PendingFrame, pictures: Pictures, number: int) -> bytes:
         """The bytes of a letter that goes out now; without a picture where that is too old by now."""
         now = self.clock()
         age = now - letter.captured_seconds

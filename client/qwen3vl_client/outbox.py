@@ -11,7 +11,7 @@ KEPT_SECONDS = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class PendingFrame:
     """A frame, or without a picture a tick, that waits to be sent.
 
     Attributes:
@@ -37,12 +37,12 @@ class Outbox:
 
     No emergency stop is lost because its letter was replaced: its flags go with the next one."""
 
-    _picture: Letter | None = None
-    _tick: Letter | None = None
+    _picture: PendingFrame | None = None
+    _tick: PendingFrame | None = None
     _due: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, letter: Letter) -> None:
+    def put(self, letter: PendingFrame) -> None:
         """Replace what waits of the same kind. A picture also takes the place of a tick: both ask for an answer."""
         with self._lock:
             self._due |= {name for name in ("force_key", "blocked", "emergency_stop") if getattr(letter, name)}
@@ -51,7 +51,7 @@ class Outbox:
             else:
                 self._tick = letter
 
-    def take(self, now: float, *, pictures: bool = True, ticks: bool = True) -> Letter | None:
+    def take(self, now: float, *, pictures: bool = True, ticks: bool = True) -> PendingFrame | None:
         """What is to be sent now, or None; it does not wait any more then.
 
         Args:
@@ -77,5 +77,5 @@ class Outbox:
         )
 
 
-def _fresh(waits: Letter | None, now: float) -> Letter | None:
+def _fresh(waits: PendingFrame | None, now: float) -> PendingFrame | None:
     return waits if waits is not None and now - waits.offered_at <= KEPT_SECONDS else None

@@ -17,7 +17,7 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from qwen3vl_client.connection import Closed, Link, open_link
 from qwen3vl_client.freshness import STAND, Command
-from qwen3vl_client.outbox import Letter, Outbox
+from qwen3vl_client.outbox import Outbox, PendingFrame
 from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import Odometry
 from qwen3vl_client.retry import LEASE_LOST, Retry
@@ -153,7 +153,7 @@ class Robot:
         now = self._clock()
         captured = now if captured_seconds is None else captured_seconds
         dated = captured_seconds is not None
-        self.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
+        self.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
         self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
@@ -210,7 +210,7 @@ class Robot:
 
     # The same in two halves, for a program with threads: the first of any thread, the second of the loop's ----------
 
-    def offer(self, letter: Letter) -> None:
+    def offer(self, letter: PendingFrame) -> None:
         """Put something into the outbox, as `send` does, without waking the sender."""
         if self._closed:
             raise ClosedError("this robot was closed; make another one")

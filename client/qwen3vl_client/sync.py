@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from qwen3vl_client.freshness import Command
-from qwen3vl_client.outbox import Letter
+from qwen3vl_client.outbox import PendingFrame
 from qwen3vl_client.protocol import Odometry
 from qwen3vl_client.robot import STOP_SECONDS, ClosedError, Robot, boot_time
 from qwen3vl_client.statistics import Statistics
@@ -115,7 +115,7 @@ class SyncRobot:
         now = boot_time()
         captured = now if captured_seconds is None else captured_seconds
         dated = captured_seconds is not None
-        self._robot.offer(Letter(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
+        self._robot.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
         # One wake-up at a time: a loop that is late must not gather thousands.
         if not self._waking:
             self._waking = True

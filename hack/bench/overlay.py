@@ -11,12 +11,12 @@ import os
 import time
 from dataclasses import replace
 
-from qwen3vl_vln.ipc import Arena, Message
+from qwen3vl_vln.ipc.channel import Arena, Message
 from qwen3vl_vln.overlay.render import decode, encode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Writer, find_font
 from qwen3vl_vln.waypoint import Waypoint
-from qwen3vl_vln.worker.gallery import Gallery
+from qwen3vl_vln.worker.renderer import OverlayRenderer
 from qwen3vl_world import buildings
 from qwen3vl_world.camera import Camera
 from qwen3vl_world.plan import Pose
@@ -81,7 +81,7 @@ async def viewed(pictures: list[tuple[bytes, Scene]], seconds: float) -> list[fl
     loop = asyncio.get_running_loop()
     arenas = Arena.make(VIEWERS, SLOT_BYTES), Arena.make(VIEWERS, CANVAS_BYTES)
     told: dict[int, asyncio.Future[Message]] = {}
-    gallery = Gallery(lambda message: told[message["slot"]].set_result(message), *arenas)
+    gallery = OverlayRenderer(lambda message: told[message["slot"]].set_result(message), *arenas)
     took: list[float] = []
 
     async def watch(slot: int) -> None:

@@ -39,7 +39,7 @@ IMAGES = (
     Image("operator", "operator/Dockerfile", (*REQUIREMENTS, "operator/qwen3vl_operator", "images/common")),
     Image("server", "images/server/Dockerfile", (*REQUIREMENTS, "images/server/qwen3vl_server", "images/common")),
     Image("vln", "images/vln/Dockerfile", (*REQUIREMENTS, "images/vln/qwen3vl_vln", "images/common")),
-    Image("world", "hack/world/Dockerfile", (*REQUIREMENTS, "hack/world/qwen3vl_world", "client/qwen3vl_client")),
+    Image("world", "evaluation/Dockerfile", (*REQUIREMENTS, "evaluation/qwen3vl_world", "client/qwen3vl_client")),
     Image("client", "examples/clients/python/Dockerfile", (*REQUIREMENTS, "examples/clients/python")),
 )
 

@@ -19,9 +19,9 @@ from qwen3vl_common import logs
 from qwen3vl_common.drain import Drain, DrainingServer
 from qwen3vl_common.keys import KeyRing
 from qwen3vl_common.strangers import Strangers, wary
-from qwen3vl_vln.edge import rest
 from qwen3vl_vln.edge.ceilings_file import CeilingsFile
-from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.http import app as http_app
+from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
@@ -71,12 +71,14 @@ async def serve(options: argparse.Namespace) -> None:
         recordings_max_mib=options.recordings_max_mib,
         recording_file_max_mib=options.recording_file_max_mib,
     )
-    link = WorkerLink(worker, heard=lambda message: navigation.heard(message), tasks=lambda: tasks_of(navigation))
+    link = WorkerLink(
+        worker, on_message=lambda message: navigation.on_message(message), tasks=lambda: tasks_of(navigation)
+    )
     navigation = Navigation(link, Metrics(), Tasks(secrets.token_hex(8), per_maker=options.tasks_per_key))
     ceilings = None if options.ceilings_file is None else CeilingsFile(options.ceilings_file)
     if ceilings is not None:
         navigation.hold_ceilings(ceilings.ceilings)
-    doors = Doorkeeper(ring, os.environ.get("QWEN3VL_OPERATOR_KEY") or None)
+    authenticator = Authenticator(ring, os.environ.get("QWEN3VL_OPERATOR_KEY") or None)
     drain = Drain()
     drain.overdue.add_done_callback(lambda _: navigation.views.end_all())
 
@@ -85,10 +87,10 @@ async def serve(options: argparse.Namespace) -> None:
 
     origins = frozenset(options.allow_origin)
     proxies = Proxies(options.trusted_proxies)
-    sockets = Sockets(navigation, doors, bounds, origins, proxies=proxies)
-    web = rest.build(
+    sockets = Sockets(navigation, authenticator, bounds, origins, proxies=proxies)
+    web = http_app.build(
         navigation,
-        doors,
+        authenticator,
         bounds,
         model=options.model_name,
         ready=ready,

@@ -14,8 +14,8 @@ from tests.support.processes import PYTHONPATH
 from qwen3vl_client.command import main
 from qwen3vl_vln.parser import ParseLimits, parse
 from qwen3vl_vln.recording import messages
-from qwen3vl_vln.recording.scribe import Scribe
-from qwen3vl_vln.recording.shelf import Shelf
+from qwen3vl_vln.recording.store import RecordingStore
+from qwen3vl_vln.recording.writer import RecordingWriter
 
 AT, SECOND = 1_700_000_000_000_000_000, 1_000_000_000
 ABOUT = {"robot": "go2", "instruction": "Walk on.", "verdict": None}
@@ -50,9 +50,9 @@ def call(frame: int, text: str | None, *, profile: str = "waypoints", reverse: b
 
 
 def record(folder: Path, *entries: messages.Entry) -> Path:
-    shelf = Shelf(folder / "recordings", 64 << 20)
-    shelf.take_stock()
-    scribe = Scribe(shelf, 32 << 20, lambda *_: None)
+    shelf = RecordingStore(folder / "recordings", 64 << 20)
+    shelf.scan()
+    scribe = RecordingWriter(shelf, 32 << 20, lambda *_: None)
     scribe.begin("t-1", ABOUT, AT)
     scribe.add("t-1", entries)
     scribe.end("t-1")

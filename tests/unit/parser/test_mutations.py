@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from qwen3vl_vln.parser import ParseLimits, opening, parse
+from qwen3vl_vln.parser import ParseLimits, early_plan, parse
 
 from .answers import STEP, answer
 
@@ -90,7 +90,7 @@ def test_what_the_schema_has_moves(plan: dict[str, Any]) -> None:
 def test_one_thing_outside_the_schema_moves_nothing(text: str, profile: str | None, reverse: bool) -> None:
     limits = ParseLimits(reverse=reverse)
     assert parse(text, finish_reason="stop", profile=profile, limits=limits).outcome == "invalid"
-    assert opening(text, limits) is None
+    assert early_plan(text, limits) is None
 
 
 def ends(text: str) -> list[str]:
@@ -140,7 +140,7 @@ TAILS = st.sampled_from(
 @given(st.lists(STEPS, min_size=1, max_size=6) | st.just([STEP]), TAILS)
 def test_an_early_plan_is_what_the_whole_parser_makes_of_it(steps: list[dict[str, float]], tail: str) -> None:
     text = f'{{"reached_goal": false, "waypoints": {json.dumps(steps)}{tail}'
-    early = opening(text, LIMITS)
+    early = early_plan(text, LIMITS)
     assert early is None or becomes(text, early, LIMITS)
 
 
@@ -149,19 +149,19 @@ def test_an_early_plan_is_what_the_whole_parser_makes_of_it(steps: list[dict[str
 def test_an_early_plan_is_never_more_permissive(plan: dict[str, Any], cut: int, reverse: bool) -> None:
     limits = ParseLimits(reverse=reverse)
     text = written(plan)[:cut]
-    early = opening(text, limits)
+    early = early_plan(text, limits)
     assert early is None or becomes(text, early, limits)
 
 
 def test_an_early_plan_that_shows_an_unknown_key_starts_no_motion() -> None:
     for step in (STEP | {"unit": "cm"}, {" dx": 0.4, "dy": 0, "dtheta": 0}, STEP | {"confidence": 0.05}):
         text = answer(STEP, step)
-        assert all(opening(text[:cut], LIMITS) is None for cut in range(len(text) + 1))
+        assert all(early_plan(text[:cut], LIMITS) is None for cut in range(len(text) + 1))
     array = answer(STEP)[: answer(STEP).index("]") + 1]
     for key in ("unit", "Action", "x", "actions", "reached_goal", "单位", "stop"):
         text = f'{array}, "{key}": "cm", "action": "forward"}}'
-        assert opening(array, LIMITS) is not None
-        assert all(opening(text[:cut], LIMITS) is None for cut in range(len(array) + 10 + len(key), len(text) + 1))
+        assert early_plan(array, LIMITS) is not None
+        assert all(early_plan(text[:cut], LIMITS) is None for cut in range(len(array) + 10 + len(key), len(text) + 1))
 
 
 @pytest.mark.parametrize(
@@ -194,4 +194,4 @@ def test_an_early_plan_that_shows_an_unknown_key_starts_no_motion() -> None:
 )
 def test_an_early_plan_reads_what_is_there_already(rest: str, starts: bool) -> None:
     text = f'{{"reached_goal": false, "waypoints": [{json.dumps(STEP)}]{rest}'
-    assert (opening(text, LIMITS) is not None) is starts
+    assert (early_plan(text, LIMITS) is not None) is starts

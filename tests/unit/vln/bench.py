@@ -1,4 +1,4 @@
-"""A worker's analyst with a model that answers when a test says so."""
+"""A worker's scheduler with a model that answers when a test says so."""
 
 import asyncio
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Any
 from tests.support.images import jpeg
 from tests.support.polling import until
 
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.motion.limits import Keyframes
-from qwen3vl_vln.worker.analyst import Analyst
-from qwen3vl_vln.worker.model import Reply
+from qwen3vl_vln.worker.model_client import Reply
+from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 PLAN = '{"reached_goal": false, "waypoints": [{"dx": 0.5, "dy": 0, "dtheta": 0}], "action": "forward"}'
 
@@ -35,12 +35,14 @@ class Model:
 
 
 class Bench:
-    """An analyst, its model, and what it sends."""
+    """An scheduler, its model, and what it sends."""
 
     def __init__(self, calls: int = 4) -> None:
         self.model, self.sent = Model(), list[Message]()
         self.slots: dict[int, bytes] = {}
-        self.analyst = Analyst("m", self.model, self.sent.append, lambda slot, size: self.slots[slot], calls=calls)
+        self.scheduler = InferenceScheduler(
+            "m", self.model, self.sent.append, lambda slot, size: self.slots[slot], calls=calls
+        )
         self.numbers = 0
 
     def task(self, name: str, epoch: int = 1, **more: Any) -> None:
@@ -48,14 +50,14 @@ class Bench:
         message = {"type": "task", "task": name, "epoch": epoch, "active": True, "instruction": f"{name}/{epoch}"}
         message |= {"reverse": False, "keyframes": keyframes, "history": 2, "language": "en", "profile": "waypoints"}
         message |= {"camera_number": 1}
-        self.analyst.take(message | more)
+        self.scheduler.take(message | more)
 
     def frame(self, name: str, epoch: int = 1, image: bytes | None = None, **more: Any) -> int:
         self.numbers += 1
         self.slots[self.numbers] = jpeg(320, 240, self.numbers) if image is None else image
         message = {"type": "frame", "task": name, "epoch": epoch, "frame": self.numbers, "slot": self.numbers}
         size = len(self.slots[self.numbers])
-        self.analyst.take(message | {"size": size, "force": False, "keep": False, "pose": None} | more)
+        self.scheduler.take(message | {"size": size, "force": False, "keep": False, "pose": None} | more)
         return self.numbers
 
     async def until(self, kind: str, count: int = 1) -> list[Message]:

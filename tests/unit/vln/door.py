@@ -9,12 +9,12 @@ from typing import Any
 
 from tests.support.images import jpeg
 
-from qwen3vl_vln.edge import rest
-from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.http import app
+from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.peers import Proxies
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.task.calls import Seen
+from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.waypoint import Waypoint
@@ -29,9 +29,9 @@ class Door:
         self.now = 1000.0
         self.navigation = navigation_without_worker()
         self.navigation.now = lambda: self.now  # type: ignore[method-assign]
-        doors = Doorkeeper(None, operator_key)
+        authenticator = Authenticator(None, operator_key)
         listed = Proxies(ip_network(one) for one in proxies)
-        self.app = rest.build(self.navigation, doors, Bounds(), model="m", ready=lambda: True, proxies=listed)
+        self.app = app.build(self.navigation, authenticator, Bounds(), model="m", ready=lambda: True, proxies=listed)
         self.operator_key = operator_key
         limits = Limits(blind_meters=5.0, linear_meters_per_second=0.5)
         self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
@@ -91,6 +91,6 @@ class Door:
         """The model says to walk on, by the newest picture."""
         task = self.entry.task
         frame = task.counts.frames
-        task.calls.remember(frame, Seen(task.reckoning.fix(), self.now, None))
+        task.calls.remember(frame, FramePose(task.reckoning.fix(), self.now, None))
         walk = tuple(Waypoint(1.0, 0.0, 0.0) for _ in range(3))
         task.result(Result(task.epoch, frame, "plan", waypoints=walk, model_seconds=0.1), self.now, 0.0)

@@ -43,7 +43,7 @@ class Walk:
         frame = Frame(self.now, **more)
         self.offered = self.task.frame(frame)
         if self.offered:
-            self.key = self.task.seen(frame)
+            self.key = self.task.frame_pose(frame)
         return answer(self.task, self.now, self.wall, sequence=frame.sequence)
 
     def run(self, seconds: float, hz: float = 30.0, **more: Any) -> list[dict[str, Any]]:
@@ -61,11 +61,11 @@ class Walk:
         more = {"epoch": self.task.epoch, "frame": self.key, "model_seconds": 0.3} | more
         self.task.result(Result(outcome=outcome, waypoints=waypoints, **more), self.now, self.wall)
 
-    def opening(self, *points: tuple[float, float, float]) -> None:
+    def early_plan(self, *points: tuple[float, float, float]) -> None:
         """The waypoints of that answer, which is still being written."""
         waypoints = tuple(Waypoint(*point) for point in points)
         result = Result(self.task.epoch, self.key, "plan", waypoints=waypoints, model_seconds=0.2)
-        self.task.opening(result, self.now)
+        self.task.early_plan(result, self.now)
 
     def fail(self, *, deadline: bool = False) -> None:
         """The model does not answer."""
@@ -78,4 +78,4 @@ FORWARD = (0.5, 0.0, 0.0)
 def navigation_without_worker() -> Navigation:
     """What this process can be asked, with a worker that was never started."""
     options = WorkerOptions("sim", "http://127.0.0.1:9/v1", 4, 30.0, "info", 256, 1 << 20)
-    return Navigation(WorkerLink(options, heard=lambda message: None, tasks=list), Metrics())
+    return Navigation(WorkerLink(options, on_message=lambda message: None, tasks=list), Metrics())

@@ -6,11 +6,11 @@ from typing import Any
 
 from starlette.types import Message
 
-from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.task.calls import Seen
+from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.waypoint import Waypoint
@@ -25,7 +25,7 @@ class Server:
         self.now = 1000.0
         self.navigation = navigation_without_worker()
         self.navigation.now = lambda: self.now  # type: ignore[method-assign]
-        self.sockets = Sockets(self.navigation, Doorkeeper(None, None), Bounds(), frozenset())
+        self.sockets = Sockets(self.navigation, Authenticator(None, None), Bounds(), frozenset())
         limits = Limits(linear_acceleration=10.0)
         self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
 
@@ -36,7 +36,7 @@ class Server:
         """The model says to walk half a metre, by a picture of now."""
         task = self.entry.task
         frame = task.counts.frames
-        task.calls.remember(frame, Seen(task.reckoning.fix(), self.now, None))
+        task.calls.remember(frame, FramePose(task.reckoning.fix(), self.now, None))
         task.result(Result(task.epoch, frame, "plan", waypoints=(Waypoint(0.5, 0.0, 0.0),)), self.now, 0.0)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from qwen3vl_common.errors import InvalidRequest
-from qwen3vl_vln.edge.bodies import Creation, assertion, creation
+from qwen3vl_vln.edge.http.bodies import Creation, assertion, creation
 
 OWNER = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
 ASSERTED = {"owner": OWNER, "instruction": "Walk.", "robot": "go2-01", "state": "Running"}

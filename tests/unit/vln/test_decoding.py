@@ -28,11 +28,11 @@ class Processor:
 async def bench() -> AsyncIterator[Bench]:
     bench = Bench()
     yield bench
-    await bench.analyst.close()
+    await bench.scheduler.close()
 
 
 async def test_a_picture_that_took_long_is_told_and_not_asked_about(bench: Bench) -> None:
-    bench.analyst.decoder = Decoder(Processor(0.21, 0.19))
+    bench.scheduler.decoder = Decoder(Processor(0.21, 0.19))
     bench.task("a")
     bench.frame("a")
     assert [message["reason"] for message in await bench.until("fault")] == ["costly_picture"]
@@ -68,7 +68,7 @@ async def test_of_one_task_one_picture_is_decoded_at_a_time() -> None:
 
 async def test_a_picture_of_before_takes_no_thread_from_its_task(bench: Bench) -> None:
     bench.task("a")
-    async with bench.analyst.decoder.turn("a"):
+    async with bench.scheduler.decoder.turn("a"):
         bench.frame("a")
         bench.task("a", epoch=2)
         bench.frame("a", epoch=2)
@@ -88,7 +88,7 @@ def test_the_tasks_pictures_are_put_aside_for_ten_seconds() -> None:
     walk.now += 0.2
     walk.frame()
     assert walk.offered
-    walk.task.looked(walk.now, changed=True)
+    walk.task.on_decoded(walk.now, changed=True)
     assert walk.frame()["state"] == "hold", "until the model has seen it"
 
 
@@ -97,5 +97,5 @@ def test_what_it_has_cost_counts_also_when_the_task_has_begun_anew() -> None:
     task = navigation.create(Walk().task.settings).task
     told = {"type": "fault", "task": task.task_id, "epoch": task.epoch, "reason": "costly_picture"}
     task.pause()
-    navigation.heard(told)
+    navigation.on_message(told)
     assert task.eyes.fault is Reason.COSTLY_PICTURE and task.eyes.aside_until > navigation.now()

@@ -17,7 +17,7 @@ from tests.support.images import decoded
 from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.motion.limits import Camera, Keyframes
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.projection import Projection
@@ -27,7 +27,7 @@ from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import FINISHED_SECONDS
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.keyframes import KeyframeChooser, View, difference, view
-from qwen3vl_vln.worker.model import Reply
+from qwen3vl_vln.worker.model_client import Reply
 from qwen3vl_world import walkthrough
 
 from .bench import PLAN, Bench
@@ -191,7 +191,7 @@ async def test_clock_set_back_ends_key_frames(monkeypatch: pytest.MonkeyPatch) -
             bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
             await bench.until("result", turn)
     finally:
-        await bench.analyst.close()
+        await bench.scheduler.close()
 
 
 # 10: the overlay is mirrored
@@ -295,7 +295,7 @@ def test_a_result_comes_back_to_life_after_a_stop() -> None:
     epoch, key = walk.task.epoch, walk.key
     walk.task.stop(walk.now, walk.wall)
     walk.result("plan", FORWARD, epoch=epoch, frame=key)
-    walk.opening(FORWARD)
+    walk.early_plan(FORWARD)
     assert walk.task.drive is None and walk.task.action == "" and walk.task.counts.late_results == 1
     body = walk.run(0.1)[-1]
     assert (body["state"], body["waypoints"], body["linear_vel"]) == ("stopped", [], 0.0)
@@ -346,6 +346,6 @@ async def test_histories_are_never_removed() -> None:
         bench.frame(f"t{number}", image=walkthrough.pictures(1)[0] if number < 4 else None)
         bench.task(f"t{number}", epoch=2, active=False)
         bench.slots.clear()
-    await bench.analyst.close()
-    analyst = bench.analyst
-    assert not analyst._jobs and not analyst._queue and not analyst._tasks and analyst._running == 0
+    await bench.scheduler.close()
+    scheduler = bench.scheduler
+    assert not scheduler._jobs and not scheduler._queue and not scheduler._tasks and scheduler._running == 0

@@ -17,7 +17,7 @@ STARTED_SECONDS = 30
 async def test_a_worker_that_hangs_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", PYTHONPATH)
     options = WorkerOptions("sim", "http://127.0.0.1:9/v1", 4, 30.0, "info", 4, 1 << 20)
-    link = WorkerLink(options, heard=lambda message: None, tasks=list, hung_seconds=10.0)
+    link = WorkerLink(options, on_message=lambda message: None, tasks=list, hung_seconds=10.0)
     now = asyncio.get_running_loop().time
     running = asyncio.create_task(link.run())
     try:

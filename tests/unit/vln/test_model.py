@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from qwen3vl_vln.worker.model import LARGEST_ANSWER, ModelClient, ModelDeadlineError, ModelError
+from qwen3vl_vln.worker.model_client import LARGEST_ANSWER, ModelClient, ModelDeadlineError, ModelError
 
 Send = Callable[[bytes], Awaitable[None]]
 ANSWER = json.dumps({"choices": [{"message": {"content": "turn left"}, "finish_reason": "stop"}]}).encode()

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_vln.motion.commanded import Told
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.reckoning import Odometry
-from qwen3vl_vln.motion.told import Told
 from qwen3vl_vln.motion.track import Speeds, Track
 
 from .legs import Point, Robot, frozen, jumped, mirrored, mirrored_yaw, straight, swapped
@@ -193,20 +193,20 @@ class TestAgreement:
         assert "off the heading" in explained(robot) and robot.metres <= 0.8
 
     def test_another_origin_or_another_run_makes_them_good(self) -> None:
-        for mend in ("origin", "run", "instruction"):
+        for repair in ("origin", "run", "instruction"):
             robot = Robot(Walk(limits=WIDE), [AHEAD] * 20, odometry=swapped).run(6.0)
             walk = robot.walk
             assert robot.answers[-1]["reason"] == "odometry_axes"
-            if mend == "run":
+            if repair == "run":
                 walk.task.granted(2, other=True)
                 walk.pictures = 0
-            elif mend == "instruction":
+            elif repair == "instruction":
                 walk.task.edit(replace(walk.task.settings, instruction="Walk to the blue door."))
-            at = Odometry(Pose(), 2 if mend == "origin" else 1)
+            at = Odometry(Pose(), 2 if repair == "origin" else 1)
             walk.frame(odometry=at, captured=5000.0)
             walk.result("plan", FORWARD)
             body = walk.run(0.3, odometry=at, captured=5000.1)[-1]
-            assert (body["linear_vel"] > 0) == (mend != "instruction"), mend
+            assert (body["linear_vel"] > 0) == (repair != "instruction"), repair
 
     def test_mirrored_yaw_with_right_places_is_one_of_them(self) -> None:
         robot = Robot(Walk(limits=WIDE), [LEFT, LEFT, *[AHEAD] * 10], odometry=mirrored_yaw, latency=1.0).run(25.0)

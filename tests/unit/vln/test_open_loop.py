@@ -11,7 +11,7 @@ from tests.support.images import jpeg
 
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Script
-from qwen3vl_eval.robot import Rhythm
+from qwen3vl_eval.robot import CommandHorizon
 from qwen3vl_vln.motion.geometry import Pose, wrapped
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.task import Settings
@@ -52,7 +52,7 @@ class Drive:
 
     texts: list[str]
     latency: float = 0.3
-    rhythm: Rhythm = field(default_factory=Rhythm)
+    rhythm: CommandHorizon = field(default_factory=CommandHorizon)
     world: World = field(default_factory=lambda: World(buildings.empty_hall()))
 
     def loop(self) -> Loop:
@@ -64,7 +64,7 @@ class Drive:
 def drive(name: str, latency: float, hz: float, odometry: bool) -> tuple[float, float, float]:
     """Metres and degrees from the plan's end, and metres driven beyond its length."""
     end, length = end_of(PLANS[name])
-    one = Drive([say(PLANS[name])], latency, Rhythm(hz, hz, odometry=odometry))
+    one = Drive([say(PLANS[name])], latency, CommandHorizon(hz, hz, odometry=odometry))
 
     async def go() -> None:
         loop = one.loop()

@@ -9,8 +9,8 @@ import pytest
 from starlette.types import Message
 
 from qwen3vl_common.keys import KeyRing
-from qwen3vl_vln.edge import rest
-from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.http import app
+from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.task import Settings
@@ -36,9 +36,9 @@ class Door:
             (folder / name).write_text(text)
         ring = KeyRing(folder)
         ring.reload()
-        self.navigation, doors = navigation_without_worker(), Doorkeeper(ring, None)
-        self.app = rest.build(self.navigation, doors, Bounds(), model="m", ready=lambda: True)
-        self.sockets = Sockets(self.navigation, doors, Bounds(), frozenset())
+        self.navigation, authenticator = navigation_without_worker(), Authenticator(ring, None)
+        self.app = app.build(self.navigation, authenticator, Bounds(), model="m", ready=lambda: True)
+        self.sockets = Sockets(self.navigation, authenticator, Bounds(), frozenset())
 
     def task_of(self, robot: str) -> str:
         return self.navigation.create(Settings(robot, "Walk.")).task.task_id

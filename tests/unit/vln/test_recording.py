@@ -22,8 +22,8 @@ from tests.support.processes import ENVIRONMENT
 from qwen3vl_vln.recording import messages
 from qwen3vl_vln.recording.recorder import WAITING_MOST_BYTES, Bounds, Recorder, changes
 from qwen3vl_vln.recording.schemas import SCHEMAS
-from qwen3vl_vln.recording.scribe import LEAST_FILE_BYTES, Scribe
-from qwen3vl_vln.recording.shelf import Shelf, file_of, is_whole, listed, mend
+from qwen3vl_vln.recording.store import RecordingStore, file_of, is_whole, listed, repair
+from qwen3vl_vln.recording.writer import LEAST_FILE_BYTES, RecordingWriter
 
 KIB = 1024
 AT = 1_700_000_000_000_000_000
@@ -66,10 +66,10 @@ class Told(list[tuple[str, int, str | None]]):
         self.append((task_id, size, error))
 
 
-def scribe(folder: Path, *, total: int = 64 << 20, file: int = 32 << 20) -> Scribe:
-    shelf = Shelf(folder, total)
-    shelf.take_stock()
-    return Scribe(shelf, file, Told())
+def writer_of(folder: Path, *, total: int = 64 << 20, file: int = 32 << 20) -> RecordingWriter:
+    store = RecordingStore(folder, total)
+    store.scan()
+    return RecordingWriter(store, file, Told())
 
 
 def everything() -> list[messages.Entry]:
@@ -104,7 +104,7 @@ def pictures(count: int, start: int = 0) -> list[list[messages.Entry]]:
 
 
 def test_every_message_is_what_its_schema_says(tmp_path: Path) -> None:
-    writer = scribe(tmp_path)
+    writer = writer_of(tmp_path)
     writer.begin("t-1", ABOUT, AT)
     writer.add("t-1", everything())
     writer.end("t-1")
@@ -165,7 +165,7 @@ def test_the_beginning_says_whether_a_worker_was_lost() -> None:
 
 def test_files_are_turned_and_the_oldest_go_first(tmp_path: Path) -> None:
     total, each = 2048 * KIB, 300 * KIB
-    writer = scribe(tmp_path, total=total, file=each)
+    writer = writer_of(tmp_path, total=total, file=each)
     writer.begin("t-1", ABOUT, AT)
     largest = len(pictures(1)[0][1].body["data"])
     for entries in pictures(120):
@@ -184,7 +184,7 @@ def test_files_are_turned_and_the_oldest_go_first(tmp_path: Path) -> None:
 
 def test_many_tasks_keep_to_the_bound_together(tmp_path: Path) -> None:
     total = 4096 * KIB
-    writer = scribe(tmp_path, total=total)
+    writer = writer_of(tmp_path, total=total)
     for turn in range(40):
         for task in range(8):
             writer.begin(f"t-{task}", ABOUT, AT)
@@ -198,7 +198,7 @@ def test_many_tasks_keep_to_the_bound_together(tmp_path: Path) -> None:
 
 
 def test_a_new_process_counts_what_lies_there(tmp_path: Path) -> None:
-    writer = scribe(tmp_path)
+    writer = writer_of(tmp_path)
     for task in ("old", "new"):
         writer.begin(task, ABOUT, AT)
         for entries in pictures(20):
@@ -206,7 +206,7 @@ def test_a_new_process_counts_what_lies_there(tmp_path: Path) -> None:
         writer.end(task)
         time.sleep(0.02)  # the file system's clock
     size = (tmp_path / "new").iterdir().__next__().stat().st_size
-    scribe(tmp_path, total=size + 10)
+    writer_of(tmp_path, total=size + 10)
     assert listed(tmp_path, "old") is None and len(listed(tmp_path, "new") or []) == 1
 
 
@@ -217,7 +217,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
     folder.mkdir()
     assert listed(folder, name) is None
     assert file_of(folder, "t-1", name) is None and file_of(folder, name, "20260101T000000Z-0.mcap") is None
-    writer = scribe(folder)
+    writer = writer_of(folder)
     writer.begin(name, ABOUT, AT)
     assert writer.tell[-1][2] and not list(folder.iterdir())  # type: ignore[index]
 
@@ -228,7 +228,7 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path, name: str) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     folder = tmp_path_factory.mktemp("whole")
-    writer = scribe(folder)
+    writer = writer_of(folder)
     writer.begin("t-1", ABOUT, AT)
     for entries in pictures(12):
         writer.add("t-1", [*entries, *everything()])
@@ -242,7 +242,7 @@ def test_a_file_cut_anywhere_opens_again(whole: bytes, tmp_path: Path, share: fl
     path = tmp_path / "20260101T000000Z-0.mcap"
     cut = whole[: int(share * len(whole))]
     path.write_bytes(cut)
-    if not mend(path):
+    if not repair(path):
         assert len(cut) < 8
         return
     assert is_whole(path)
@@ -255,7 +255,7 @@ def test_what_a_killed_writer_left_is_mended_by_the_next(tmp_path: Path) -> None
     program = (
         "import os, sys, signal; from pathlib import Path\n"
         "from tests.unit.vln.test_recording import *\n"
-        "writer = scribe(Path(sys.argv[1])); writer.begin('t-1', ABOUT, AT)\n"
+        "writer = writer_of(Path(sys.argv[1])); writer.begin('t-1', ABOUT, AT)\n"
         "for entries in pictures(20): writer.add('t-1', entries)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
@@ -263,7 +263,7 @@ def test_what_a_killed_writer_left_is_mended_by_the_next(tmp_path: Path) -> None
     assert done.returncode == -9
     (left,) = listed(tmp_path, "t-1") or []
     assert not left.whole
-    scribe(tmp_path)
+    writer_of(tmp_path)
     (path,) = (tmp_path / "t-1").iterdir()
     assert is_whole(path) and sum(topic == "/camera" for topic, _, _ in read(path)) == 20, "no picture is lost"
 
@@ -272,7 +272,7 @@ def test_a_full_disk_ends_the_recording_and_nothing_else(tmp_path: Path) -> None
     program = (
         "import resource, sys; from pathlib import Path\n"
         "from tests.unit.vln.test_recording import *\n"
-        "writer = scribe(Path(sys.argv[1]))\n"
+        "writer = writer_of(Path(sys.argv[1]))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))\n"
         "writer.begin('t-1', ABOUT, AT)\n"
         "for entries in pictures(60): writer.add('t-1', entries)\n"

@@ -50,8 +50,8 @@ def test_a_good_picture_of_before_does_not_uncover_the_present_camera(door: Door
     task = door.entry.task
     old = {"task": task.task_id, "epoch": task.epoch}
     door.navigation.grant(door.entry, "another", takeover=True)
-    door.navigation.heard({**old, "epoch": task.epoch, "type": "fault", "reason": "covered_camera"})
-    door.navigation.heard({**old, "type": "looked", "key": True, "changed": True})
+    door.navigation.on_message({**old, "epoch": task.epoch, "type": "fault", "reason": "covered_camera"})
+    door.navigation.on_message({**old, "type": "looked", "key": True, "changed": True})
     assert task.eyes.fault is Reason.COVERED_CAMERA
 
 

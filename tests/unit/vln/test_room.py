@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from qwen3vl_vln.edge import rest
-from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.http import app
+from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.navigation import Assertion, Navigation
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.events import Frame, Owner
@@ -24,8 +24,8 @@ class Room:
         self.now = 1000.0
         self.navigation: Navigation = navigation_without_worker()
         self.navigation.now = lambda: self.now  # type: ignore[method-assign]
-        doors = Doorkeeper(None, "operator-key")
-        self.app = rest.build(self.navigation, doors, Bounds(), model="m", ready=lambda: True)
+        authenticator = Authenticator(None, "operator-key")
+        self.app = app.build(self.navigation, authenticator, Bounds(), model="m", ready=lambda: True)
 
     def create(self, address: str = "10.0.0.1", **headers: str) -> tuple[int, dict[str, Any]]:
         """A task by REST: status and answer."""

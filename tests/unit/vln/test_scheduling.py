@@ -12,10 +12,10 @@ import pytest
 from tests.support.images import jpeg
 from tests.support.virtual_time import run
 
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.motion.limits import Keyframes
-from qwen3vl_vln.worker.analyst import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, Analyst
-from qwen3vl_vln.worker.model import ModelError, Reply
+from qwen3vl_vln.worker.model_client import ModelError, Reply
+from qwen3vl_vln.worker.scheduler import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, InferenceScheduler
 
 from .bench import PLAN, Bench
 
@@ -51,14 +51,14 @@ class Engine:
 
 
 class Office:
-    """An analyst and cameras: whenever it wants a picture of a task, the task's next one comes."""
+    """An scheduler and cameras: whenever it wants a picture of a task, the task's next one comes."""
 
     def __init__(self, engine: Engine, calls: int) -> None:
         self.engine, self.calls = engine, calls
         self.sent: list[tuple[float, Message]] = []
         self.shown: dict[int, tuple[float, str]] = {}
         self.numbers = itertools.count(1)
-        self.analyst = Analyst("m", engine, self._hear, self._read, calls=calls)
+        self.scheduler = InferenceScheduler("m", engine, self._hear, self._read, calls=calls)
 
     def _read(self, slot: int, size: int) -> bytes:
         return jpeg(64, 48, slot % 7)
@@ -73,12 +73,12 @@ class Office:
         number = next(self.numbers)
         self.shown[number] = asyncio.get_running_loop().time(), task
         message = {"type": "frame", "task": task, "epoch": epoch, "frame": number, "slot": number, "size": 1}
-        self.analyst.take(message | {"force": False, "keep": False, "pose": None})
+        self.scheduler.take(message | {"force": False, "keep": False, "pose": None})
 
     def task(self, name: str, keyframes: Keyframes) -> None:
         message = {"type": "task", "task": name, "epoch": 1, "active": True, "instruction": name, "reverse": False}
         message |= {"keyframes": keyframes.as_json(), "history": 0, "language": "en", "profile": "waypoints"}
-        self.analyst.take(message | {"camera_number": 1})
+        self.scheduler.take(message | {"camera_number": 1})
 
     def waits(self) -> dict[str, list[float]]:
         """Of each task: seconds from the arrival of a picture to the question about it."""
@@ -91,14 +91,14 @@ class Office:
 
 
 def worked(engine: Engine, tasks: dict[str, Keyframes], *, calls: int, seconds: float) -> Office:
-    """So long an analyst worked for these tasks."""
+    """So long an scheduler worked for these tasks."""
 
     async def work() -> Office:
         office = Office(engine, calls)
         for name, keyframes in tasks.items():
             office.task(name, keyframes)
         await asyncio.sleep(seconds)
-        await office.analyst.close()
+        await office.scheduler.close()
         return office
 
     return run(work())
@@ -156,7 +156,7 @@ def test_a_model_that_answers_again_ends_the_pauses() -> None:
         await asyncio.sleep(LONGEST_RETRY_SECONDS + 1.0)
         engine.asked.clear()
         await asyncio.sleep(10.0)
-        await office.analyst.close()
+        await office.scheduler.close()
         return engine
 
     assert len(run(work()).of("a")) >= 20
@@ -186,7 +186,7 @@ async def test_a_call_cancelled_before_it_began_gives_its_place_back() -> None:
         assert (await bench.until("call", 2))[1]["task"] == "c"
         assert [name for name, _ in bench.model.asked] == ["a/1", "c/1"]
     finally:
-        await bench.analyst.close()
+        await bench.scheduler.close()
 
 
 async def test_another_limit_cancels_no_call() -> None:
@@ -206,7 +206,7 @@ async def test_another_limit_cancels_no_call() -> None:
         assert not (await bench.until("looked", 2))[1]["key"], "the new limits hold"
         assert len([message for message in bench.sent if message["type"] == "want"]) == 2, "each picture is wanted once"
     finally:
-        await bench.analyst.close()
+        await bench.scheduler.close()
 
 
 async def test_a_paused_task_s_call_is_cancelled() -> None:
@@ -221,4 +221,4 @@ async def test_a_paused_task_s_call_is_cancelled() -> None:
         assert bench.model.asked[0][1].cancelled()
         assert not [message for message in bench.sent if message["type"] in ("result", "failed")]
     finally:
-        await bench.analyst.close()
+        await bench.scheduler.close()

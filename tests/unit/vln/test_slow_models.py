@@ -68,7 +68,7 @@ def test_an_answer_that_is_read_while_it_is_written_counts_once() -> None:
     key = walk.key
     walk.run(1.2)
     walk.key = key
-    walk.opening(FORWARD)
+    walk.early_plan(FORWARD)
     assert walk.run(0.1)[-1]["linear_vel"] == 0.0
     walk.result("plan", FORWARD, frame=key)
     assert walk.task.counts.deadline_misses == 1

@@ -61,14 +61,14 @@ def test_a_picture_that_does_not_change_while_the_robot_is_driven(
     points: list[tuple[float, float, float]], least: float
 ) -> None:
     walk = Walk()
-    walk.task.looked(walk.now, changed=True)
+    walk.task.on_decoded(walk.now, changed=True)
     for _ in range(4):
         driven(walk, *points, seconds=3.0)
-        walk.task.looked(walk.now, changed=False)
+        walk.task.on_decoded(walk.now, changed=False)
         if is_stuck(walk):
             break
     assert is_stuck(walk)
-    assert max(walk.task.reckoning.told_metres, abs(walk.task.reckoning.told.yaw)) >= least
+    assert max(walk.task.reckoning.commanded_metres, abs(walk.task.reckoning.told.yaw)) >= least
     assert "does not change" in walk.task.explain(*walk.task.state(walk.now))
 
 
@@ -76,7 +76,7 @@ def test_a_robot_that_stands_may_see_the_same_for_ever() -> None:
     walk = Walk()
     for _ in range(100):
         walk.run(0.2)
-        walk.task.looked(walk.now, changed=False)
+        walk.task.on_decoded(walk.now, changed=False)
         assert not is_stuck(walk)
 
 
@@ -148,7 +148,7 @@ def test_what_the_third_time_was_stays_said_however_the_answers_come(streamed: b
         walk.run(0.1)
         key, points = walk.key, LEFT if turn % 2 else RIGHT
         if streamed:
-            walk.opening(points)
+            walk.early_plan(points)
             walk.now += 0.1
         walk.result("plan", points, frame=key)
         walk.run(1.5)

@@ -270,7 +270,7 @@ class TestFrames:
         walk = moving()
         for _ in range(3):
             walk.frame(image=b"same")
-        walk.task.eyes.well()
+        walk.task.eyes.decoded_ok()
         assert walk.frame(image=b"same")["reason"] == "frozen_camera" and not walk.offered
 
     def test_a_plan_also_expires_while_no_frame_comes(self) -> None:
@@ -283,7 +283,7 @@ class TestFrames:
         walk = moving()
         walk.task.camera_fault(Reason.COVERED_CAMERA)
         assert walk.frame()["reason"] == "covered_camera"
-        walk.task.eyes.well()
+        walk.task.eyes.decoded_ok()
         assert still(walk.frame())
 
     def test_an_old_sequence_number_is_not_looked_at(self) -> None:
@@ -381,10 +381,10 @@ def test_without_a_watchdog_an_answer_counts_until_the_next_frame_and_one_second
     walk.frame()
     walk.result("plan", *[(1.0, 0.0, 0.0)] * 3)
     told = walk.run(0.5)[-1]["linear_vel"]
-    before = walk.task.reckoning.told_metres
+    before = walk.task.reckoning.commanded_metres
     walk.now += gap
     walk.frame()
-    assert walk.task.reckoning.told_metres - before == pytest.approx(counted * told)
+    assert walk.task.reckoning.commanded_metres - before == pytest.approx(counted * told)
 
 
 class TestReverse:
@@ -404,7 +404,7 @@ class TestReverse:
     def test_nor_begun(self) -> None:
         walk = Walk()
         walk.frame()
-        walk.opening(FORWARD, self.BACK)
+        walk.early_plan(FORWARD, self.BACK)
         assert all(map(still, walk.run(0.3)))
         walk.result("plan", FORWARD, self.BACK)
         assert all(map(still, walk.run(0.3)))
@@ -418,7 +418,7 @@ class TestAnOpening:
         walk.frame()
         key = walk.key
         walk.now += 0.3
-        walk.opening(FORWARD)
+        walk.early_plan(FORWARD)
         assert walk.run(0.3)[-1]["linear_vel"] > 0
         return walk, key
 
@@ -473,12 +473,12 @@ class TestAnOpening:
         walk.frame()
         walk.result("goal")
         walk.frame()
-        walk.opening(FORWARD)
+        walk.early_plan(FORWARD)
         assert all(still(body) for body in walk.run(0.5))
         walk = Walk()
         walk.frame()
         walk.task.edit(replace(walk.task.settings, instruction="Walk to the blue door."))
-        walk.opening(FORWARD)
+        walk.early_plan(FORWARD)
         assert all(still(body) for body in walk.run(0.5))
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from qwen3vl_vln.edge.errors import api_error
-from qwen3vl_vln.edge.identity import Doorkeeper
+from qwen3vl_vln.edge.http.errors import api_error
+from qwen3vl_vln.edge.http.tickets import Tickets
+from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import LIMIT, Sockets
-from qwen3vl_vln.edge.tickets import Tickets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import Tasks
@@ -83,7 +83,7 @@ def test_a_ticket_that_was_given_out_is_given_to_nobody_else() -> None:
 async def test_two_connections_of_one_key_are_two_writers_whatever_is_drawn() -> None:
     """Of one name both would hold one lease, and both would drive."""
     server = Server()
-    server.sockets = Sockets(server.navigation, Doorkeeper(None, None), Bounds(), frozenset(), draw=each_twice())
+    server.sockets = Sockets(server.navigation, Authenticator(None, None), Bounds(), frozenset(), draw=each_twice())
     robots = [server.connect() for _ in range(TWICE)]
     for robot in robots:
         assert (await robot.heard())["type"] == "websocket.accept"
@@ -94,7 +94,7 @@ async def test_two_connections_of_one_key_are_two_writers_whatever_is_drawn() ->
 
 async def test_a_connection_without_a_free_name_is_closed_with_the_reason() -> None:
     server = Server()
-    server.sockets = Sockets(server.navigation, Doorkeeper(None, None), Bounds(), frozenset(), draw=lambda: "same")
+    server.sockets = Sockets(server.navigation, Authenticator(None, None), Bounds(), frozenset(), draw=lambda: "same")
     first, second = server.connect(), server.connect()
     assert (await first.heard())["type"] == "websocket.accept"
     assert (await second.heard())["type"] == "websocket.accept"

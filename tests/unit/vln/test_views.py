@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.images import jpeg
 
+from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets, TooManyTicketsError
 from qwen3vl_vln.edge.link import WATCHED_MOST
 from qwen3vl_vln.edge.metrics import Metrics
-from qwen3vl_vln.edge.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets, TooManyTicketsError
 from qwen3vl_vln.edge.views import (
     ASKED_SECONDS,
     IDLE_SECONDS,
@@ -22,7 +22,7 @@ from qwen3vl_vln.edge.views import (
     TooManyViewersError,
     Views,
 )
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.overlay.render import decode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Writer, find_font

@@ -7,7 +7,7 @@ import pytest
 from tests.support.images import jpeg
 
 from qwen3vl_vln.edge import waiters
-from qwen3vl_vln.edge.errors import api_error
+from qwen3vl_vln.edge.http.errors import api_error
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.waiters import SYNC_SECONDS, WAITERS_MOST
 from qwen3vl_vln.task.errors import EndedError, SyncTimeoutError, TooManyWaitersError
@@ -39,7 +39,7 @@ def told(navigation: Navigation, entry: Entry, frame: int) -> None:
     }
     task = entry.task
     place = {"type": "result", "task": task.task_id, "epoch": task.epoch, "frame": frame}
-    navigation.heard(place | result | {"clamped": False, "seconds": 0.1})
+    navigation.on_message(place | result | {"clamped": False, "seconds": 0.1})
 
 
 async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -69,7 +69,7 @@ async def test_a_picture_that_is_not_looked_at_is_waited_for_no_more(reason: str
     navigation, entry = begun()
     waiting = wait(navigation, entry, 1)
     await asyncio.sleep(0)
-    navigation.heard({"type": "fault", "task": entry.task.task_id, "epoch": entry.task.epoch, "reason": reason})
+    navigation.on_message({"type": "fault", "task": entry.task.task_id, "epoch": entry.task.epoch, "reason": reason})
     assert (await asyncio.wait_for(waiting, 1))["linear_vel"] == 0.0
 
 
@@ -96,7 +96,7 @@ async def test_who_waited_long_for_a_plan_may_drive_it() -> None:
     now[0] += 3.0
     result = {"outcome": "plan", "waypoints": [(0.5, 0.0, 0.0)], "action": "forward", "environment": "", "detail": ""}
     place = {"type": "result", "task": entry.task.task_id, "epoch": entry.task.epoch, "frame": 1, "progress": None}
-    navigation.heard(place | result | {"clamped": False, "seconds": 3.0})
+    navigation.on_message(place | result | {"clamped": False, "seconds": 3.0})
     body = await waiting
     assert body["state"] == "moving" and body["linear_vel"] > 0
     assert navigation.answer_now(entry, None)["reason"] == "no_image", "but no second answer without a picture"

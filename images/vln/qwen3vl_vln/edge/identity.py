@@ -71,7 +71,7 @@ class Caller:
             raise NoRightError(f"the key {self.name!r} has not the right {missing}; {advice}")
 
 
-class Doorkeeper:
+class Authenticator:
     """Tells callers by their keys.
 
     Args:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.task.answer import Answer
 from qwen3vl_vln.task.task import Task
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qwen3vl_vln.edge.journal import Journal
-from qwen3vl_vln.ipc import Arena, Channel, Message
+from qwen3vl_vln.ipc.channel import Arena, Channel, Message
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.task import Task
 
@@ -55,13 +55,13 @@ class WorkerLink:
     """Keeps one worker alive and speaks with it.
 
     Attributes:
-        heard: takes each message of the worker.
+        on_message: takes each message of the worker.
         tasks: gives all tasks that a new worker must know.
         hung_seconds: after so long without a word a worker is ended.
     """
 
     options: WorkerOptions
-    heard: Callable[[Message], None]
+    on_message: Callable[[Message], None]
     tasks: Callable[[], list[Task]]
     hung_seconds: float = HUNG_SECONDS
     restarts: int = 0
@@ -163,7 +163,7 @@ class WorkerLink:
         elif message["type"] == "left":
             self._free.append(message["slot"])
         elif message["type"] != "alive":
-            self.heard(message)
+            self.on_message(message)
 
     async def _end(self) -> None:
         channel, process = self._channel, self._process
@@ -240,10 +240,10 @@ class WorkerLink:
         if not desk.wanted:
             if not frame.force_key:
                 return None
-            number = task.seen(frame)
+            number = task.frame_pose(frame)
             desk.held = frame, number
             return number
-        number = task.seen(frame)
+        number = task.frame_pose(frame)
         self._hand_over(task.task_id, desk, frame, number, force=frame.force_key or task.wants_key_frame(now))
         return number
 

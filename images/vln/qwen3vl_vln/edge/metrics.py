@@ -71,7 +71,7 @@ class Metrics:
         """An `old_sequence`, a `late_result`, or a message of a `flood` was not used."""
         self._discarded.labels(what).inc()
 
-    def looked(self, *, key: bool) -> None:
+    def on_decoded(self, *, key: bool) -> None:
         """The worker decoded a picture."""
         self._looked.labels(str(key).lower()).inc()
 

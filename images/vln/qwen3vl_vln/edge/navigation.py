@@ -13,7 +13,7 @@ from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.edge.waiters import Waiters
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.task.answer import Answer, answer
 from qwen3vl_vln.task.ceilings import NONE, Ceilings
 from qwen3vl_vln.task.delays import Stamps
@@ -363,7 +363,7 @@ class Navigation:
 
     # The worker -----------------------------------------------------------------------------------------------------
 
-    def heard(self, message: Message) -> None:
+    def on_message(self, message: Message) -> None:
         """Take a message of the worker."""
         if message["type"] == "rendered":
             self.views.rendered(message)
@@ -383,7 +383,7 @@ class Navigation:
         elif kind == "call":
             task.call_began(message["epoch"], now)
         elif kind == "opening":
-            task.opening(_result(message | _OPENING), now)
+            task.early_plan(_result(message | _OPENING), now)
         elif kind == "failed":
             task.failed(message["epoch"], message["frame"], message["message"], now, deadline=message["deadline"])
             self.metrics.failed(deadline=message["deadline"])
@@ -398,8 +398,8 @@ class Navigation:
         elif kind == "looked":
             # A picture of the camera or the writer before says nothing about the present one.
             if message["epoch"] == epoch:
-                task.looked(now, changed=message["changed"])
-            self.metrics.looked(key=message["key"])
+                task.on_decoded(now, changed=message["changed"])
+            self.metrics.on_decoded(key=message["key"])
         elif kind == "recording":
             task.recording_error = message["error"]
             self.metrics.recorded(message["bytes"], failed=message["error"] is not None)

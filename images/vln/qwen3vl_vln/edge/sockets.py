@@ -13,14 +13,14 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from qwen3vl_common.errors import ApiError, InvalidRequest
-from qwen3vl_vln.edge.errors import UnknownTask, api_error, error_body
-from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Caller, Doorkeeper
+from qwen3vl_vln.edge.http.app import picture, robot_named
+from qwen3vl_vln.edge.http.errors import UnknownTask, api_error, error_body
+from qwen3vl_vln.edge.identity import BEARER_SUBPROTOCOL, DRIVE, Authenticator, Caller
 from qwen3vl_vln.edge.images import START, size
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError
 from qwen3vl_vln.edge.peers import Proxies, peer_of
 from qwen3vl_vln.edge.pings import ROUND_TRIPS
-from qwen3vl_vln.edge.rest import picture, robot_named
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, text_stops
 from qwen3vl_vln.edge.wire import MAGIC, SUBPROTOCOL, Bounds, UnknownVersionError, read
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
@@ -94,14 +94,14 @@ class Sockets:
     def __init__(
         self,
         navigation: Navigation,
-        doors: Doorkeeper,
+        authenticator: Authenticator,
         bounds: Bounds,
         origins: frozenset[str],
         *,
         proxies: Proxies | None = None,
         draw: Callable[[], str] = lambda: secrets.token_hex(4),
     ) -> None:
-        self._navigation, self._doors, self._bounds, self._origins = navigation, doors, bounds, origins
+        self._navigation, self._authenticator, self._bounds, self._origins = navigation, authenticator, bounds, origins
         self._draw, self._proxies = draw, proxies or Proxies()
         self._writing: dict[str, Connection] = {}
         self._open: set[Connection] = set()
@@ -150,7 +150,7 @@ class Sockets:
         """Who connects, by which subprotocol; refused here is what is answered with an HTTP status."""
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         offered: list[str] = list(scope.get("subprotocols", ()))
-        caller = self._doors.caller(headers, offered)
+        caller = self._authenticator.caller(headers, offered)
         kind, _ = _parts(scope["path"])
         if kind not in ("ws", "robot", "stream"):
             raise UnknownTask(

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from qwen3vl_vln.edge.link import WATCHED_MOST
 from qwen3vl_vln.edge.metrics import Metrics
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.words import Reason, State
@@ -331,8 +331,8 @@ def scene_of(task: Task, now: float, wall: float, *, picture_at: float) -> Scene
     return Scene(
         camera=task.settings.camera,
         rest=() if drive is None else tuple(drive.rest(told)),
-        v=told.told_v if moving else 0.0,
-        w=told.told_w if moving else 0.0,
+        v=told.commanded_v if moving else 0.0,
+        w=told.commanded_w if moving else 0.0,
         state=state.value,
         reason=reason.value,
         plan_age_seconds=None if drive is None else now - drive.started_at,

@@ -7,8 +7,8 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from qwen3vl_vln.motion.commanded import IN_PLACE, Told
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.told import IN_PLACE, Told
 
 EVERY_SECONDS = 0.09
 """It is compared no more often than this."""

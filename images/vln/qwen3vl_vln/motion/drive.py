@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.plan import Plan, Steer, braking
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Fix, Reckoning
+from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, DeadReckoning, Fix
 from qwen3vl_vln.waypoint import Waypoint
 
 GRACE_SECONDS = 0.5
@@ -23,7 +23,7 @@ class _Adopted:
 
     yaw: float
     told_yaw: float
-    told_radians: float
+    commanded_radians: float
     budget: float
 
 
@@ -51,13 +51,13 @@ class Drive:
     _budget: float | None = None
     _adopted: _Adopted | None = None
 
-    def adopt(self, reckoning: Reckoning) -> None:
+    def adopt(self, reckoning: DeadReckoning) -> None:
         """The plan begins now: leave behind what is driven already, and reckon what the rest may turn."""
         pose, coming, _ = reckoning.since(self.anchor)
         self.plan.advance(pose, coming.yaw)
         self._budget = self.plan.turn_budget(coming)
 
-    def follow(self, reckoning: Reckoning, limits: Limits, *, elapsed: float, reach: float) -> tuple[float, float]:
+    def follow(self, reckoning: DeadReckoning, limits: Limits, *, elapsed: float, reach: float) -> tuple[float, float]:
         """Velocities for the next answer, (0, 0) when nothing is left to drive.
 
         Args:
@@ -71,7 +71,7 @@ class Drive:
         if self.plan.consumed:
             return 0.0, 0.0
         steer = self.plan.steer(coming, told_yaw, limits, reach)
-        budget = adopted.budget - (reckoning.told_radians - adopted.told_radians)
+        budget = adopted.budget - (reckoning.commanded_radians - adopted.commanded_radians)
         right, left = reckoning.turned(self.anchor)
         room = BLIND_RADIANS - left if steer.w > 0 else BLIND_RADIANS + right
         if steer.radians is not None:
@@ -85,23 +85,23 @@ class Drive:
             return 0.0, 0.0
         v = _within(steer.v, limits.linear_meters_per_second, braking(rest, limits.linear_acceleration, reach))
         w = _within(steer.w, limits.angular_radians_per_second, max(0.0, min(budget, room)) / reach)
-        ramped_v = _ramped(v, reckoning.told_v, limits.linear_acceleration * elapsed)
+        ramped_v = _ramped(v, reckoning.commanded_v, limits.linear_acceleration * elapsed)
         # A slower start keeps the curve: both fall in proportion.
         if v:
             w *= min(1.0, max(0.3, abs(ramped_v / v)))
-        return ramped_v, _ramped(w, reckoning.told_w, limits.angular_acceleration * elapsed)
+        return ramped_v, _ramped(w, reckoning.commanded_w, limits.angular_acceleration * elapsed)
 
-    def _begin(self, coming: Pose, reckoning: Reckoning) -> _Adopted:
+    def _begin(self, coming: Pose, reckoning: DeadReckoning) -> _Adopted:
         # The command before counts until this answer, and not under this plan.
         if self._budget is None:
             self.adopt(reckoning)
-        self._adopted = _Adopted(coming.yaw, reckoning.told.yaw, reckoning.told_radians, self._budget or 0.0)
+        self._adopted = _Adopted(coming.yaw, reckoning.told.yaw, reckoning.commanded_radians, self._budget or 0.0)
         return self._adopted
 
     def _turn(
         self,
         steer: Steer,
-        reckoning: Reckoning,
+        reckoning: DeadReckoning,
         limits: Limits,
         *,
         elapsed: float,
@@ -116,9 +116,9 @@ class Drive:
             return 0.0
         most = braking(rest, limits.angular_acceleration, reach)
         w = _within(steer.w, limits.angular_radians_per_second, most)
-        return _ramped(w, reckoning.told_w, limits.angular_acceleration * elapsed)
+        return _ramped(w, reckoning.commanded_w, limits.angular_acceleration * elapsed)
 
-    def rest(self, reckoning: Reckoning) -> list[Waypoint]:
+    def rest(self, reckoning: DeadReckoning) -> list[Waypoint]:
         """What is not driven yet, in the robot's frame of now."""
         pose, _, _ = reckoning.since(self.anchor)
         return self.plan.rest(pose)

@@ -7,9 +7,9 @@ moved.
 from dataclasses import dataclass, field
 
 from qwen3vl_vln.motion.agreement import Agreement, Finding, OdometryFault
+from qwen3vl_vln.motion.commanded import Told
 from qwen3vl_vln.motion.geometry import Pose, unwrapped
 from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.motion.told import Told
 from qwen3vl_vln.motion.track import WINDOW_SECONDS, Speeds, Track
 
 HOLD_SECONDS = 0.25
@@ -34,7 +34,7 @@ class Fix:
     """Where the robot was at one moment, by both ways of reckoning, so that motion since then can be told."""
 
     told: Pose
-    told_metres: float
+    commanded_metres: float
     odometry: Pose | None
     origin: int
     odometry_metres: float
@@ -42,7 +42,7 @@ class Fix:
 
 
 @dataclass(slots=True)
-class Reckoning:
+class DeadReckoning:
     """Keeps both ways of reckoning up to date.
 
     Attributes:
@@ -71,22 +71,22 @@ class Reckoning:
         return self.commands.mark.pose
 
     @property
-    def told_metres(self) -> float:
+    def commanded_metres(self) -> float:
         """Metres that it was told to drive, in all."""
         return self.commands.mark.metres
 
     @property
-    def told_radians(self) -> float:
+    def commanded_radians(self) -> float:
         """Radians that it was told to turn, to either side, in all."""
         return self.commands.mark.radians
 
     @property
-    def told_v(self) -> float:
+    def commanded_v(self) -> float:
         """m/s, of the newest command."""
         return self.commands.v
 
     @property
-    def told_w(self) -> float:
+    def commanded_w(self) -> float:
         """rad/s, of the newest command."""
         return self.commands.w
 
@@ -147,8 +147,8 @@ class Reckoning:
         v, w = limits.linear_meters_per_second, limits.angular_radians_per_second
         if not self._track.jumps(pose, captured, Speeds(v, w)):
             return False
-        told_v, told_w = self.commands.fastest(at - WINDOW_SECONDS)
-        return self._track.jumps(pose, captured, Speeds(max(v, told_v), max(w, told_w)))
+        commanded_v, commanded_w = self.commands.fastest(at - WINDOW_SECONDS)
+        return self._track.jumps(pose, captured, Speeds(max(v, commanded_v), max(w, commanded_w)))
 
     def _unwrapped(self, pose: Pose) -> Pose:
         # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.
@@ -181,14 +181,14 @@ class Reckoning:
 
         By odometry when both moments have it with one origin. Commands it cannot show yet are added for the second.
         """
-        told_metres = self.told_metres - fix.told_metres
+        commanded_metres = self.commanded_metres - fix.commanded_metres
         now = self.odometry
         if now is None or fix.odometry is None or fix.place != self.place:
             pose = self.told.seen_from(fix.told)
-            return pose, pose, told_metres
+            return pose, pose, commanded_metres
         pose = now.seen_from(fix.odometry)
         # Whichever way of reckoning says more: a plan is never driven further than it is long.
-        metres = max(self.odometry_metres - fix.odometry_metres, told_metres)
+        metres = max(self.odometry_metres - fix.odometry_metres, commanded_metres)
         return pose, self.commands.after(pose, min(self._now, self._pose_at) - DEAD_TIME_SECONDS), metres
 
     def turned(self, fix: Fix) -> tuple[float, float]:

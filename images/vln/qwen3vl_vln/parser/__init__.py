@@ -4,13 +4,13 @@
 import re
 
 from qwen3vl_vln.parser import json_form, objections, words
+from qwen3vl_vln.parser.early_plan import early_plan
 from qwen3vl_vln.parser.extract import Found, find
 from qwen3vl_vln.parser.names import plain
-from qwen3vl_vln.parser.opening import opening
 from qwen3vl_vln.parser.outcome import GOAL, HOLD, PLAN, Parsed, ParseLimits, RefusedError, invalid
 from qwen3vl_vln.parser.preamble import is_preamble
 
-__all__ = ["PROFILES", "ParseLimits", "Parsed", "opening", "parse"]
+__all__ = ["PROFILES", "ParseLimits", "Parsed", "early_plan", "parse"]
 
 PROFILES = ("waypoints", "actions")
 LONGEST_TEXT = 32_768

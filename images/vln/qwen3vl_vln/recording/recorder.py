@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.recording import messages
 from qwen3vl_vln.recording.messages import Entry, Fix
-from qwen3vl_vln.recording.scribe import Scribe
-from qwen3vl_vln.recording.shelf import Shelf
+from qwen3vl_vln.recording.store import RecordingStore
+from qwen3vl_vln.recording.writer import RecordingWriter
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ WAITING_MOST_BYTES = 32 * 1024 * 1024
 SMALL_BYTES = 1024
 CLOSE_SECONDS = 0.8
 
-Job = Callable[[Scribe], None]
+Job = Callable[[RecordingWriter], None]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class Recorder:
         self._tasks[task_id] = message
         about = {name: value for name, value in message.items() if name not in ("type", "task")}
         at_ns = self._now_ns()
-        self._put(SMALL_BYTES, lambda scribe: scribe.begin(task_id, about, at_ns))
+        self._put(SMALL_BYTES, lambda writer: writer.begin(task_id, about, at_ns))
         for kind, text in changes(before, message):
             self._event(task_id, kind, text, message, about=about)
 
@@ -127,11 +127,11 @@ class Recorder:
     def _add(self, task_id: str, size: int, entries: Callable[[], list[Entry]]) -> None:
         lost, at_ns = self._lost.pop(task_id, 0), self._now_ns()
 
-        def job(scribe: Scribe) -> None:
+        def job(writer: RecordingWriter) -> None:
             if lost:
                 text = f"{lost} messages were lost: the disk is slow"
-                scribe.add(task_id, messages.event(at_ns, "lost", text, 0, level=messages.WARNING))
-            scribe.add(task_id, entries())
+                writer.add(task_id, messages.event(at_ns, "lost", text, 0, level=messages.WARNING))
+            writer.add(task_id, entries())
 
         if not self._put(size, job):
             self._lost[task_id] = lost + 1
@@ -139,7 +139,7 @@ class Recorder:
     def _end(self, task_id: str) -> None:
         self._tasks.pop(task_id, None)
         self._lost.pop(task_id, None)
-        self._put(0, lambda scribe: scribe.end(task_id))
+        self._put(0, lambda writer: writer.end(task_id))
 
     def _put(self, size: int, job: Job) -> bool:
         with self._lock:
@@ -163,21 +163,21 @@ class Recorder:
     # In the thread --------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
-        shelf = Shelf(self._folder, self._bounds.total_bytes)
+        store = RecordingStore(self._folder, self._bounds.total_bytes)
         try:
-            shelf.take_stock()
+            store.scan()
         except OSError as error:
             log.warning("the folder of recordings cannot be read: %s", error.strerror)
-        scribe = Scribe(shelf, self._bounds.file_bytes, self._tell)
+        writer = RecordingWriter(store, self._bounds.file_bytes, self._tell)
         while (item := self._jobs.get()) is not None:
             job, size = item
             try:
-                job(scribe)
+                job(writer)
             except Exception:
                 log.exception("a recording failed")
             with self._lock:
                 self._waiting_bytes -= size
-        scribe.close()
+        writer.close()
 
     def _tell(self, task_id: str, size_bytes: int, error: str | None) -> None:
         message = {"type": "recording", "task": task_id, "bytes": size_bytes, "error": error}

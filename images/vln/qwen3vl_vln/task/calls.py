@@ -14,7 +14,7 @@ SECONDS_REMEMBERED = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class FramePose:
     """Where and when the robot was at a key frame, as old as it was at its receipt; `captured` by its own clock."""
 
     fix: Fix
@@ -41,16 +41,16 @@ class Calls:
     last_error: str | None = None
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=SECONDS_REMEMBERED))
     opened: tuple[int, tuple[Waypoint, ...]] | None = None
-    _seen: dict[int, Seen] = field(default_factory=dict)
+    _seen: dict[int, FramePose] = field(default_factory=dict)
     _warm: bool = False
 
-    def remember(self, number: int, seen: Seen) -> None:
+    def remember(self, number: int, seen: FramePose) -> None:
         """A picture goes to the model's side under this number."""
         self._seen[number] = seen
         while len(self._seen) > KEY_FRAMES_REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
-    def seen(self, number: int) -> Seen | None:
+    def frame_pose(self, number: int) -> FramePose | None:
         """The picture of that number, while an answer to it can still come."""
         return self._seen.get(number)
 

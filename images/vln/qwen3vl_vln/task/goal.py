@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qwen3vl_vln.motion.reckoning import Reckoning
+from qwen3vl_vln.motion.reckoning import DeadReckoning
 
 STANDING_SECONDS = 0.5
 STILL_MPS, STILL_RPS = 0.03, 0.06
@@ -24,7 +24,7 @@ class GoalJudge:
     _stopped_for: float = 0.0
     _standing_since: float | None = None
 
-    def told(self, v: float, w: float, reckoning: Reckoning, now: float) -> None:
+    def on_command(self, v: float, w: float, reckoning: DeadReckoning, now: float) -> None:
         """The robot was told these velocities; its own measurement, where it has one, also counts."""
         rolling = abs(reckoning.v or 0.0) > STILL_MPS or abs(reckoning.w or 0.0) > STILL_RPS
         if v or w or rolling:

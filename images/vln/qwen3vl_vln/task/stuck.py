@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.reckoning import Reckoning
+from qwen3vl_vln.motion.reckoning import DeadReckoning
 from qwen3vl_vln.waypoint import Waypoint
 
 TURN_RADIANS = 0.1
@@ -52,11 +52,11 @@ class StuckDetector:
         """Whether the robot shall stand."""
         return now < self._until
 
-    def told(self, reckoning: Reckoning) -> None:
+    def observe(self, reckoning: DeadReckoning) -> None:
         """Count what the robot was told to do up to now."""
         yaw = reckoning.told.yaw
         self._turned += 0.0 if self._yaw is None else abs(yaw - self._yaw)
-        self._yaw, self._metres = yaw, reckoning.told_metres
+        self._yaw, self._metres = yaw, reckoning.commanded_metres
         if self._metres - self._advanced[0] >= ADVANCED_METRES:
             self._advanced = self._metres, self._turned
             self._turns.clear()
@@ -79,7 +79,7 @@ class StuckDetector:
             return self._found("the robot has turned round twice without coming forward", now)
         return False
 
-    def looked(self, *, changed: bool, now: float) -> bool:
+    def on_decoded(self, *, changed: bool, now: float) -> bool:
         """A picture was looked at; whether it shows that the robot gets nowhere.
 
         Args:

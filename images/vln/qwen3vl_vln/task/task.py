@@ -7,14 +7,14 @@ from qwen3vl_vln.motion.agreement import Finding, OdometryFault
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
-from qwen3vl_vln.motion.reckoning import Reckoning
-from qwen3vl_vln.task.calls import Calls, Seen
+from qwen3vl_vln.motion.reckoning import DeadReckoning
+from qwen3vl_vln.task.calls import Calls, FramePose
+from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
+from qwen3vl_vln.task.command_horizon import CommandHorizon
+from qwen3vl_vln.task.evaluate import Facts, evaluate, explained
 from qwen3vl_vln.task.events import Frame, Owner, Result
-from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.goal import GoalJudge
-from qwen3vl_vln.task.judge import Facts, explained, judged
 from qwen3vl_vln.task.pace import Pace
-from qwen3vl_vln.task.rhythm import Rhythm
 from qwen3vl_vln.task.round_trips import Trips
 from qwen3vl_vln.task.stuck import StuckDetector
 from qwen3vl_vln.task.trust import Trust
@@ -87,11 +87,11 @@ class Task:
     last_step: dict[str, Any] | None = None
     recording_error: str | None = None
     drive: Drive | None = None
-    reckoning: Reckoning = field(default_factory=Reckoning)
+    reckoning: DeadReckoning = field(default_factory=DeadReckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)
     stuck: StuckDetector = field(default_factory=StuckDetector)
     trust: Trust = field(default_factory=Trust)
-    eyes: Eyes = field(default_factory=Eyes)
+    eyes: CameraMonitor = field(default_factory=CameraMonitor)
     calls: Calls = field(default_factory=Calls)
     pace: Pace = field(default_factory=Pace)
     last_frame_at: float | None = None
@@ -102,7 +102,7 @@ class Task:
     _left: tuple[State, Reason] | None = None
     _last_sequence: int = -1
     _flag: Reason | None = None
-    _rhythm: Rhythm = field(default_factory=Rhythm)
+    _rhythm: CommandHorizon = field(default_factory=CommandHorizon)
     _emergency: bool = False
     _answered_at: float | None = None
     _plans: int = 0
@@ -175,7 +175,7 @@ class Task:
     def other_robot(self, lease_epoch: int) -> None:
         """The task is of another robot: nothing that is known of the former one is true of it."""
         self.granted(lease_epoch, other=True)
-        self.eyes = Eyes(number=self.eyes.number + 1)
+        self.eyes = CameraMonitor(number=self.eyes.number + 1)
         self.last_frame_at = self._answered_at = None
         self._emergency, self._flag = False, None
         self._left = (State.HOLD, Reason.LEASE_CHANGED)
@@ -247,7 +247,7 @@ class Task:
     def _distrust(self, finding: Finding, now: float) -> None:
         """Odometry and plan contradict each other: nobody knows which of them is wrong."""
         reason = self.trust.found(finding, self.reckoning.origin, now)
-        self.stuck.told(self.reckoning)
+        self.stuck.observe(self.reckoning)
         halted = finding.fault is OdometryFault.NOT_MOVING
         if halted and self.stuck.not_moving(self.reckoning.odometry_metres, finding.why, now):
             self._hold_stuck()
@@ -273,7 +273,7 @@ class Task:
             return False
         self.counts.images += 1
         self.untimed = frame.untimed
-        moving = self.drive is not None and bool(self.reckoning.told_v or self.reckoning.told_w)
+        moving = self.drive is not None and bool(self.reckoning.commanded_v or self.reckoning.commanded_w)
         found = self.eyes.see(frame, frame.image, moving=moving)
         if found is Reason.CAMERA_CHANGED:
             # What was planned by the former one's pictures, and asked about them, is void.
@@ -287,12 +287,12 @@ class Task:
         frozen = self.eyes.fault is Reason.FROZEN_CAMERA
         return not (frozen or frame.delayed or frame.odometry_bad or frame.emergency_stop or self.paused)
 
-    def seen(self, frame: Frame) -> int:
+    def frame_pose(self, frame: Frame) -> int:
         """Remember where the robot was at this frame, which goes to the model's side; the number to call it by."""
         number = self.counts.frames
         self.calls.remember(
             number,
-            Seen(self.reckoning.fix(odometry=frame.odometry, at=frame.taken_at), frame.taken_at, frame.captured),
+            FramePose(self.reckoning.fix(odometry=frame.odometry, at=frame.taken_at), frame.taken_at, frame.captured),
         )
         return number
 
@@ -309,12 +309,12 @@ class Task:
         self.eyes.aside_until = now + ASIDE_SECONDS
         self.camera_fault(Reason.COSTLY_PICTURE)
 
-    def looked(self, now: float, *, changed: bool) -> None:
+    def on_decoded(self, now: float, *, changed: bool) -> None:
         """A picture was decoded and compared with the last one that differed."""
         self.counts.analysed += 1
-        self.eyes.well()
-        self.stuck.told(self.reckoning)
-        if self.verdict is None and self.stuck.looked(changed=changed, now=now):
+        self.eyes.decoded_ok()
+        self.stuck.observe(self.reckoning)
+        if self.verdict is None and self.stuck.on_decoded(changed=changed, now=now):
             self._hold_stuck()
 
     def _hold_stuck(self) -> None:
@@ -352,9 +352,9 @@ class Task:
             self._left = (State.HOLD, Reason.INVALID_RESULT)
             self.message = f"the model's answer broke off: {message}"
 
-    def opening(self, result: Result, now: float) -> None:
+    def early_plan(self, result: Result, now: float) -> None:
         """Start on the waypoints of an answer that is still being written; `result` must confirm them."""
-        seen = self.calls.seen(result.frame)
+        seen = self.calls.frame_pose(result.frame)
         if result.epoch != self.epoch or self.verdict is not None or seen is None:
             return
         if self.goal.candidate or self.stuck.holds(now) or self._too_old(seen, now):
@@ -365,7 +365,7 @@ class Task:
 
     def result(self, result: Result, now: float, wall: float) -> None:
         """Take what the model said about a key frame."""
-        seen = self.calls.seen(result.frame)
+        seen = self.calls.frame_pose(result.frame)
         if result.epoch != self.epoch or self.verdict is not None or seen is None:
             self.counts.late_results += 1
             return
@@ -413,8 +413,8 @@ class Task:
         self.message = NOT_BACKWARDS
         return True
 
-    def _take_plan(self, result: Result, seen: Seen, now: float) -> bool:
-        self.stuck.told(self.reckoning)
+    def _take_plan(self, result: Result, seen: FramePose, now: float) -> bool:
+        self.stuck.observe(self.reckoning)
         if self.stuck.holds(now) or self.stuck.planned(result.waypoints, now):
             self._hold_stuck()
             return False
@@ -440,13 +440,15 @@ class Task:
             started_at=seen.received_at,
             captured=seen.captured,
             model_seconds=result.model_seconds,
-            validity_seconds=validity_seconds(plan, self.settings.limits, latency, self._rhythm.reach_seconds),
+            validity_seconds=validity_seconds(
+                plan, self.settings.limits, latency, self._rhythm.command_horizon_seconds
+            ),
         )
         self.drive.adopt(self.reckoning)
         self._left = None
         return True
 
-    def _too_old(self, seen: Seen, now: float) -> bool:
+    def _too_old(self, seen: FramePose, now: float) -> bool:
         return now - seen.received_at >= self.settings.limits.max_plan_age_seconds
 
     def expire(self, now: float, wall: float) -> None:
@@ -476,7 +478,7 @@ class Task:
         self._expire_plan(now)
         state, reason = self._judge(now, waited=waited)
         if state is State.MOVING and self.drive is not None:
-            reach = self._rhythm.reach_seconds
+            reach = self._rhythm.command_horizon_seconds
             elapsed = 0.0 if self._answered_at is None else max(0.0, min(now - self._answered_at, reach))
             self.reckoning.advance(now)
             v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, reach=reach)
@@ -488,7 +490,7 @@ class Task:
             state, reason = self._judge(now, waited=waited)
         self._answered_at = now
         self.reckoning.command(v, w, now)
-        self.goal.told(v, w, self.reckoning, now)
+        self.goal.on_command(v, w, self.reckoning, now)
         return state, reason, v, w
 
     def state(self, now: float) -> tuple[State, Reason]:
@@ -507,7 +509,7 @@ class Task:
             left=self._left_by(),
             hopeless=self.pace.too_slow(self.settings.limits.max_plan_age_seconds),
         )
-        return judged(facts, now, waited=waited)
+        return evaluate(facts, now, waited=waited)
 
     def _left_by(self) -> tuple[State, Reason] | None:
         lasting = self.trust.lasts(self.reckoning.origin)

@@ -10,11 +10,11 @@ from pathlib import Path
 import uvloop
 
 from qwen3vl_common import logs
-from qwen3vl_vln.ipc import Arena, Channel
+from qwen3vl_vln.ipc.channel import Arena, Channel
 from qwen3vl_vln.recording.recorder import Bounds, Recorder
-from qwen3vl_vln.worker.analyst import Analyst
-from qwen3vl_vln.worker.gallery import Gallery
-from qwen3vl_vln.worker.model import ModelClient
+from qwen3vl_vln.worker.model_client import ModelClient
+from qwen3vl_vln.worker.renderer import OverlayRenderer
+from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 HEARTBEAT_SECONDS = 0.2
 NICENESS = 10
@@ -36,25 +36,25 @@ async def _serve(options: argparse.Namespace) -> None:
     key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None
     model = ModelClient(options.gateway_url, key, timeout_seconds=options.model_timeout_seconds)
     recorder = _recorder(options, channel)
-    analyst = Analyst(
+    scheduler = InferenceScheduler(
         options.model_name, model, channel.send, arena.read, calls=options.max_model_calls, recorder=recorder
     )
     pictures = Arena(options.pictures_fd, options.views, options.slot_bytes)
     canvases = Arena(options.canvases_fd, options.views, options.canvas_bytes)
-    gallery = Gallery(channel.send, pictures, canvases)
+    renderer = OverlayRenderer(channel.send, pictures, canvases)
     beating = asyncio.create_task(_beat(channel))
     try:
         async for message in channel.messages():
             if message["type"] == "show":
-                gallery.take(message)
+                renderer.take(message)
                 continue
             if recorder is not None:
                 recorder.take(message)
-            analyst.take(message)
+            scheduler.take(message)
     finally:
         beating.cancel()
-        gallery.close()
-        await analyst.close()
+        renderer.close()
+        await scheduler.close()
         if recorder is not None:
             await recorder.close()
         await model.close()

@@ -14,14 +14,14 @@ THREADS = 2
 COSTLY_SECONDS = 0.2
 """Of a processor, which other robots do not make longer; a picture of 1920x1080 takes a twentieth of it."""
 
-Seen = TypeVar("Seen")
+FramePose = TypeVar("FramePose")
 
 
 @dataclass(frozen=True)
-class Decoded(Generic[Seen]):
+class Decoded(Generic[FramePose]):
     """What was seen in a picture, None when it cannot be decoded, and what that took."""
 
-    seen: Seen | None
+    seen: FramePose | None
     processor_seconds: float
 
     @property
@@ -57,11 +57,11 @@ class Decoder:
             else:
                 del self._turns[task_id]
 
-    async def decode(self, look: Callable[[bytes], Seen], jpeg: bytes) -> Decoded[Seen]:
+    async def decode(self, look: Callable[[bytes], FramePose], jpeg: bytes) -> Decoded[FramePose]:
         """What `look` sees in a picture; ValueError is its word for one that cannot be decoded."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, look, jpeg)
 
-    def _decode(self, look: Callable[[bytes], Seen], jpeg: bytes) -> Decoded[Seen]:
+    def _decode(self, look: Callable[[bytes], FramePose], jpeg: bytes) -> Decoded[FramePose]:
         began, seen = self._clock(), None
         with contextlib.suppress(ValueError):
             seen = look(jpeg)

@@ -9,7 +9,7 @@ from tests.unit.operator.nav_task.samples_nav import nav_body, nav_task
 from qwen3vl_operator.nav_task.record import Resume, assertion
 from qwen3vl_operator.nav_task.spec import History, Keyframes, Limits, NavTaskSpec
 from qwen3vl_operator.vision_model.spec import Ceilings
-from qwen3vl_vln.edge import bodies
+from qwen3vl_vln.edge.http import bodies
 from qwen3vl_vln.motion import limits as vln
 from qwen3vl_vln.task.ceilings import BOUNDED
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from qwen3vl_server.simulator import navigation
-from qwen3vl_vln.worker.model import ModelError, Reply
+from qwen3vl_vln.worker.model_client import ModelError, Reply
 
 INVALID = (
     "",

@@ -8,9 +8,9 @@ from starlette.types import Receive, Scope, Send
 
 from qwen3vl_common.errors import PathNotFound
 from qwen3vl_common.strangers import acquaint
-from qwen3vl_vln.edge.identity import VIEW, Doorkeeper, NoKeyError
+from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, Tickets
+from qwen3vl_vln.edge.identity import VIEW, Authenticator, NoKeyError
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.edge.tickets import TICKET_SECONDS, Tickets
 from qwen3vl_vln.edge.views import Rendering, Viewer, Views
 from qwen3vl_vln.task.task import Task
 
@@ -47,14 +47,14 @@ class MotionJpeg(Response):
             self._views.close(self._viewer)
 
 
-def add(app: FastAPI, navigation: Navigation, doors: Doorkeeper) -> None:
+def add(app: FastAPI, navigation: Navigation, authenticator: Authenticator) -> None:
     """Add the routes."""
     tickets, views = Tickets(), navigation.views
 
     def admit(request: Request, task_id: str) -> Task:
         ticket = request.query_params.get("ticket")
         if ticket is None:
-            doors.caller(request.headers).need(VIEW)
+            authenticator.caller(request.headers).need(VIEW)
         elif not tickets.take(ticket, task_id, navigation.now()):
             good = f"a ticket is good once, for {TICKET_SECONDS:g} s and for its own task"
             raise NoKeyError(f"{good}; get one by POST /vln/task/<id>/ticket")
@@ -72,7 +72,7 @@ def add(app: FastAPI, navigation: Navigation, doors: Doorkeeper) -> None:
 
     @app.get("/vln/robot/{robot}/view")
     async def view_of_robot(request: Request, robot: str) -> Response:
-        doors.caller(request.headers).need(VIEW)
+        authenticator.caller(request.headers).need(VIEW)
         acquaint(request.scope)
         entry = navigation.tasks.of_robot(robot)
         if entry is None:
@@ -81,7 +81,7 @@ def add(app: FastAPI, navigation: Navigation, doors: Doorkeeper) -> None:
 
     @app.post("/vln/task/{task_id}/ticket")
     async def ticket(request: Request, task_id: str) -> Response:
-        doors.caller(request.headers).need(VIEW)
+        authenticator.caller(request.headers).need(VIEW)
         navigation.tasks.get(task_id)
         given = tickets.give(task_id, navigation.now())
         address = f"/vln/task/{task_id}/view?ticket={given}"

@@ -70,7 +70,7 @@ def is_whole(path: Path) -> bool:
         return size > 2 * len(MAGIC) and file.read() == MAGIC
 
 
-def mend(path: Path) -> bool:
+def repair(path: Path) -> bool:
     """Give a file that was cut off an end, behind its last whole record; False when nothing in it can be kept.
 
     Raises:
@@ -94,7 +94,7 @@ def mend(path: Path) -> bool:
 
 
 @dataclass
-class Shelf:
+class RecordingStore:
     """Keeps the sum of all files below a bound by removing the oldest finished ones.
 
     Attributes:
@@ -108,7 +108,7 @@ class Shelf:
     _finished_bytes: int = 0
     _open: dict[Path, int] = field(default_factory=dict)
 
-    def take_stock(self) -> None:
+    def scan(self) -> None:
         """Count what lies there; what was cut off gets its end.
 
         Raises:
@@ -117,7 +117,7 @@ class Shelf:
         self.folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(self._files(), key=lambda path: (path.stat().st_mtime, path.name)):
             with contextlib.suppress(OSError):  # such a file stays as it is
-                if is_whole(path) or mend(path):
+                if is_whole(path) or repair(path):
                     self._keep(path, path.stat().st_size)
                 else:
                     path.unlink()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwen3vl_vln.parser import ParseLimits, opening, parse
+from qwen3vl_vln.parser import ParseLimits, early_plan, parse
 
 STEP = {"dx": 0.4, "dy": 0.0, "dtheta": 0.1}
 LIMITS = ParseLimits()
@@ -19,8 +19,9 @@ def answer(*steps: object, goal: object = False) -> str:
 def test_it_is_there_as_soon_as_the_array_is_closed_and_not_before() -> None:
     text = answer(STEP, STEP)
     closed = text.index("]") + 1
-    assert [opening(text[:end], LIMITS) is not None for end in (closed - 1, closed, closed + 1)] == [False, True, True]
-    found = opening(text[:closed], LIMITS)
+    found_at = [early_plan(text[:end], LIMITS) is not None for end in (closed - 1, closed, closed + 1)]
+    assert found_at == [False, True, True]
+    found = early_plan(text[:closed], LIMITS)
     assert found == parse(text, finish_reason="stop", profile="waypoints").waypoints
 
 
@@ -45,7 +46,7 @@ def test_it_is_there_as_soon_as_the_array_is_closed_and_not_before() -> None:
     ],
 )
 def test_what_is_not_exactly_the_schema_waits_for_its_end(text: str) -> None:
-    assert opening(text, LIMITS) is None
+    assert early_plan(text, LIMITS) is None
 
 
 NUMBERS = st.floats(-2, 2) | st.integers(-200, 200) | st.sampled_from([1e400, -0.0, 1e-9])
@@ -58,11 +59,11 @@ def test_a_part_never_says_more_than_the_whole(
 ) -> None:
     text = json.dumps({"reached_goal": False, "waypoints": steps, "action": action})
     limits = ParseLimits(reverse=reverse)
-    part = opening(text[:cut], limits)
+    part = early_plan(text[:cut], limits)
     whole = parse(text, finish_reason="stop", profile="waypoints", limits=limits)
     assert part is None or whole.outcome != "plan" or part == whole.waypoints
 
 
 @given(st.text(max_size=300))
 def test_any_text(text: str) -> None:
-    assert opening(text, LIMITS) is None or text.strip().startswith("{")
+    assert early_plan(text, LIMITS) is None or text.strip().startswith("{")

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
-from qwen3vl_vln.ipc import Message
+from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.motion.limits import Keyframes
-from qwen3vl_vln.parser import ParseLimits, opening, parse
+from qwen3vl_vln.parser import ParseLimits, early_plan, parse
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.decoding import Decoder
 from qwen3vl_vln.worker.keyframes import KeyframeChooser, view
-from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
+from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
 from qwen3vl_vln.worker.prompt import request
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class KeyFrame:
 
 
 @dataclass
-class _Job:
+class TaskState:
     """What is known of one task here."""
 
     epoch: int
@@ -82,7 +82,7 @@ class _Job:
 
 
 @dataclass
-class Analyst:
+class InferenceScheduler:
     """Works on the messages of the edge.
 
     Attributes:
@@ -100,7 +100,7 @@ class Analyst:
     calls: int = 4
     recorder: Recorder | None = None
     decoder: Decoder = field(default_factory=Decoder)
-    _jobs: dict[str, _Job] = field(default_factory=dict)
+    _jobs: dict[str, TaskState] = field(default_factory=dict)
     _queue: deque[str] = field(default_factory=deque)
     _running: int = 0
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -133,7 +133,7 @@ class Analyst:
         history = deque(old.history if old is not None and same_camera else (), maxlen=message["history"])
         if old is not None:
             self._cancel(old)
-        self._jobs[task_id] = _Job(
+        self._jobs[task_id] = TaskState(
             message["epoch"],
             message["instruction"],
             message["language"],
@@ -149,7 +149,7 @@ class Analyst:
         if job := self._jobs.pop(task_id, None):
             self._cancel(job)
 
-    def _cancel(self, job: _Job) -> None:
+    def _cancel(self, job: TaskState) -> None:
         job.waiting = None
         if job.call is not None:
             job.call.cancel()
@@ -165,7 +165,7 @@ class Analyst:
         if not task.cancelled() and (error := task.exception()):
             log.error("analysis failed", exc_info=error)
 
-    async def _look(self, task_id: str, job: _Job, message: Message, jpeg: bytes) -> None:
+    async def _look(self, task_id: str, job: TaskState, message: Message, jpeg: bytes) -> None:
         async with self.decoder.turn(task_id):
             if self._jobs.get(task_id) is not job:
                 return
@@ -195,21 +195,21 @@ class Analyst:
             self._enqueue(task_id, job)
         self._want(task_id, job, job.chooser.rest_seconds(now))
 
-    def _fault(self, task_id: str, job: _Job, message: Message, jpeg: bytes, reason: str) -> None:
+    def _fault(self, task_id: str, job: TaskState, message: Message, jpeg: bytes, reason: str) -> None:
         self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": reason})
         if self.recorder is not None:
             self.recorder.frame(message, jpeg, fault=reason)
         self._want(task_id, job, 0.0)
 
-    def _want(self, task_id: str, job: _Job, seconds: float) -> None:
+    def _want(self, task_id: str, job: TaskState, seconds: float) -> None:
         """Ask for the next picture once it can be a key frame."""
         asyncio.get_running_loop().call_later(seconds, self._ask_for_frame, task_id, job)
 
-    def _ask_for_frame(self, task_id: str, job: _Job) -> None:
+    def _ask_for_frame(self, task_id: str, job: TaskState) -> None:
         if self._jobs.get(task_id) is job:
             self.send({"type": "want", "task": task_id, "epoch": job.epoch})
 
-    def _enqueue(self, task_id: str, job: _Job) -> None:
+    def _enqueue(self, task_id: str, job: TaskState) -> None:
         if not job.queued and job.call is None:
             job.queued = True
             self._queue.append(task_id)
@@ -230,7 +230,7 @@ class Analyst:
             # Not at the end of the call itself: one that is cancelled before it began has none.
             job.call.add_done_callback(partial(self._ended, task_id, job))
 
-    async def _ask(self, task_id: str, job: _Job, key: KeyFrame) -> None:
+    async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> None:
         loop = asyncio.get_running_loop()
         asked = loop.time()
         answer: Message = {"task": task_id, "epoch": job.epoch, "frame": key.number}
@@ -262,12 +262,14 @@ class Analyst:
             job.failures = 0
             job.history.append(key.jpeg)
 
-    def _ended(self, task_id: str, job: _Job, _: "asyncio.Task[None]") -> None:
+    def _ended(self, task_id: str, job: TaskState, _: "asyncio.Task[None]") -> None:
         self._running -= 1
         job.call = None
         self._go_on(task_id, job)
 
-    def _record(self, job: _Job, answer: Message, seconds: float, read: Message, reply: Reply | None = None) -> None:
+    def _record(
+        self, job: TaskState, answer: Message, seconds: float, read: Message, reply: Reply | None = None
+    ) -> None:
         if self.recorder is None:
             return
         fields = {
@@ -291,20 +293,20 @@ class Analyst:
         }
         self.recorder.call(answer["task"], fields)
 
-    def _opening_heard(self, job: _Job, answer: Message, asked: float) -> Callable[[str], None]:
+    def _opening_heard(self, job: TaskState, answer: Message, asked: float) -> Callable[[str], None]:
         """Sends the waypoints of an answer as soon as their array is closed, once."""
         limits, sent = ParseLimits(reverse=job.reverse), False
 
         def heard(text: str) -> None:
             nonlocal sent
-            if not sent and "]" in text and (waypoints := opening(text, limits)):
+            if not sent and "]" in text and (waypoints := early_plan(text, limits)):
                 sent = True
                 seconds = asyncio.get_running_loop().time() - asked
                 self.send({"type": "opening", **answer, "waypoints": _points(waypoints), "seconds": seconds})
 
         return heard
 
-    async def _back_off(self, job: _Job) -> None:
+    async def _back_off(self, job: TaskState) -> None:
         job.failures += 1
         # Others may use the place meanwhile.
         self._running -= 1
@@ -315,7 +317,7 @@ class Analyst:
             self._running += 1
             job.stale = True
 
-    def _go_on(self, task_id: str, job: _Job) -> None:
+    def _go_on(self, task_id: str, job: TaskState) -> None:
         if self._jobs.get(task_id) is job and job.waiting is not None:
             old = asyncio.get_running_loop().time() - job.waiting.at > OLD_KEY_FRAME_SECONDS
             if old and not job.waiting.keep:
@@ -324,7 +326,7 @@ class Analyst:
                 self._enqueue(task_id, job)
         self._start_calls()
 
-    def _read_reply(self, job: _Job, reply: Reply) -> Message:
+    def _read_reply(self, job: TaskState, reply: Reply) -> Message:
         limits = ParseLimits(reverse=job.reverse)
         parsed = parse(reply.text, finish_reason=reply.finish_reason, profile=job.profile, limits=limits)
         return {

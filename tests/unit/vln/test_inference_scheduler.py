@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.support.images import jpeg
 
-from qwen3vl_vln.worker.model import ModelDeadlineError, ModelError, Reply
+from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
 
 from .bench import PLAN, Bench
 
@@ -15,7 +15,7 @@ from .bench import PLAN, Bench
 async def bench() -> Any:
     bench = Bench()
     yield bench
-    await bench.analyst.close()
+    await bench.scheduler.close()
 
 
 async def test_a_picture_becomes_a_question_and_a_plan(bench: Bench) -> None:
@@ -44,7 +44,7 @@ async def test_only_the_newest_key_frame_waits(bench: Bench) -> None:
 
 
 async def test_tasks_take_turns(bench: Bench) -> None:
-    bench.analyst.calls = 1
+    bench.scheduler.calls = 1
     for name in ("a", "b", "c"):
         bench.task(name)
         bench.frame(name)
@@ -82,7 +82,7 @@ async def test_a_call_is_cancelled_by_the_end(bench: Bench, kind: str) -> None:
     if kind == "task":
         bench.task("a", epoch=2, active=False)
     else:
-        bench.analyst.take({"type": "forget", "task": "a"})
+        bench.scheduler.take({"type": "forget", "task": "a"})
     await asyncio.sleep(0.01)
     assert bench.model.asked[0][1].cancelled()
 
@@ -101,7 +101,7 @@ async def test_a_failure_is_told_and_tried_again_later(bench: Bench, error: Mode
 
 
 async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Bench) -> None:
-    bench.analyst.calls = 1
+    bench.scheduler.calls = 1
     bench.task("a")
     bench.task("b")
     bench.frame("a")
@@ -180,7 +180,7 @@ async def test_a_place_is_left_behind_what_was_read_from_it(bench: Bench) -> Non
     """The next task's picture must not be written where an older one is still to be read."""
     bench.task("a")
     number = bench.frame("a")
-    bench.analyst.take({"type": "leave", "task": "", "slot": number})
+    bench.scheduler.take({"type": "leave", "task": "", "slot": number})
     bench.slots[number] = b"another robot's picture"
     assert bench.sent[-1] == {"type": "left", "task": "", "slot": number}
     await bench.until("call")

@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 
-from qwen3vl_vln.worker.model import LARGEST_ANSWER, ModelDeadlineError, ModelError, Reply, reply_of
+from qwen3vl_vln.worker.model_client import LARGEST_ANSWER, ModelDeadlineError, ModelError, Reply, reply_of
 
 TIMEOUT_SECONDS = 120.0
 

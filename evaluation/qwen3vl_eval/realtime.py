@@ -17,7 +17,7 @@ import orjson
 from qwen3vl_client import Command, Odometry, Robot, boot_time
 from qwen3vl_eval.episode import STANDS_SECONDS, Episode, Setting, episode_of, make
 from qwen3vl_eval.remote import Remote
-from qwen3vl_eval.robot import Rhythm
+from qwen3vl_eval.robot import CommandHorizon
 from qwen3vl_eval.watch import Watch
 from qwen3vl_world.world import World
 
@@ -56,7 +56,7 @@ async def _model(setting: Setting) -> AsyncIterator[Remote]:
 
 async def _walk(url: str, key: str, seed: int, setting: Setting) -> Episode:
     plan = make(seed, setting)
-    world, watch, rhythm = plan.world, Watch(plan.world, plan.standard), Rhythm()
+    world, watch, rhythm = plan.world, Watch(plan.world, plan.standard), CommandHorizon()
     settings = plan.settings
     parts = {"limits": settings.limits, "history": settings.history, "camera": settings.camera}
     config = {name: part.as_json() for name, part in parts.items()}

@@ -6,7 +6,7 @@ from typing import Any
 
 from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_common.robots import LONGEST_ROBOT, is_robot_name
-from qwen3vl_vln.edge.fields import known, may_be_ignored, object_of, unknown
+from qwen3vl_vln.edge.http.fields import known, may_be_ignored, object_of, unknown
 from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError

@@ -11,7 +11,7 @@ INTERVALS = 5
 
 
 @dataclass(slots=True)
-class Rhythm:
+class CommandHorizon:
     """The frames of one robot.
 
     Attributes:
@@ -28,7 +28,7 @@ class Rhythm:
             self._intervals.append(since_seconds)
 
     @property
-    def reach_seconds(self) -> float:
+    def command_horizon_seconds(self) -> float:
         """How long an answer may be driven at the most, as far as is known beforehand."""
         if self.watchdog:
             return HOLD_SECONDS
@@ -37,7 +37,7 @@ class Rhythm:
     @property
     def hold_seconds(self) -> float:
         """How long the newest answer counts as driven where no other follows."""
-        return self.reach_seconds
+        return self.command_horizon_seconds
 
     def clear(self) -> None:
         """Forget what was measured: another program drives."""

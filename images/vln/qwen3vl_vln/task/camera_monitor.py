@@ -16,7 +16,7 @@ OLD_IN_A_ROW = 3
 
 
 @dataclass(slots=True)
-class Eyes:
+class CameraMonitor:
     """The camera of one task. Times in seconds on a monotonic clock.
 
     Attributes:
@@ -68,12 +68,12 @@ class Eyes:
         """Whether its pictures are too old, and no mere hiccup."""
         return self.too_old >= OLD_IN_A_ROW
 
-    def well(self) -> None:
+    def decoded_ok(self) -> None:
         """A picture was decoded and shows something; what was found without decoding, it cannot take back."""
         if self.fault in (Reason.CORRUPT_FRAME, Reason.COVERED_CAMERA, Reason.COSTLY_PICTURE):
             self.fault = None
 
-    def blind(self, now: float) -> bool:
+    def no_image(self, now: float) -> bool:
         """Whether no picture came for too long."""
         return self.newest_at is None or now - self.newest_at > NO_IMAGE_SECONDS
 

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from qwen3vl_client.freshness import STAND, Command, Freshness
-from qwen3vl_client.outbox import Letter, Outbox
+from qwen3vl_client.outbox import Outbox, PendingFrame
 from qwen3vl_client.protocol import Odometry, message
 from qwen3vl_eval.film import undeveloped
 from qwen3vl_eval.network import Conditions, Way
@@ -23,7 +23,7 @@ SHOTS_REMEMBERED = 300
 
 
 @dataclass(frozen=True)
-class Rhythm:
+class CommandHorizon:
     """How often the robot sends: messages and, among them, pictures a second; its clock trembles by this much."""
 
     hz: float = 30.0
@@ -45,7 +45,7 @@ class RobotSide:
         self,
         world: World,
         server: Server,
-        rhythm: Rhythm,
+        rhythm: CommandHorizon,
         conditions: Conditions,
         seed: int,
         heard: Callable[[dict[str, Any]], None] = lambda body: None,
@@ -102,7 +102,7 @@ class RobotSide:
         if image:
             self.shots[self._turn] = shot
             self.shots.pop(self._turn - SHOTS_REMEMBERED, None)
-        self._outbox.put(Letter(undeveloped(self._turn) if image else None, now, now, odometry))
+        self._outbox.put(PendingFrame(undeveloped(self._turn) if image else None, now, now, odometry))
         self._flush(now)
 
     def _flush(self, now: float) -> None:

@@ -3,9 +3,9 @@
 from typing import Any
 
 from qwen3vl_common.errors import ApiError, InvalidKey, InvalidRequest
+from qwen3vl_vln.edge.http.tickets import TooManyTicketsError
 from qwen3vl_vln.edge.identity import NoKeyError, NoRightError
 from qwen3vl_vln.edge.own_robots import NoRobotNamedError, RobotNotOfKeyError
-from qwen3vl_vln.edge.tickets import TooManyTicketsError
 from qwen3vl_vln.edge.views import EndedUnseenError, NoPictureError, TooManyViewersError
 from qwen3vl_vln.task.errors import (
     FinishedError,

@@ -11,7 +11,7 @@ from starlette.responses import StreamingResponse
 
 from qwen3vl_common.errors import PathNotFound
 from qwen3vl_vln.edge.identity import VIEW
-from qwen3vl_vln.recording import shelf
+from qwen3vl_vln.recording import store
 
 PIECE_BYTES = 64 * 1024
 PAUSE_SECONDS = 0.002
@@ -30,7 +30,7 @@ def add(app: FastAPI, folder: Path | None, known: Callable[[str], bool], need: C
     @app.get("/vln/task/{task_id}/recordings")
     async def recordings(request: Request, task_id: str) -> Response:
         need(request, VIEW)
-        found = None if folder is None else await asyncio.to_thread(shelf.listed, folder, task_id)
+        found = None if folder is None else await asyncio.to_thread(store.listed, folder, task_id)
         if found is None and not known(task_id):
             raise PathNotFound(f"there is no task {task_id!r}, and no recording of one", code="unknown_task")
         files = [
@@ -51,7 +51,7 @@ def add(app: FastAPI, folder: Path | None, known: Callable[[str], bool], need: C
 
 
 def _open(folder: Path, task_id: str, name: str) -> tuple[BinaryIO, int] | None:
-    path = shelf.file_of(folder, task_id, name)
+    path = store.file_of(folder, task_id, name)
     if path is None:
         return None
     try:

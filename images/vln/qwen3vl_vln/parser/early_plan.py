@@ -25,7 +25,7 @@ _VALUE_ENDS = re.compile(r"\s*[,}]")
 _LONGEST = 4096
 
 
-def opening(text: str, limits: ParseLimits) -> tuple[Waypoint, ...] | None:
+def early_plan(text: str, limits: ParseLimits) -> tuple[Waypoint, ...] | None:
     """The waypoints of an answer that is still being written, once their array is closed; None until then, and for
     everything that is not exactly what the schema asks for, within the bounds, with the goal denied before it.
 

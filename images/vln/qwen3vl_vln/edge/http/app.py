@@ -16,16 +16,16 @@ from starlette.exceptions import HTTPException
 from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
 from qwen3vl_common.strangers import acquaint
-from qwen3vl_vln.edge import bodies, recordings, watching
-from qwen3vl_vln.edge.errors import api_error, error_body
 from qwen3vl_vln.edge.floods import FrameRates
+from qwen3vl_vln.edge.http import bodies, recordings, views
+from qwen3vl_vln.edge.http.errors import api_error, error_body
 from qwen3vl_vln.edge.identity import (
     DRIVE,
     EVERYTHING,
     STOP,
     VIEW,
+    Authenticator,
     Caller,
-    Doorkeeper,
     NoKeyError,
     NoRightError,
     maker_of,
@@ -87,7 +87,7 @@ def robot_named(body: Mapping[str, Any]) -> str | None:
 
 def build(
     navigation: Navigation,
-    doors: Doorkeeper,
+    authenticator: Authenticator,
     bounds: Bounds,
     *,
     model: str,
@@ -108,10 +108,10 @@ def build(
     def who(request: Request, *rights: str) -> Caller:
         origin = request.headers.get("origin")
         own = origin is None or urlsplit(origin).netloc == request.headers.get("host")
-        if doors.open and not own and origin not in origins:
+        if authenticator.open and not own and origin not in origins:
             # Where there are keys a foreign page has none; here nothing else would keep it from steering a robot.
             raise NoRightError("pages of other origins may not use a VLN API without keys")
-        caller = doors.caller(request.headers)
+        caller = authenticator.caller(request.headers)
         caller.need(*rights)
         acquaint(request.scope)
         return caller
@@ -286,7 +286,7 @@ def build(
         who(request, VIEW, DRIVE)
         return Json(navigation.statistics())
 
-    watching.add(app, navigation, doors)
+    views.add(app, navigation, authenticator)
 
     async def refused(_: Request, error: Exception) -> Response:
         answer = api_error(error)

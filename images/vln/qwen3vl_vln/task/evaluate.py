@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
+from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
 from qwen3vl_vln.task.delays import OLDEST_SECONDS
-from qwen3vl_vln.task.eyes import ASIDE_SECONDS, Eyes
 from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
@@ -31,7 +31,7 @@ class Facts:
 
     verdict: Verdict | None
     worker_silent: bool
-    eyes: Eyes
+    eyes: CameraMonitor
     calls: Calls
     paused: bool
     flag: Reason | None
@@ -40,7 +40,7 @@ class Facts:
     hopeless: bool = False
 
 
-def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Reason]:
+def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Reason]:
     """State and reason at this moment.
 
     Args:
@@ -61,7 +61,7 @@ def judged(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, Re
     slow = facts.calls.slow(now)
     if facts.plan_from is not None:
         newest = waited and facts.eyes.newest_taken_at == facts.plan_from
-        if facts.eyes.blind(now) and not newest:
+        if facts.eyes.no_image(now) and not newest:
             return State.STALE, Reason.PICTURE_TOO_OLD if facts.eyes.too_old else Reason.NO_IMAGE
         return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
     troubled = slow or facts.calls.failures > 0

@@ -5,11 +5,11 @@ from typing import Any
 
 from qwen3vl_eval.film import developer
 from qwen3vl_eval.network import Conditions
-from qwen3vl_eval.robot import Rhythm, RobotSide
+from qwen3vl_eval.robot import CommandHorizon, RobotSide
 from qwen3vl_eval.server import Server
 from qwen3vl_eval.watch import Watch
 from qwen3vl_vln.task.task import Settings
-from qwen3vl_vln.worker.analyst import Model
+from qwen3vl_vln.worker.scheduler import Model
 from qwen3vl_world.world import World
 
 
@@ -28,7 +28,7 @@ class Loop:
         world: World,
         settings: Settings,
         model: Model,
-        rhythm: Rhythm | None = None,
+        rhythm: CommandHorizon | None = None,
         network: Conditions | None = None,
         draw: Callable[[int], bytes] | None = None,
     ) -> None:
@@ -37,7 +37,9 @@ class Loop:
         draw = draw or (lambda number: world.draw(self.robot.shots[number]))
         self.server = Server(settings, model, developer(draw))
         heard = self.answers.append
-        self.robot = RobotSide(world, self.server, rhythm or Rhythm(), network or Conditions(), world.seed, heard)
+        self.robot = RobotSide(
+            world, self.server, rhythm or CommandHorizon(), network or Conditions(), world.seed, heard
+        )
         self.watch = Watch(world)
 
     async def run(self, seconds: float, until: Callable[[], bool] = lambda: False) -> None:

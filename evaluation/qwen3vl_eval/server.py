@@ -12,12 +12,12 @@ from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.wire import Bounds, read
-from qwen3vl_vln.ipc import Arena, Channel, Message
+from qwen3vl_vln.ipc.channel import Arena, Channel, Message
 from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import Tasks
-from qwen3vl_vln.worker.analyst import Analyst, Model
 from qwen3vl_vln.worker.decoding import Decoder
+from qwen3vl_vln.worker.scheduler import InferenceScheduler, Model
 
 BOOT_ID = "b00710ad"
 TASK_ID = "walk"
@@ -69,14 +69,14 @@ class Server:
     """
 
     def __init__(self, settings: Settings, model: Model, develop: Develop = bytes) -> None:
-        link = WorkerLink(_OPTIONS, lambda message: self._navigation.heard(message), self._tasks)
+        link = WorkerLink(_OPTIONS, lambda message: self._navigation.on_message(message), self._tasks)
         self._navigation = _Navigation(link, Metrics(), Tasks(BOOT_ID))
         self._link = link
         worker = _Calls(link.hear)
         self.key_frames = 0
         # By the processor's time a collection of garbage in this process would be a costly picture.
         decoder = Decoder(clock=asyncio.get_running_loop().time)
-        self._analyst = Analyst(
+        self._analyst = InferenceScheduler(
             "model",
             model,
             self._count(worker),

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from qwen3vl_vln.ipc import Arena, Message
+from qwen3vl_vln.ipc.channel import Arena, Message
 from qwen3vl_vln.overlay.render import render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Writer, find_font
@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 NICENESS = 15
 
 
-class Gallery:
+class OverlayRenderer:
     """Pictures from the edge, drawn pictures to it.
 
     Of each place one picture is under way: the edge writes the next one into `pictures`, and reads `canvases`, only
@@ -32,7 +32,7 @@ class Gallery:
     def __init__(self, send: Callable[[Message], None], pictures: Arena, canvases: Arena) -> None:
         self._send, self._pictures, self._canvases = send, pictures, canvases
         self._writer = Writer(find_font())
-        self._thread = ThreadPoolExecutor(1, "gallery", initializer=_give_way)
+        self._thread = ThreadPoolExecutor(1, "renderer", initializer=_give_way)
         self._drawing: set[asyncio.Future[int]] = set()
 
     def take(self, message: Message) -> None:

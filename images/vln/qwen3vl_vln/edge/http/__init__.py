@@ -1,0 +1,1 @@
+"""The HTTP face of the VLN API: bodies and routes, thin over `Navigation`."""

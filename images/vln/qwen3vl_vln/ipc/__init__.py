@@ -1,0 +1,1 @@
+"""How the two processes of the VLN API talk to each other."""
