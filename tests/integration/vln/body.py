@@ -1,6 +1,7 @@
 """The base of the world's robot on the real clock: takes commands as datagrams, notes when each came, and drives in a
 thread of its own, so that no test delays it."""
 
+import itertools
 import json
 import math
 import socket
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from qwen3vl_world import buildings
-from qwen3vl_world.robot import ACTUATOR_SECONDS, Robot
+from qwen3vl_world.robot import ACTUATOR_SECONDS, TIMEOUT_SECONDS, Robot
 
 STEP_SECONDS = 0.005
 ROLLING_MPS, ROLLING_RPS = 0.02, 0.05
@@ -96,6 +97,19 @@ class Body:
         """The same of the commands that came before a time."""
         own = [told.at for told in list(self.told) if told.moves and told.at < at]
         return max(own, default=-math.inf) + ACTUATOR_SECONDS
+
+    def under_one_plan(self, since: float = -math.inf) -> dict[str, tuple[float, float]]:
+        """Metres and radians that the base was told under each plan that began after a time, whatever way they went:
+        each command until the next one, and no longer than the base's own time-out."""
+        before = {each.said["answer"]["plan_id"] for each in list(self.told) if each.at < since}
+        sums: dict[str, tuple[float, float]] = {}
+        for now, later in itertools.pairwise(list(self.told)):
+            plan = str(now.said["answer"]["plan_id"])
+            if now.moves and plan not in before:
+                seconds = min(TIMEOUT_SECONDS, later.at - now.at)
+                metres, radians = sums.get(plan, (0.0, 0.0))
+                sums[plan] = metres + abs(now.v) * seconds, radians + abs(now.w) * seconds
+        return sums
 
     def since(self, at: float) -> list[Told]:
         """Commands that came after a time."""

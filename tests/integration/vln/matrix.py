@@ -4,7 +4,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 OUT = Path(__file__).resolve().parents[3] / "out" / "fault-matrix.md"
-HEAD = ("fault", "last motion after", "at most", "stands after", "the robot is told", "and then")
+HEAD = (
+    "fault",
+    "last motion after",
+    "at most",
+    "stands after",
+    "told beyond the plan",
+    "the robot is told",
+    "and then",
+)
 
 
 @dataclass(frozen=True)
@@ -14,6 +22,7 @@ class Row:
     Attributes:
         last_motion: when the last command that is not zero reached the base.
         stands: when the base had braked.
+        beyond_metres, beyond_radians: most that was told under one plan beyond what that plan is long and turns.
         told: what the answers, or the client where there are none, say.
         then: what became of the task.
     """
@@ -22,6 +31,8 @@ class Row:
     last_motion: float | None
     bound: float | None
     stands: float | None
+    beyond_metres: float
+    beyond_radians: float
     told: str
     then: str
 
@@ -29,7 +40,8 @@ class Row:
         """As the table shows it."""
         times = ["drives on" if time is None else f"{time:.2f} s" for time in (self.last_motion, self.bound)]
         stands = "" if self.stands is None else f"{self.stands:.2f} s"
-        return self.fault, times[0], "" if self.bound is None else times[1], stands, self.told, self.then
+        beyond = f"{self.beyond_metres:.2f} m, {self.beyond_radians:.2f} rad"
+        return self.fault, times[0], "" if self.bound is None else times[1], stands, beyond, self.told, self.then
 
 
 @dataclass

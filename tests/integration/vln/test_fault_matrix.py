@@ -6,6 +6,7 @@ counts on the real clock, the way of a command to it included. `hack/faults --wr
 import asyncio
 import contextlib
 import json
+import math
 import os
 import signal
 import time
@@ -16,15 +17,18 @@ import pytest
 import pytest_asyncio
 from tests.integration.vln import wire as wires
 from tests.integration.vln.conftest import FORWARD, ROBOT_KEY, child_of, frame, running
-from tests.integration.vln.matrix import Matrix
+from tests.integration.vln.flooding import flood
+from tests.integration.vln.matrix import Matrix, Row
 from tests.integration.vln.timeofday import LIBRARY, PACKAGE, TimeOfDay
 from tests.integration.vln.walking import KEY_FRAME_SECONDS, Ground, Walker
 from tests.support.figures import Figures
+from tests.support.polling import until
 
 from localkube import packages
 from localkube.report import Failure
 from qwen3vl_client import boot_time
 from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS
+from qwen3vl_vln.motion.agreement import LAG_SECONDS, MIRRORED_TOLD_RADIANS, TOLD_METRES
 from qwen3vl_vln.motion.drive import GRACE_SECONDS
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.plan import Plan
@@ -42,6 +46,14 @@ NEW_PLANS = 3
 CALL_SECONDS = 0.2
 """The engine's own time for an answer here, with what a loaded machine adds."""
 PICTURE_SECONDS = 0.1
+ODOMETRY_SECONDS = 0.2
+"""From a motion to a pose that shows it, with the loop's turn and the comparison's."""
+TURN = {"reached_goal": False, "waypoints": [{"dx": 0.0, "dy": 0.0, "dtheta": 0.8}], "action": "left"}
+SLOWEST_TURN = 0.4
+"""rad/s of the 0.8 that it ramps up to, on average over the first bit."""
+STALL_SECONDS, DRIVING_SECONDS = 3.0, 5.0
+LEAST_REST_METRES, ROUNDING = 0.02, 0.02
+"""Waypoints are told to a tenth of a millimetre."""
 LATE_CAMERAS = (
     (0.0, 0.5, "camera later by 0.5 s each second"),
     (20.0, 0.0, "camera 20 s late"),
@@ -335,6 +347,117 @@ async def test_the_camera_is_late_and_the_robot_connects_anew(ground: Ground) ->
         assert not any(told.moves for told in walker.body.since(again.at))
         walker.say("lag 0 0")
         await walker.walks()
+
+
+# Odometry -----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_odometry_is_frozen(ground: Ground) -> None:
+    async with ground.walking() as walker:
+        walker.say("odometry healthy")
+        await walker.goes_on(1.5)
+        walker.say("odometry frozen")
+        at = time.monotonic()
+        held = await walker.told("not_moving", "hold")
+        ground.stood(
+            "odometry frozen",
+            walker,
+            at,
+            # The way of which nothing shows may begin while an earlier one is still looked at.
+            2 * TOLD_METRES / Limits().linear_meters_per_second + LAG_SECONDS + ODOMETRY_SECONDS + STAND_SECONDS,
+            by=walker.body.last_motion_before(held.at),
+            told="hold/not_moving",
+            then="another try by the next picture; the third time it is stuck",
+        )
+        await walker.told("stuck", "hold")
+        walker.say("odometry healthy")
+
+
+async def test_the_odometry_is_mirrored(ground: Ground) -> None:
+    async with ground.walking() as walker:
+        walker.say("odometry mirrored")
+        await ground.chain.says(TURN)
+        turned = await walker.until(lambda told: told.w > 0, "it turns")
+        held = await walker.told("odometry_mirrored", "hold")
+        await walker.quiet()
+        ground.stood(
+            "odometry mirrored, and a turn",
+            walker,
+            turned.at,
+            # Looked at from 0.7 s after the first turn; what is told then may take as long to show.
+            2 * LAG_SECONDS + MIRRORED_TOLD_RADIANS / SLOWEST_TURN + ODOMETRY_SECONDS + STAND_SECONDS,
+            by=walker.body.last_motion_before(held.at),
+            told="hold/odometry_mirrored",
+            then="stands until its odometry begins anew",
+            plan=TURN,
+            plan_since=turned.at,
+        )
+        await walker.quiet(2 * KEY_FRAME_SECONDS)
+        assert not any(told.moves for told in walker.body.since(held.at + STAND_SECONDS))
+        await ground.chain.says(FORWARD)
+        walker.say("odometry healthy")
+        await walker.walks()
+
+
+async def test_the_odometry_jumps(ground: Ground) -> None:
+    async with ground.walking() as walker:
+        walker.say("odometry healthy")
+        await walker.goes_on(1.0)
+        walker.say("odometry jumps")
+        at = time.monotonic()
+        held = await walker.told("odometry_jump", "hold")
+        ground.stood(
+            "odometry jumps by 2 m to the side",
+            walker,
+            at,
+            STAND_SECONDS,
+            by=walker.body.last_motion_before(held.at),
+            told="hold/odometry_jump",
+            then="walks on by the next plan, from the new origin",
+        )
+        await walker.walks()
+
+
+# Neighbours ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_neighbour_floods_the_server(ground: Ground) -> None:
+    task = await ground.chain.create(robot="flooder")
+    async with ground.walking() as walker:
+        at = time.monotonic()
+        with flood(ground.chain, task, 5000) as flooding:
+            await until(lambda: flooding.code, 15, "the close message")
+        assert flooding.code == 4429
+        ground.drove_on(
+            "a neighbour sends 5,000 messages a second", walker, at, told="the neighbour: 4429", then="walks on"
+        )
+
+
+async def test_an_older_client_stalls(ground: Ground) -> None:
+    """A client without a watchdog of its own drives on by what it was told last; that is why it is told less."""
+    chain = ground.chain
+    await chain.says(FORWARD)
+    task = await chain.create(robot="older")
+    stalled: list[tuple[float, float]] = []
+    began = time.monotonic()
+    while time.monotonic() - began < DRIVING_SECONDS:
+        _, answer = await chain.ask("POST", "/vln/frame", frame(task, int((time.monotonic() - began) * 30)))
+        rest = sum(math.hypot(point["dx"], point["dy"]) for point in answer["waypoints"])
+        driven = answer["linear_vel"] * STALL_SECONDS
+        if driven and rest >= LEAST_REST_METRES:
+            stalled.append((driven / rest, driven - rest))
+        await asyncio.sleep(1 / 30)
+    await chain.ask("POST", f"/vln/task/{task}/stop")
+    assert len(stalled) > 30, "it drove"
+    times, beyond = (max(each) for each in zip(*stalled, strict=True))
+    fault = f"an older client, without a watchdog, stalls for {STALL_SECONDS:g} s at the worst moment"
+    told, then = (
+        "nothing: it is told no more than it may drive in 1 s",
+        f"drives {times:.1f} times the rest of its plan",
+    )
+    ground.matrix.rows.append(Row(fault, None, None, None, max(0.0, beyond), 0.0, told, then))
+    ground.figure(f"{fault}: times the rest of its plan", times, "", STALL_SECONDS)
+    assert times <= STALL_SECONDS + ROUNDING
 
 
 # The clock ----------------------------------------------------------------------------------------------------------

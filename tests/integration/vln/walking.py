@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import itertools
+import math
 import os
 import sys
 import time
@@ -25,6 +26,8 @@ from qwen3vl_world import walkthrough
 WALKING_MPS = 0.2
 QUIET_SECONDS, PAUSE_SECONDS = 0.5, 0.3
 KEY_FRAME_SECONDS = 0.5
+METRES_BEYOND, RADIANS_BEYOND, RADIANS_A_METRE = 0.05, 0.1, 0.4
+"""So much may be told under a plan beyond what it is long and turns."""
 
 
 @dataclass
@@ -72,6 +75,11 @@ class Walker:
         return await self.until(
             lambda told: told.said["reason"] == reason and state in (None, told.said["state"]), reason, seconds
         )
+
+    async def goes_on(self, seconds: float) -> None:
+        """Wait until it has walked on for so long."""
+        at = time.monotonic()
+        await until(lambda: self.body.last_motion > at + seconds, seconds + 10, f"{self.robot} walks on")
 
     async def quiet(self, seconds: float = QUIET_SECONDS) -> None:
         """Wait until nothing but zero has come for some time."""
@@ -162,7 +170,17 @@ class Ground:
             await self.chain.ask("POST", f"/vln/task/{task_id}/stop")
 
     def stood(
-        self, fault: str, walker: Walker, at: float, bound: float, *, told: str, then: str, by: float | None = None
+        self,
+        fault: str,
+        walker: Walker,
+        at: float,
+        bound: float,
+        *,
+        told: str,
+        then: str,
+        by: float | None = None,
+        plan: dict[str, Any] = FORWARD,
+        plan_since: float = -math.inf,
     ) -> None:
         """Note a fault after which the robot stood, and see that it did so in time.
 
@@ -170,11 +188,12 @@ class Ground:
             at: when the fault happened, monotonic seconds.
             bound: the longest time in seconds from then to the last command that is not zero.
             by: when the last motion was, where that is not the newest command but zero.
+        plan: what the model has said since `plan_since`; nothing beyond it may be told.
         """
         ended = walker.body.last_motion if by is None else by
         last = max(0.0, ended - at)
         stands = next((stop - at for stop in walker.body.stops if stop > max(at, ended)), None)
-        self.matrix.rows.append(Row(fault, last, bound, stands, told, then))
+        self.matrix.rows.append(Row(fault, last, bound, stands, *_beyond(fault, walker, plan, plan_since), told, then))
         self.figure(f"{fault}: last motion at the base after", last, "s", bound)
         assert last <= bound, f"{fault}: the last motion came {last:.3f} s after it, at most {bound:.3f} s are allowed"
 
@@ -182,6 +201,19 @@ class Ground:
         """Note a fault that a robot walked through, and see that it did."""
         moving = [each.at for each in walker.body.since(at) if each.moves]
         gap = max((later - former for former, later in itertools.pairwise([at, *moving])), default=float("inf"))
-        self.matrix.rows.append(Row(fault, None, None, None, told, then))
+        self.matrix.rows.append(Row(fault, None, None, None, *_beyond(fault, walker, FORWARD), told, then))
         self.figure(f"{fault}: longest time without motion", gap, "s", PAUSE_SECONDS)
         assert gap <= PAUSE_SECONDS, f"{fault}: the robot stood for {gap:.2f} s"
+
+
+def _beyond(fault: str, walker: Walker, plan: dict[str, Any], since: float = -math.inf) -> tuple[float, float]:
+    """Most metres and radians that were told under one plan beyond what it is long and turns."""
+    metres = sum(math.hypot(point["dx"], point["dy"]) for point in plan["waypoints"])
+    radians = sum(abs(point["dtheta"]) for point in plan["waypoints"])
+    sums = walker.body.under_one_plan(since).values()
+    beyond = (
+        max(0.0, *(told_metres - metres for told_metres, _ in sums)),
+        max(0.0, *(told_radians - radians for _, told_radians in sums)),
+    )
+    assert beyond[0] <= METRES_BEYOND and beyond[1] <= RADIANS_BEYOND + RADIANS_A_METRE * metres, (fault, beyond)
+    return beyond
