@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 import random
 import socket
 import time
@@ -17,14 +16,13 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 
 from qwen3vl_client.connection import Closed, Link, open_link
 from qwen3vl_client.freshness import STAND, Command
+from qwen3vl_client.logs import written
 from qwen3vl_client.outbox import Outbox, PendingFrame
 from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import Odometry
 from qwen3vl_client.retry import LEASE_LOST, Retry
 from qwen3vl_client.statistics import Recorder, Statistics
 from qwen3vl_client.stopping import StopLatch
-
-log = logging.getLogger(__name__)
 
 STOP_SECONDS = 1.0
 ENDED = ("stopped", "goal")
@@ -268,7 +266,8 @@ class Robot:
             except Exception as error:
                 # Whatever it was: a robot that never connects again would stand for ever.
                 self.refusal = f"the connection ended with an error: {error!r}"
-                log.exception("%s: the connection ended with an error", self.url)
+                with written(__name__) as log:
+                    log.exception("%s: the connection ended with an error", self.url)
             finally:
                 if self._link is not None:
                     self._link.freshness.ended()
@@ -290,7 +289,8 @@ class Robot:
 
     def _note(self, text: str) -> None:
         if text != self.refusal:
-            log.warning("%s: %s", self.url, text)
+            with written(__name__) as log:
+                log.warning("%s: %s", self.url, text)
         self.refusal = text
 
     async def _serve(self, link: Link) -> None:

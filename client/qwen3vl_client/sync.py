@@ -3,19 +3,17 @@
 import asyncio
 import atexit
 import concurrent.futures
-import logging
 import threading
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
 from qwen3vl_client.freshness import Command
+from qwen3vl_client.logs import written
 from qwen3vl_client.outbox import PendingFrame
 from qwen3vl_client.protocol import Odometry
 from qwen3vl_client.robot import STOP_SECONDS, ClosedError, Robot, boot_time
 from qwen3vl_client.statistics import Statistics
-
-log = logging.getLogger(__name__)
 
 JOIN_SECONDS = 2.0
 ANSWER_SECONDS = 0.5
@@ -206,7 +204,8 @@ class SyncRobot:
             asyncio.run(self._connect())
         except BaseException as error:
             self._error = repr(error)
-            log.exception("the thread of a robot's connection has ended")
+            with written(__name__) as log:
+                log.exception("the thread of a robot's connection has ended")
         finally:
             self._ready.set()
 

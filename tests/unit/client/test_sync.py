@@ -155,6 +155,37 @@ assert robot.alive
 """
 
 
+FORKING_WHILE_WRITING = f"""
+import logging, os, sys, threading, time
+from qwen3vl_client import SyncRobot
+
+stream, writing = threading.Lock(), threading.Event()
+
+class Slow(logging.Handler):
+    def emit(self, record):
+        with stream:
+            writing.set()
+            time.sleep(0.3)
+
+logging.getLogger("qwen3vl_client").addHandler(Slow())
+robot = SyncRobot({NOWHERE!r}).start()
+assert writing.wait(10)
+child = os.fork()
+if not child:
+    os._exit(0 if stream.acquire(timeout=2) else 3)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+def test_no_fork_happens_while_a_line_of_the_log_is_written() -> None:
+    """The child would have the stream locked for ever, and hang when it ends."""
+    ended = subprocess.run(
+        [sys.executable, "-c", FORKING_WHILE_WRITING], timeout=20, env={"PYTHONPATH": PYTHONPATH}, capture_output=True
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 def test_a_fork_leaves_the_connection_with_the_parent_and_the_end_is_clean() -> None:
     """The program ends without `close`; nothing hangs and nothing is printed."""
     ended = subprocess.run(
