@@ -27,7 +27,7 @@ async def robot_check(url: str, *arguments: str, key: str = ROBOT_KEY, said: byt
 
 async def found(chain: Chain, base: str) -> dict[str, dict[str, Any]]:
     """The failed checks of a base with a mistake."""
-    status, out, err = await robot_check(chain.vln.url, "--base", f"tests.unit.client.bases:{base}", "--yes", "--json")
+    status, out, err = await robot_check(chain.vln.url, "--base", f"tests.support.bases:{base}", "--yes", "--json")
     assert status == 1, err
     report = json.loads(out)
     assert report["passed"] is False

@@ -13,10 +13,9 @@ import aiohttp
 import openai
 import pytest
 import uvicorn
-from aiohttp import web
 from starlette.types import ASGIApp
 from tests.support.polling import until
-from tests.unit.gateway.engine import StubEngine
+from tests.support.stub_engine import StubEngine, engine_running
 from uvicorn.server import ServerState
 
 from qwen3vl_common.drain import Drain
@@ -90,19 +89,6 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         for connection in list(state.connections):
             connection.shutdown()
         await until(lambda: not state.tasks)
-
-
-@contextlib.asynccontextmanager
-async def engine_running(engine: StubEngine) -> AsyncIterator[StubEngine]:
-    runner = web.AppRunner(engine.app(), handler_cancellation=True, shutdown_timeout=0.1)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    engine.address = f"127.0.0.1:{runner.addresses[0][1]}"
-    try:
-        yield engine
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from typing import Any
 
 import openai
 import pytest
+from tests.support.stub_engine import STREAM
 from tests.unit.gateway.conftest import SECRET, Running
-from tests.unit.gateway.engine import STREAM
 
 from qwen3vl_common.keys import derive
 

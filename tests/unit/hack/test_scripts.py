@@ -128,6 +128,12 @@ def test_a_failed_part_stands_out_in_the_summary() -> None:
     assert "FAILED" not in Result("unit", 0, 2.0, "1 passed").line()
 
 
+@pytest.mark.parametrize(("seconds", "verdict"), [(60.0, "met"), (61.0, "missed")])
+def test_the_unit_tests_together_have_a_goal_which_fails_nothing(seconds: float, verdict: str) -> None:
+    result = Result("unit", 0, seconds, "1 passed")
+    assert f"{seconds:.0f} s, goal <= 60 s: {verdict}" in result.line() and "FAILED" not in result.line()
+
+
 @pytest.mark.parametrize("part", [*BUDGET_MINUTES, *OPT_IN])
 def test_minutes_stand_beside_the_budget_and_too_many_are_told(part: str) -> None:
     budget = parts.budget_minutes(part)

@@ -5,7 +5,7 @@ import math
 from pathlib import Path
 
 import pytest
-from tests.unit.client import bases
+from tests.support import bases
 
 from qwen3vl_client.check import steps
 from qwen3vl_client.check.base import BadBase, SimulatedBase, find_base, wrong_timeout
@@ -104,7 +104,7 @@ class TestReport:
 
 class TestBaseByName:
     def test_found(self) -> None:
-        assert isinstance(find_base("tests.unit.client.bases:Short"), bases.Short)
+        assert isinstance(find_base("tests.support.bases:Short"), bases.Short)
 
     @pytest.mark.parametrize("name", ["", "bases", "no.such.module:Base", "math:pi", "math:Base", "pathlib:Path"])
     def test_not_found(self, name: str) -> None:
@@ -155,7 +155,7 @@ class TestCommand:
             (["ws://", "--simulated", "--yes"], "ws://HOST"),
             ([NOWHERE, "--simulated", "--yes", "--key-file", "/no/such/file"], "--key-file"),
             ([NOWHERE, "--base", "nothing"], "module:Class"),
-            ([NOWHERE, "--base", "tests.unit.client.test_check:Real", "--yes"], "somebody must agree"),
+            ([NOWHERE, "--base", "tests.integration.client.test_check:Real", "--yes"], "somebody must agree"),
             (["http://127.0.0.1:9", "--simulated", "--yes"], "127.0.0.1:9"),
         ],
     )

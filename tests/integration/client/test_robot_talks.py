@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from tests.support.polling import until
-from tests.unit.client.servers import BLOCKED, EMERGENCY_STOP, WITHHELD, Vln, answer, answer_all, greet, read, vln
+from tests.support.stub_vln_servers import BLOCKED, EMERGENCY_STOP, WITHHELD, Vln, answer, answer_all, greet, read, vln
 from websockets.asyncio.server import ServerConnection
 
 from qwen3vl_client import ClosedError, Robot, boot_time

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from aiohttp import web
@@ -106,3 +107,16 @@ class StubEngine:
         if end:
             await response.write_eof()
         return response
+
+
+@contextlib.asynccontextmanager
+async def engine_running(engine: StubEngine) -> AsyncIterator[StubEngine]:
+    runner = web.AppRunner(engine.app(), handler_cancellation=True, shutdown_timeout=0.1)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    engine.address = f"127.0.0.1:{runner.addresses[0][1]}"
+    try:
+        yield engine
+    finally:
+        await runner.cleanup()

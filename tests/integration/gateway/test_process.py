@@ -18,8 +18,7 @@ import yaml
 from kubernetes.aio.config import kube_config
 from tests.support.polling import until
 from tests.support.processes import ENVIRONMENT, free_port
-from tests.unit.gateway.conftest import engine_running
-from tests.unit.gateway.engine import STREAM, StubEngine
+from tests.support.stub_engine import STREAM, StubEngine, engine_running
 
 from qwen3vl_server.gateway.__main__ import main
 

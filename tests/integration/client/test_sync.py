@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.support.processes import PYTHONPATH
-from tests.unit.client.servers import Vln, answer_all, greet, vln
+from tests.support.stub_vln_servers import Vln, answer_all, greet, vln
 from websockets.asyncio.server import ServerConnection
 
 from qwen3vl_client import ClosedError, Command, SyncRobot

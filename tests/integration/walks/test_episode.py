@@ -20,7 +20,7 @@ def told(seed: int) -> str:
 
 def test_a_seed_repeats_bit_for_bit_here_and_in_another_process() -> None:
     here = told(SEED)
-    program = f"from tests.unit.eval.test_episode import told, SEED; print(told({SEED}))"
+    program = f"from tests.integration.walks.test_episode import told, SEED; print(told({SEED}))"
     environment = {"PYTHONPATH": PYTHONPATH, "PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", program]
     there = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
