@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.views import Views
@@ -30,7 +31,6 @@ from qwen3vl_vln.task.http_writers import HttpWriters, Peer
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import NEVER_CAME_SECONDS, Entry, Tasks
-from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
 log = logging.getLogger(__name__)

@@ -12,12 +12,12 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from qwen3vl_common.navigation.states import Reason, State
 from qwen3vl_vln.edge.link import WATCHED_MOST
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import Reason, State
 
 VIEWERS_MOST, VIEWERS_PER_TASK = 32, 8
 LOOK_SECONDS = 0.04

@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 
 from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import ApiError, InvalidRequest, MethodNotAllowed, PathNotFound
+from qwen3vl_common.navigation.requests import ChangeTask
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge.floods import FrameRates
 from qwen3vl_vln.edge.http import bodies, recordings, views
@@ -42,7 +44,6 @@ from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.lease import LeaseBusyError
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.tasks import Entry
-from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.unused import NoUnusedIdError
 
 LARGEST_BODY = 64 * 1024
@@ -314,7 +315,7 @@ def _change(entry: Entry, caller: Caller, how: str = "change that object") -> No
         raise OwnedError(f"this task belongs to NavTask {owner.namespace}/{owner.name}; {how}")
 
 
-def _kubectl(entry: Entry, wish: bodies.Change) -> str:
+def _kubectl(entry: Entry, wish: ChangeTask) -> str:
     """The line by which a NavTask's task is changed."""
     owner = entry.task.owner
     if owner is None:
