@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 from qwen3vl_vln.edge.navigation.lives import Lives
+from qwen3vl_vln.errors import FinishedError, OwnedError, StaleGenerationError
 from qwen3vl_vln.task.delays import Stamps
-from qwen3vl_vln.task.errors import FinishedError, OwnedError, StaleGenerationError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.record import record

@@ -5,9 +5,9 @@ The hot path: nothing here waits but `frame_sync`, which a client asks for."""
 import logging
 
 from qwen3vl_vln.edge.navigation.shared import Shared
+from qwen3vl_vln.errors import EndedError, ModelLostError
 from qwen3vl_vln.task.answer import Answer, answer
 from qwen3vl_vln.task.delays import Stamps
-from qwen3vl_vln.task.errors import EndedError, ModelLostError
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.http_writers import Peer
 from qwen3vl_vln.task.task import Task
