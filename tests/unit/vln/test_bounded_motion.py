@@ -67,7 +67,7 @@ def test_no_more_is_told_than_the_plan_says(
     assert robot.metres <= length(plan) + SLACK_METRES
     # Between picture and plan nothing happens but a step of odometry that is just believed.
     assert robot.radians <= budget(plan) + SLACK_RADIANS
-    assert abs(walk.task.reckoning.told.yaw) <= 1.6 + SLACK_RADIANS
+    assert abs(walk.task.reckoning.commanded_pose.yaw) <= 1.6 + SLACK_RADIANS
 
 
 SOME: list[list[Point]] = [

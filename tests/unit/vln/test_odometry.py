@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from qwen3vl_vln.motion.commanded import Told
+from qwen3vl_vln.motion.commanded import CommandedMotion
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.motion.track import Speeds, Track
 
 from .legs import Point, Robot, frozen, jumped, mirrored, mirrored_yaw, straight, swapped
@@ -227,7 +227,7 @@ class TestAgreement:
 
 
 def test_what_was_told_is_known_for_any_moment_of_the_last_seconds() -> None:
-    told = Told()
+    told = CommandedMotion()
     told.command(0.5, 0.0, 10.0, 0.25)
     told.command(0.0, -0.4, 10.2, 0.25)
     told.command(-0.2, 0.0, 11.0, 0.25)

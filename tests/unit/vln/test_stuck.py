@@ -68,7 +68,7 @@ def test_a_picture_that_does_not_change_while_the_robot_is_driven(
         if is_stuck(walk):
             break
     assert is_stuck(walk)
-    assert max(walk.task.reckoning.commanded_metres, abs(walk.task.reckoning.told.yaw)) >= least
+    assert max(walk.task.reckoning.commanded_metres, abs(walk.task.reckoning.commanded_pose.yaw)) >= least
     assert "does not change" in walk.task.explain(*walk.task.state(walk.now))
 
 

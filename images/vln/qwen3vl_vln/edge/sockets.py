@@ -23,7 +23,7 @@ from qwen3vl_vln.edge.peers import Proxies, peer_of
 from qwen3vl_vln.edge.pings import ROUND_TRIPS
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, text_stops
 from qwen3vl_vln.edge.wire import MAGIC, SUBPROTOCOL, Bounds, UnknownVersionError, read
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.delays import Delay, Stamps
 from qwen3vl_vln.task.errors import RobotChangedError
 from qwen3vl_vln.task.events import Frame

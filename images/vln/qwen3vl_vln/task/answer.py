@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.delays import unix_seconds
 from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.words import State

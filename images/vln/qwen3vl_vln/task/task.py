@@ -4,10 +4,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qwen3vl_vln.motion.agreement import Finding, OdometryFault
-from qwen3vl_vln.motion.drive import Drive, validity_seconds
+from qwen3vl_vln.motion.dead_reckoning import DeadReckoning
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
-from qwen3vl_vln.motion.reckoning import DeadReckoning
+from qwen3vl_vln.motion.plan_follower import PlanFollower, validity_seconds
 from qwen3vl_vln.task.calls import Calls, FramePose
 from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
 from qwen3vl_vln.task.command_horizon import CommandHorizon
@@ -86,7 +86,7 @@ class Task:
     progress: float = 0.0
     last_step: dict[str, Any] | None = None
     recording_error: str | None = None
-    drive: Drive | None = None
+    drive: PlanFollower | None = None
     reckoning: DeadReckoning = field(default_factory=DeadReckoning)
     goal: GoalJudge = field(default_factory=GoalJudge)
     stuck: StuckDetector = field(default_factory=StuckDetector)
@@ -433,7 +433,7 @@ class Task:
         plan = Plan(result.waypoints)
         self._plans += 1
         self.action = result.action
-        self.drive = Drive(
+        self.drive = PlanFollower(
             plan_id=f"{self.boot_id}-{self.task_id}-{self._plans}",
             plan=plan,
             anchor=seen.fix,
@@ -481,7 +481,7 @@ class Task:
             reach = self._rhythm.command_horizon_seconds
             elapsed = 0.0 if self._answered_at is None else max(0.0, min(now - self._answered_at, reach))
             self.reckoning.advance(now)
-            v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, reach=reach)
+            v, w = self.drive.follow(self.reckoning, self.settings.limits, elapsed=elapsed, horizon_seconds=reach)
             if (v or w) and not self._count_step(now, wall):
                 v = w = 0.0
             elif self.drive.plan.consumed or self.drive.blind:
