@@ -11,7 +11,7 @@ from qwen3vl_eval.network import Conditions
 from qwen3vl_eval.remote import Remote, RemoteModel
 from qwen3vl_eval.watch import Watch
 from qwen3vl_vln.motion.limits import Camera, History, Limits
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.words import Verdict
 from qwen3vl_world import buildings
 from qwen3vl_world.geodesic import Ways

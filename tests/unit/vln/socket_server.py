@@ -12,7 +12,7 @@ from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import navigation_without_worker
@@ -36,7 +36,7 @@ class Server:
         """The model says to walk half a metre, by a picture of now."""
         task = self.entry.task
         frame = task.counts.frames
-        task.calls.remember(frame, FramePose(task.reckoning.fix(), self.now, None))
+        task.calls.remember(frame, FramePose(task.execution.reckoning.fix(), self.now, None))
         task.result(Result(task.epoch, frame, "plan", waypoints=(Waypoint(0.5, 0.0, 0.0),)), self.now, 0.0)
 
 

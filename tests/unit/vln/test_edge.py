@@ -17,7 +17,7 @@ from qwen3vl_vln.edge.wire import Bounds, UnknownVersionError, read
 from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.errors import RobotBusyError
 from qwen3vl_vln.task.lease import Lease, LeaseBusyError
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import FINISHED_MOST, Tasks
 from qwen3vl_vln.task.words import Reason
 

@@ -9,7 +9,7 @@ from tests.support.images import jpeg
 
 from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.task.events import Owner
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 from .door import Door
 from .socket_server import Robot, Server
@@ -50,7 +50,7 @@ async def test_the_former_robot_is_dropped_at_once(path: str) -> None:
     await former.says(jpeg(seed=1))
     server.plan()
     server.given_to("b")
-    assert (task.drive, task.epoch > epoch, server.entry.lease.writer) == (None, True, None)
+    assert (task.follower, task.epoch > epoch, server.entry.lease.writer) == (None, True, None)
     for each in (former, waiting):
         closed = await each.heard()
         assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed") and "'b'" in closed["reason"]

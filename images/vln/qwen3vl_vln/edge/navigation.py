@@ -28,7 +28,8 @@ from qwen3vl_vln.task.errors import (
 from qwen3vl_vln.task.events import Frame, Owner, Result
 from qwen3vl_vln.task.http_writers import HttpWriters, Peer
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.tasks import NEVER_CAME_SECONDS, Entry, Tasks
 from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.waypoint import Waypoint
@@ -197,8 +198,7 @@ class Navigation:
             entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False, anew=anew), now)
         entry.http.took(peer, now)
         entry.task.linked(None)
-        if entry.http.warning and entry.task.warnings.get("writers") != entry.http.warning:
-            entry.task.warnings["writers"] = entry.http.warning
+        if entry.task.warn("writers", entry.http.warning):
             log.warning("task %s: %s", entry.task.task_id, entry.http.warning)
 
     # Clients --------------------------------------------------------------------------------------------------------
@@ -323,12 +323,12 @@ class Navigation:
             raise StaleGenerationError(f"generation {owner.generation} was asserted already")
         if task.verdict is not None:
             if wish.state == "Stopped" and task.verdict == "Cancelled":
-                task.owner = wish.owner
+                task.owned_by(wish.owner)
                 return entry
             raise FinishedError(f"task {task_id!r} has ended: {task.verdict}", record(task, self.now()))
         self.tasks.claim(task_id, wish.settings.robot)
         before = task.epoch, task.settings
-        task.owner = wish.owner
+        task.owned_by(wish.owner)
         other_robot = wish.settings.robot != task.settings.robot
         task.edit(wish.settings)
         if other_robot:
@@ -351,10 +351,7 @@ class Navigation:
     def _first(self, task_id: str, wish: Assertion) -> Entry:
         entry = self.tasks.add(task_id, wish.settings, time.time(), owner=wish.owner, restarted=wish.resumed)
         if wish.resumed:
-            now = self.now()
-            entry.task.started = now - wish.elapsed_seconds
-            entry.task.last_frame_at = now
-            entry.task.steps = wish.steps
+            entry.task.continues(wish.elapsed_seconds, wish.steps, self.now())
         if self.tasks.was_stopped_early(task_id):
             self.stop(entry, "stopped by operator before it began")
         else:
@@ -372,7 +369,7 @@ class Navigation:
         if entry is None:
             return
         task, now, kind = entry.task, self.now(), message["type"]
-        epoch, drive = task.epoch, task.drive
+        epoch, follower = task.epoch, task.follower
         if kind == "result":
             late = task.counts.late_results
             task.result(_result(message), now, time.time())
@@ -401,9 +398,9 @@ class Navigation:
                 task.on_decoded(now, changed=message["changed"])
             self.metrics.on_decoded(key=message["key"])
         elif kind == "recording":
-            task.recording_error = message["error"]
+            task.on_recording(message["error"])
             self.metrics.recorded(message["bytes"], failed=message["error"] is not None)
-        if kind in ("result", "opening") and task.settings.recording and task.drive is not drive:
+        if kind in ("result", "opening") and task.settings.recording and task.follower is not follower:
             self.link.journal.planned(task, message["frame"], now, opening=kind == "opening")
         if task.epoch != epoch:
             self._tell_anew(task)
@@ -427,9 +424,7 @@ class Navigation:
             if task.verdict is not None:
                 continue
             if task.worker_silent != silent:
-                task.worker_silent = silent
-                if silent:
-                    task.call_lost()
+                (task.on_worker_silent if silent else task.on_worker_back)()
                 self.tasks.touch(entry)
             before = task.state(now)
             task.expire(now, wall)

@@ -11,7 +11,8 @@ from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.lease import Lease
 from qwen3vl_vln.task.pace import Pace
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.unused import unused
 
 FINISHED_SECONDS = 600.0

@@ -11,7 +11,7 @@ from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits, OutOfBoundsError
 from qwen3vl_vln.task.events import Owner
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 LONGEST_INSTRUCTION = 2000
 LONGEST_NAME = 253
