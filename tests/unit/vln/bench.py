@@ -7,8 +7,8 @@ from typing import Any
 from tests.support.images import jpeg
 from tests.support.polling import until
 
+from qwen3vl_common.navigation.settings import Keyframes
 from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.worker.model_client import Reply
 from qwen3vl_vln.worker.scheduler import InferenceScheduler
 

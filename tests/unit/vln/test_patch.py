@@ -76,7 +76,7 @@ def test_a_task_that_has_ended_is_not_changed() -> None:
 
 def test_a_navtask_s_task_is_changed_by_the_kubectl_line_that_is_told_and_stopped_by_anybody() -> None:
     door = Door()
-    door.entry.task.owner = Owner("uid", "robots", "walk", 1)
+    door.entry.task.owned_by(Owner("uid", "robots", "walk", 1))
     status, told = patch(door, {"instruction": "Don't stop at the door."})
     assert status == 409 and told["error"]["code"] == "owned_by_navtask"
     assert "kubectl patch navtask walk --namespace robots --type merge --patch" in told["detail"]

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from qwen3vl_vln.task.words import Reason
+from qwen3vl_common.navigation.states import Reason
 
 from .door import Door
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.images import jpeg
 
-from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets, TooManyTicketsError
+from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets
 from qwen3vl_vln.edge.link import WATCHED_MOST
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.views import (
@@ -17,11 +17,9 @@ from qwen3vl_vln.edge.views import (
     STALLED_SECONDS,
     VIEWERS_MOST,
     VIEWERS_PER_TASK,
-    EndedUnseenError,
-    NoPictureError,
-    TooManyViewersError,
     Views,
 )
+from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyTicketsError, TooManyViewersError
 from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.overlay.render import decode, render
 from qwen3vl_vln.overlay.scene import Scene

@@ -12,12 +12,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from qwen3vl_common.navigation.states import Reason, State
 from qwen3vl_vln.edge.link import WATCHED_MOST
 from qwen3vl_vln.edge.metrics import Metrics
+from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyViewersError
 from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import Reason, State
 
 VIEWERS_MOST, VIEWERS_PER_TASK = 32, 8
 LOOK_SECONDS = 0.04
@@ -32,22 +33,6 @@ NOTHING = b"\xff\xd8"
 """Drawn over black: the picture itself takes long to decode."""
 STALLED_SECONDS = 5.0
 """A stream that should have pictures and gets none is ended, so that nobody takes an old one for the present."""
-
-
-class ViewError(Exception):
-    """Nothing can be shown to this viewer."""
-
-
-class TooManyViewersError(ViewError):
-    """More would watch than are served."""
-
-
-class NoPictureError(ViewError):
-    """There is nothing to show yet."""
-
-
-class EndedUnseenError(ViewError):
-    """The task has ended, and nobody watched it to the end."""
 
 
 class Screen(Protocol):

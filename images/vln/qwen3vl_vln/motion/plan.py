@@ -5,9 +5,9 @@ Progress only grows: what is behind, also what was driven while the model was st
 import math
 from dataclasses import dataclass, field
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.geometry import Pose, wrapped
 from qwen3vl_vln.motion.legs import DriveLeg, Leg, TurnLeg, legs
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.waypoint import Waypoint
 
 TURN_IN_PLACE_RADIANS = 0.5

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from qwen3vl_vln.motion.limits import Camera
+from qwen3vl_common.navigation.settings import Camera
 from qwen3vl_vln.waypoint import Waypoint
 
 

@@ -1,8 +1,8 @@
 """Which tasks are over by the clock. Pure."""
 
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_common.navigation.states import Verdict
 from qwen3vl_vln.task.calls import Calls
-from qwen3vl_vln.task.words import Verdict
 
 
 def overdue(

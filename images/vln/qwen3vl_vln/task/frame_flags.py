@@ -1,7 +1,7 @@
 """What is wrong with a frame itself. Pure."""
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.words import Reason
 
 
 def flag_of(frame: Frame, *, pictures_late: bool) -> Reason | None:

@@ -6,9 +6,10 @@ It ends plans and says what ended them; what a task does about that is not known
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_common.navigation.states import Reason, State
 from qwen3vl_vln.motion.agreement import Finding, OdometryFault
 from qwen3vl_vln.motion.dead_reckoning import DeadReckoning
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.plan_follower import PlanFollower, validity_seconds
 from qwen3vl_vln.task.calls import FramePose
@@ -16,7 +17,6 @@ from qwen3vl_vln.task.command_horizon import CommandHorizon
 from qwen3vl_vln.task.events import Frame, Result
 from qwen3vl_vln.task.stuck import StuckDetector
 from qwen3vl_vln.task.trust import Trust
-from qwen3vl_vln.task.words import Reason, State
 from qwen3vl_vln.waypoint import Waypoint
 
 NOT_BACKWARDS = "the plan drives backwards, which limits.reverse does not allow"

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
+from qwen3vl_common.navigation.settings import Camera, History, Keyframes, Limits
 
 
 @dataclass(frozen=True)

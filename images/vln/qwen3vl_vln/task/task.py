@@ -5,6 +5,7 @@ Whoever has to do with a task tells it what happened; nobody else writes its att
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen3vl_common.navigation.states import Phase, Reason, State, Verdict
 from qwen3vl_vln.motion.plan_follower import PlanFollower
 from qwen3vl_vln.task.calls import Calls, FramePose
 from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
@@ -18,7 +19,6 @@ from qwen3vl_vln.task.pace import Pace
 from qwen3vl_vln.task.plan_execution import LEASE_CHANGED, Ended, PlanExecution
 from qwen3vl_vln.task.round_trips import Trips
 from qwen3vl_vln.task.settings import Settings
-from qwen3vl_vln.task.words import Phase, Reason, State, Verdict
 
 NO_PLAN = {"stop": Reason.STOP_RESULT, "hold": Reason.HOLD_RESULT, "goal": Reason.GOAL_CANDIDATE}
 """By the model's outcome; any other one is no valid result."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol
 
+from qwen3vl_common.navigation.settings import Keyframes
 from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.parser import ParseLimits, early_plan, parse
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.decoding import Decoder
