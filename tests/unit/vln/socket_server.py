@@ -29,8 +29,8 @@ class Server:
         limits = Limits(linear_acceleration=10.0)
         self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
 
-    def connect(self, path: str | None = None) -> "Robot":
-        return Robot(self, path or f"/vln/ws/{self.entry.task.task_id}")
+    def connect(self, path: str | None = None, client: tuple[str, int] | None = None) -> "Robot":
+        return Robot(self, path or f"/vln/ws/{self.entry.task.task_id}", client)
 
     def plan(self) -> None:
         """The model says to walk half a metre, by a picture of now."""
@@ -43,11 +43,11 @@ class Server:
 class Robot:
     """One connection; `said` holds what the server sent and nobody has taken."""
 
-    def __init__(self, server: Server, path: str) -> None:
+    def __init__(self, server: Server, path: str, client: tuple[str, int] | None = None) -> None:
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._said: asyncio.Queue[Message] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
-        scope = {"type": "websocket", "path": path, "headers": [], "subprotocols": []}
+        scope: dict[str, Any] = {"type": "websocket", "path": path, "headers": [], "subprotocols": [], "client": client}
         self._serving = asyncio.create_task(server.sockets(scope, self._inbox.get, self._said.put))
 
     async def heard(self) -> Message:
