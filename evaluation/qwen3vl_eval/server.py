@@ -14,7 +14,8 @@ from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.wire import Bounds, read
 from qwen3vl_vln.ipc.channel import Arena, Channel, Message
 from qwen3vl_vln.task.delays import Delay
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.decoding import Decoder
 from qwen3vl_vln.worker.scheduler import InferenceScheduler, Model

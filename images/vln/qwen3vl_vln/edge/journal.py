@@ -49,21 +49,21 @@ class Journal:
 
     def planned(self, task: Task, frame: int, now: float, *, opening: bool) -> None:
         """The task began a plan."""
-        drive = task.drive
-        if drive is None:
+        follower = task.follower
+        if follower is None:
             return
-        fix, place = drive.anchor, drive.anchor.odometry
+        fix, place = follower.anchor, follower.anchor.odometry
         self._plans[task.task_id].append(
             {
                 "at": now,
-                "plan_id": drive.plan_id,
+                "plan_id": follower.plan_id,
                 "frame": frame,
                 "epoch": task.epoch,
-                "waypoints": [(point.dx, point.dy, point.dtheta) for point in drive.plan.waypoints],
+                "waypoints": [(point.dx, point.dy, point.dtheta) for point in follower.plan.waypoints],
                 "anchor": None if place is None else (place.x, place.y, place.yaw, fix.origin),
-                "age_seconds": now - drive.started_at,
-                "model_seconds": drive.model_seconds,
-                "validity_seconds": drive.validity_seconds,
+                "age_seconds": now - follower.started_at,
+                "model_seconds": follower.model_seconds,
+                "validity_seconds": follower.validity_seconds,
                 "opening": opening,
             }
         )

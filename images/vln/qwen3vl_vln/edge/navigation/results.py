@@ -20,7 +20,7 @@ class Results(Shared):
         if entry is None:
             return
         task, now, kind = entry.task, self.now(), message["type"]
-        epoch, drive = task.epoch, task.drive
+        epoch, follower = task.epoch, task.follower
         if kind == "result":
             late = task.counts.late_results
             task.result(_result(message), now, self.wall())
@@ -49,9 +49,9 @@ class Results(Shared):
                 task.on_decoded(now, changed=message["changed"])
             self.metrics.on_decoded(key=message["key"])
         elif kind == "recording":
-            task.recording_error = message["error"]
+            task.on_recording(message["error"])
             self.metrics.recorded(message["bytes"], failed=message["error"] is not None)
-        if kind in ("result", "opening") and task.settings.recording and task.drive is not drive:
+        if kind in ("result", "opening") and task.settings.recording and task.follower is not follower:
             self.link.journal.planned(task, message["frame"], now, opening=kind == "opening")
         if task.epoch != epoch:
             self._tell_anew(task)
