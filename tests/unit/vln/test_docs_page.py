@@ -15,8 +15,10 @@ from tests.support.images import jpeg
 from qwen3vl_vln.edge.http import docs_page
 from qwen3vl_vln.edge.http.shapes import SMALLEST_JPEG
 
+from .asgi import ask
 from .door import Door
 
+ROOT = Path(__file__).resolve().parents[3]
 OPERATOR_KEY = "operator-key"
 WITH_BODIES = [
     ("post", "/vln/task/create"),
@@ -41,26 +43,8 @@ class Page:
         return self.ask("GET", path)
 
     def ask(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, str], bytes]:
-        return asyncio.run(self._ask(method.upper(), path, json.dumps(body).encode()))
-
-    async def _ask(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
-        said: list[Any] = []
-        arriving = [{"type": "http.request", "body": body, "more_body": False}]
-
-        async def receive() -> dict[str, Any]:
-            if not arriving:
-                await asyncio.Event().wait()  # the browser stays
-            return arriving.pop()
-
-        async def send(message: Any) -> None:
-            said.append(message)
-
-        scope: dict[str, Any] = {"type": "http", "http_version": "1.1", "method": method, "path": path}
-        headers = [(b"authorization", f"Bearer {OPERATOR_KEY}".encode())]
-        scope |= {"raw_path": path.encode(), "query_string": b"", "headers": headers, "scheme": "http", "client": None}
-        await self.door.app(scope, receive, send)
-        names = {name.decode(): value.decode() for name, value in said[0]["headers"]}
-        return said[0]["status"], names, b"".join(each.get("body", b"") for each in said[1:])
+        key = f"Bearer {OPERATOR_KEY}"
+        return asyncio.run(ask(self.door.app, method, path, json.dumps(body).encode(), authorization=key))
 
     @property
     def operations(self) -> list[tuple[str, str, dict[str, Any]]]:
@@ -124,6 +108,15 @@ def test_each_route_says_what_it_answers_and_refuses_and_whether_it_needs_a_key(
         content = what["responses"]["200"]["content"]
         schema = next(iter(content.values()))["schema"]
         assert "$ref" in schema or schema["type"] == "string", (method, path)
+
+
+def test_each_route_stands_in_the_table_of_the_protocol(page: Page) -> None:
+    table = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").partition("## HTTP")[2].partition("### ")[0]
+    requests = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    for method, path, _ in page.operations:
+        address = re.escape(path.replace("{task_id}", "{id}"))
+        told = [cell for cell in requests if re.search(rf"{address}[`?]", cell)]
+        assert any(f"`{method.upper()} " in cell for cell in told), (method, path)
 
 
 def test_each_route_with_a_body_shows_its_fields_with_bounds(page: Page) -> None:
