@@ -17,7 +17,8 @@ from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.task import Settings, Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.decoding import Decoder
-from qwen3vl_vln.worker.scheduler import InferenceScheduler, Model
+from qwen3vl_vln.worker.question import Model
+from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 BOOT_ID = "b00710ad"
 TASK_ID = "walk"

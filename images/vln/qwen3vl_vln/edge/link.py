@@ -37,6 +37,8 @@ class WorkerOptions:
     log_level: str
     slots: int
     slot_bytes: int
+    context_length: int | None = None
+    warm_up: bool = False
     recordings_dir: Path | None = None
     recordings_max_mib: int = 0
     recording_file_max_mib: int = 0
@@ -118,7 +120,11 @@ class WorkerLink:
                 "--recordings-max-mib": options.recordings_max_mib,
                 "--recording-file-max-mib": options.recording_file_max_mib,
             }
+        if options.context_length is not None:
+            arguments |= {"--context-length": options.context_length}
         words = [str(word) for pair in arguments.items() for word in pair]
+        if options.warm_up:
+            words.append("--warm-up")
         command = (sys.executable, "-m", "qwen3vl_vln.worker", *words)
         with theirs:
             inherited = (theirs.fileno(), arena.fd, pictures.fd, canvases.fd)

@@ -368,6 +368,9 @@ class Navigation:
         if message["type"] == "rendered":
             self.views.rendered(message)
             return
+        if message["type"] == "warm":
+            self.tasks.pace.took(message["seconds"])
+            return
         entry = self.tasks.find(message["task"])
         if entry is None:
             return
@@ -385,7 +388,14 @@ class Navigation:
         elif kind == "opening":
             task.early_plan(_result(message | _OPENING), now)
         elif kind == "failed":
-            task.failed(message["epoch"], message["frame"], message["message"], now, deadline=message["deadline"])
+            task.failed(
+                message["epoch"],
+                message["frame"],
+                message["message"],
+                now,
+                deadline=message["deadline"],
+                too_small=message["too_small"],
+            )
             self.metrics.failed(deadline=message["deadline"])
         elif kind == "fault" and message["reason"] == Reason.COSTLY_PICTURE:
             # It has cost what it has cost, whatever became of the task meanwhile.
@@ -400,6 +410,8 @@ class Navigation:
             if message["epoch"] == epoch:
                 task.on_decoded(now, changed=message["changed"])
             self.metrics.on_decoded(key=message["key"])
+        elif kind == "context":
+            task.warn("context", message["warning"])
         elif kind == "recording":
             task.recording_error = message["error"]
             self.metrics.recorded(message["bytes"], failed=message["error"] is not None)

@@ -15,6 +15,7 @@ from qwen3vl_vln.recording.recorder import Bounds, Recorder
 from qwen3vl_vln.worker.model_client import ModelClient
 from qwen3vl_vln.worker.renderer import OverlayRenderer
 from qwen3vl_vln.worker.scheduler import InferenceScheduler
+from qwen3vl_vln.worker.warm_up import WarmModel
 
 HEARTBEAT_SECONDS = 0.2
 NICENESS = 10
@@ -34,15 +35,24 @@ async def _serve(options: argparse.Namespace) -> None:
     channel = await Channel.over(socket.socket(fileno=options.channel_fd))
     arena = Arena(options.arena_fd, options.slots, options.slot_bytes)
     key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None
-    model = ModelClient(options.gateway_url, key, timeout_seconds=options.model_timeout_seconds)
+    client = ModelClient(options.gateway_url, key, timeout_seconds=options.model_timeout_seconds)
+    model = WarmModel(client, channel.send)
     recorder = _recorder(options, channel)
     scheduler = InferenceScheduler(
-        options.model_name, model, channel.send, arena.read, calls=options.max_model_calls, recorder=recorder
+        options.model_name,
+        model,
+        channel.send,
+        arena.read,
+        calls=options.max_model_calls,
+        context_length=options.context_length,
+        recorder=recorder,
     )
     pictures = Arena(options.pictures_fd, options.views, options.slot_bytes)
     canvases = Arena(options.canvases_fd, options.views, options.canvas_bytes)
     renderer = OverlayRenderer(channel.send, pictures, canvases)
-    beating = asyncio.create_task(_beat(channel))
+    background = [asyncio.create_task(_beat(channel))]
+    if options.warm_up:
+        background.append(asyncio.create_task(model.warm_up(options.model_name, options.context_length)))
     try:
         async for message in channel.messages():
             if message["type"] == "show":
@@ -52,12 +62,13 @@ async def _serve(options: argparse.Namespace) -> None:
                 recorder.take(message)
             scheduler.take(message)
     finally:
-        beating.cancel()
+        for task in background:
+            task.cancel()
         renderer.close()
         await scheduler.close()
         if recorder is not None:
             await recorder.close()
-        await model.close()
+        await client.close()
 
 
 def _recorder(options: argparse.Namespace, channel: Channel) -> Recorder | None:
@@ -85,6 +96,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--canvas-bytes", type=int, required=True)
     parser.add_argument("--model-name", required=True)
     parser.add_argument("--gateway-url", required=True)
+    parser.add_argument("--context-length", type=int)
+    parser.add_argument("--warm-up", action="store_true")
     parser.add_argument("--max-model-calls", type=int, required=True)
     parser.add_argument("--model-timeout-seconds", type=float, required=True)
     parser.add_argument("--log-level", required=True)

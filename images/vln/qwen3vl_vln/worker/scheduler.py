@@ -4,6 +4,7 @@ One key frame a task waits, the newest; calls of different tasks take turns. A c
 answer is not wanted any more: another instruction, a stop, a pause, the end."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -15,10 +16,12 @@ from qwen3vl_vln.ipc.channel import Message
 from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.parser import ParseLimits, early_plan, parse
 from qwen3vl_vln.waypoint import Waypoint
+from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown
 from qwen3vl_vln.worker.decoding import Decoder
-from qwen3vl_vln.worker.keyframes import KeyframeChooser, view
+from qwen3vl_vln.worker.keyframes import CorruptImageError, KeyframeChooser, view
 from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
-from qwen3vl_vln.worker.prompt import request
+from qwen3vl_vln.worker.pictures import KeyPicture, Picture, scaled, small_already
+from qwen3vl_vln.worker.question import Model, Question, ask
 
 log = logging.getLogger(__name__)
 
@@ -37,13 +40,6 @@ class Recorder(Protocol):
 
     def call(self, task_id: str, fields: dict[str, Any]) -> None:
         """A model call ended."""
-
-
-class Model(Protocol):
-    """Answers one question."""
-
-    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
-        """See `ModelClient`."""
 
 
 @dataclass(frozen=True)
@@ -66,8 +62,11 @@ class TaskState:
     profile: str
     reverse: bool
     chooser: KeyframeChooser
-    history: deque[bytes]
+    history: deque[Picture]
     camera_number: int
+    allowed: Allowed = field(default_factory=Allowed)
+    shown: int = 0
+    warning: str = ""
     waiting: KeyFrame | None = None
     call: "asyncio.Task[None] | None" = None
     queued: bool = False
@@ -89,6 +88,7 @@ class InferenceScheduler:
         send: takes messages for the edge.
         read: the bytes of a slot.
         calls: how many questions run at once.
+        context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown what was seen, asked and answered.
         decoder: looks at pictures.
     """
@@ -98,6 +98,7 @@ class InferenceScheduler:
     send: Callable[[Message], None]
     read: Callable[[int, int], bytes]
     calls: int = 4
+    context_length: int | None = None
     recorder: Recorder | None = None
     decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, TaskState] = field(default_factory=dict)
@@ -133,7 +134,7 @@ class InferenceScheduler:
         history = deque(old.history if old is not None and same_camera else (), maxlen=message["history"])
         if old is not None:
             self._cancel(old)
-        self._jobs[task_id] = TaskState(
+        job = self._jobs[task_id] = TaskState(
             message["epoch"],
             message["instruction"],
             message["language"],
@@ -143,6 +144,9 @@ class InferenceScheduler:
             history,
             message["camera_number"],
         )
+        if old is not None:
+            # The engine's context is the same whatever the task is about.
+            job.allowed, job.warning = old.allowed, old.warning
         self.send({"type": "want", "task": task_id, "epoch": message["epoch"]})
 
     def _forget(self, task_id: str) -> None:
@@ -232,24 +236,21 @@ class InferenceScheduler:
 
     async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> None:
         loop = asyncio.get_running_loop()
+        pictures = await self._scaled(task_id, job, key)
+        if pictures is None:
+            return
         asked = loop.time()
         answer: Message = {"task": task_id, "epoch": job.epoch, "frame": key.number}
         self.send({"type": "call", **answer})
+        question = self._question(job, pictures)
         try:
-            body = request(
-                self.model_name,
-                job.instruction,
-                list(job.history),
-                key.jpeg,
-                language=job.language,
-                profile=job.profile,
-                reverse=job.reverse,
-            )
             heard = self._opening_heard(job, answer, asked) if job.profile == GUIDED_PROFILE else None
-            reply = await self.model.ask(body, heard)
-        except ModelError as error:
-            deadline = isinstance(error, ModelDeadlineError)
-            self.send({"type": "failed", **answer, "message": str(error), "deadline": deadline})
+            told = partial(self._shows, task_id, job, question)
+            reply = await ask(self.model, question, job.allowed, told=told, heard=heard)
+        except (ModelError, ContextTooSmallError) as error:
+            deadline, too_small = isinstance(error, ModelDeadlineError), isinstance(error, ContextTooSmallError)
+            failed = {"message": str(error), "deadline": deadline, "too_small": too_small}
+            self.send({"type": "failed", **answer, **failed})
             self._record(job, answer, loop.time() - asked, {"outcome": "failed", "detail": str(error)})
             await self._back_off(job)
         except asyncio.CancelledError:
@@ -260,7 +261,41 @@ class InferenceScheduler:
             self.send({"type": "result", **answer, **read, "seconds": seconds})
             self._record(job, answer, seconds, read, reply)
             job.failures = 0
-            job.history.append(key.jpeg)
+            job.history.append(pictures.small)
+
+    async def _scaled(self, task_id: str, job: TaskState, key: KeyFrame) -> KeyPicture | None:
+        """A key frame as the model is shown it; None where its colours cannot be decoded, or not in time."""
+        with contextlib.suppress(CorruptImageError):
+            if (pictures := small_already(key.jpeg)) is not None:
+                return pictures
+        async with self.decoder.turn(task_id):
+            decoded = await self.decoder.decode(scaled, key.jpeg)
+        if decoded.seen is not None and not decoded.costly:
+            return decoded.seen
+        reason = "costly_picture" if decoded.costly else "corrupt_frame"
+        self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": reason})
+        job.stale = True
+        return None
+
+    def _question(self, job: TaskState, pictures: KeyPicture) -> Question:
+        return Question(
+            model_name=self.model_name,
+            instruction=job.instruction,
+            language=job.language,
+            profile=job.profile,
+            reverse=job.reverse,
+            history=tuple(job.history),
+            now=pictures,
+            context_length=self.context_length,
+        )
+
+    def _shows(self, task_id: str, job: TaskState, question: Question, shown: Shown, allowed: Allowed) -> None:
+        """A question goes out that shows so much; what is missing in it is said once."""
+        job.allowed, job.shown = allowed, shown.history
+        warning = question.warning(shown, allowed)
+        if warning != job.warning:
+            job.warning = warning
+            self.send({"type": "context", "task": task_id, "warning": warning})
 
     def _ended(self, task_id: str, job: TaskState, _: "asyncio.Task[None]") -> None:
         self._running -= 1
@@ -279,7 +314,7 @@ class InferenceScheduler:
             "language": job.language,
             "profile": job.profile,
             "reverse": job.reverse,
-            "history_frames": len(job.history),
+            "history_frames": job.shown,
             "seconds": seconds,
             "text": None if reply is None else reply.text,
             "finish_reason": None if reply is None else reply.finish_reason,
