@@ -64,12 +64,15 @@ class Server:
 
     Args:
         develop: makes the JPEG of what was sent as a picture, when somebody looks at it.
+        context_length: of the model, in tokens; None where nobody has said.
 
     Attributes:
         key_frames: pictures that the worker chose for the model.
     """
 
-    def __init__(self, settings: Settings, model: Model, develop: Develop = bytes) -> None:
+    def __init__(
+        self, settings: Settings, model: Model, develop: Develop = bytes, context_length: int | None = None
+    ) -> None:
         link = WorkerLink(_OPTIONS, lambda message: self._navigation.on_message(message), self._tasks)
         self._navigation = _Navigation(link, Metrics(), Tasks(BOOT_ID))
         self._link = link
@@ -83,6 +86,7 @@ class Server:
             self._count(worker),
             lambda slot, size: pictures.read(slot, size),
             calls=1,
+            context_length=context_length,
             decoder=decoder,
         )
         pictures = _Pictures(develop)

@@ -3,13 +3,10 @@ fits."""
 
 import asyncio
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
-import simplejpeg
+from tests.support.images import squares
 
 from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_server.simulator.protocol import ChatRequest
@@ -42,18 +39,11 @@ class SmallContext:
         return Reply(PLAN, "stop")
 
 
-@cache
-def full_hd(seed: int = 0) -> bytes:
-    """A picture of coloured squares as large as a camera's."""
-    squares = np.random.default_rng(seed).integers(0, 255, (18, 32, 3), np.uint8)
-    return bytes(simplejpeg.encode_jpeg(cv2.resize(squares, (1920, 1080), interpolation=cv2.INTER_NEAREST)))
-
-
 async def answers(bench: Bench, turns: int) -> None:
     """So many key frames, each answered."""
     bench.task("a", history=8)
     for turn in range(1, turns + 1):
-        bench.frame("a", image=full_hd(turn % 3))
+        bench.frame("a", image=squares(1920, 1080, turn % 3))
         await bench.until("result", turn)
         await bench.until("want", turn + 1)
 
@@ -90,7 +80,7 @@ async def test_history_is_halved_for_the_rest_of_the_task_when_the_context_is_sm
     assert not [message for message in bench.sent if message["type"] == "failed"], "it can still be asked with less"
     # Another instruction is of the same task, and of the same engine.
     bench.task("a", epoch=2, history=8)
-    bench.frame("a", epoch=2, image=full_hd())
+    bench.frame("a", epoch=2, image=squares(1920, 1080))
     await bench.until("result", 11)
     assert model.refused == refused and len(await bench.until("context")) == len(
         [message for message in bench.sent if message["type"] == "context"]
@@ -115,7 +105,7 @@ async def test_a_context_for_no_picture_at_all_is_a_failure_with_both_numbers(to
     bench.scheduler.context_length = told
     bench.scheduler.model = model = SmallContext(150)
     bench.task("a")
-    bench.frame("a", image=full_hd())
+    bench.frame("a", image=squares(1920, 1080))
     failed = (await bench.until("failed"))[0]
     assert failed["too_small"] and not failed["deadline"] and not model.pictures
     assert "150" in failed["message"] and "tokens" in failed["message"] and "engine.contextLength" in failed["message"]
