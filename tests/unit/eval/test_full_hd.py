@@ -75,7 +75,8 @@ async def _walk(seconds: float, holds: int, told: int | None = 8192) -> tuple[Lo
 
 def moving_seconds(one: Loop) -> float:
     """How long it was told to move."""
-    return sum(answer["state"] == "moving" for answer in one.answers) * one.now / len(one.answers)
+    moving = [answer for answer in one.answers if answer["state"] == "moving"]
+    return len(moving) * one.now / len(one.answers)
 
 
 def test_it_walks_to_the_goal_and_no_question_is_too_long() -> None:
