@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from PIL import ImageFont
 from tests.support.images import jpeg
 
+from qwen3vl_vln.ipc.messages import decode_to_worker
+from qwen3vl_vln.ipc.messages import encode as encode_message
+from qwen3vl_vln.ipc.to_worker import DrawView
 from qwen3vl_vln.motion.limits import Camera
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.draw import COLOURS, draw
@@ -229,4 +232,5 @@ class TestRendering:
 
     def test_a_scene_survives_the_way_between_the_processes(self) -> None:
         scene = Scene(rest=LEFT, camera=Camera(0.3, 12.0, 70.0), instruction="去", plan_age_seconds=0.5)
-        assert Scene.from_json(scene.as_json()) == scene
+        message = DrawView(task_id="t-1", slot=3, size=4711, scene=scene)
+        assert decode_to_worker(encode_message(message)) == message

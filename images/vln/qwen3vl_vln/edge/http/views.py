@@ -11,7 +11,8 @@ from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, Tickets
 from qwen3vl_vln.edge.identity import VIEW, Authenticator, NoKeyError
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.edge.views import Rendering, Viewer, Views
+from qwen3vl_vln.edge.views import Views
+from qwen3vl_vln.edge.watches import Rendering, Viewer
 from qwen3vl_vln.task.task import Task
 
 BOUNDARY = b"qwen3vl-picture"
