@@ -7,9 +7,9 @@ from typing import Any, TypeVar
 from tests.support.images import jpeg
 from tests.support.polling import until
 
+from qwen3vl_common.navigation.settings import Camera, Keyframes, Limits
 from qwen3vl_vln.ipc.to_edge import ToEdge
 from qwen3vl_vln.ipc.to_worker import CameraFrame, TaskUpdate
-from qwen3vl_vln.motion.limits import Camera, Keyframes, Limits
 from qwen3vl_vln.worker.model_client import Reply
 from qwen3vl_vln.worker.scheduler import InferenceScheduler
 

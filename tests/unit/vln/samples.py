@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.ipc.to_edge import CallResult
 from qwen3vl_vln.ipc.to_worker import WorkerSettings
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.answer import answer
 from qwen3vl_vln.task.events import Frame, Result
 from qwen3vl_vln.task.task import Settings, Task

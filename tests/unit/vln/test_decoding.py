@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.support.polling import until
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.ipc.to_edge import CallBegan, Fault, FrameDecoded, FrameFault, WantFrame
-from qwen3vl_vln.task.words import Reason
 from qwen3vl_vln.worker.decoding import Decoder
 
 from .bench import Bench

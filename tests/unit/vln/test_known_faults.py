@@ -16,10 +16,10 @@ from tests.support.figures import Figures
 from tests.support.images import decoded
 from tests.support.processes import ENVIRONMENT
 
+from qwen3vl_common.navigation.settings import Camera, Keyframes
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.ipc.to_edge import CallBegan, CallResult, WantFrame
 from qwen3vl_vln.ipc.to_worker import ForgetTask, TaskUpdate, ToWorker
-from qwen3vl_vln.motion.limits import Camera, Keyframes
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.projection import Projection
 from qwen3vl_vln.parser import parse

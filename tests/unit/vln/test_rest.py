@@ -5,8 +5,8 @@ import json
 
 import pytest
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.ipc.to_edge import Fault, FrameDecoded, FrameFault
-from qwen3vl_vln.task.words import Reason
 
 from .door import Door
 

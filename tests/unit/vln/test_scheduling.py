@@ -12,8 +12,8 @@ import pytest
 from tests.support.images import jpeg
 from tests.support.virtual_time import run
 
+from qwen3vl_common.navigation.settings import Keyframes
 from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, FrameDecoded, ToEdge, WantFrame
-from qwen3vl_vln.motion.limits import Keyframes
 from qwen3vl_vln.worker.model_client import ModelError, Reply
 from qwen3vl_vln.worker.scheduler import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, InferenceScheduler
 
@@ -103,6 +103,7 @@ def worked(engine: Engine, tasks: dict[str, Keyframes], *, calls: int, seconds: 
 
 OFTEN = Keyframes(threshold=0.0, min_interval_seconds=0.05, max_interval_seconds=0.1)
 SELDOM = Keyframes(threshold=1.0, min_interval_seconds=2.0, max_interval_seconds=4.0)
+SELDOMER = Keyframes(threshold=0.9, min_interval_seconds=3.0, max_interval_seconds=4.0)
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4])
@@ -194,7 +195,7 @@ async def test_another_limit_cancels_no_call() -> None:
         bench.frame("a")
         await bench.until(CallBegan)
         await bench.until(WantFrame, 2)
-        bench.task("a", history_frames=0, keyframes=Keyframes(threshold=0.9, min_interval_seconds=3.0))
+        bench.task("a", history_frames=0, keyframes=SELDOMER)
         await asyncio.sleep(0.01)
         assert not bench.model.asked[0][1].cancelled()
         bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))

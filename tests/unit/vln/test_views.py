@@ -8,17 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.images import jpeg
 
-from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets, TooManyTicketsError
+from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.views import (
     VIEWERS_MOST,
     VIEWERS_PER_TASK,
-    EndedUnseenError,
-    NoPictureError,
-    TooManyViewersError,
     Views,
 )
 from qwen3vl_vln.edge.watches import ASKED_SECONDS, IDLE_SECONDS, STALLED_SECONDS
+from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyTicketsError, TooManyViewersError
 from qwen3vl_vln.ipc.frame_slots import VIEW_SLOTS
 from qwen3vl_vln.ipc.to_edge import ViewDrawn
 from qwen3vl_vln.overlay.render import decode, render

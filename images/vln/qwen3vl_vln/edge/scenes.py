@@ -2,9 +2,9 @@
 
 import time
 
+from qwen3vl_common.navigation.states import State
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import State
 
 
 def scene_of(task: Task, now: float, wall: float, *, picture_at: float) -> Scene:

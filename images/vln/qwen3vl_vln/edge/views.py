@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from qwen3vl_vln.edge.drawings import Drawings, Screen
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.watches import ASKED_SECONDS, Rendering, Viewer, Watch
+from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyViewersError
 from qwen3vl_vln.ipc.frame_slots import VIEW_SLOTS
 from qwen3vl_vln.ipc.to_edge import ViewDrawn
 from qwen3vl_vln.task.task import Task
@@ -19,22 +20,6 @@ from qwen3vl_vln.task.task import Task
 VIEWERS_MOST, VIEWERS_PER_TASK = 32, 8
 LOOK_SECONDS = 0.04
 FRESH_SECONDS, SNAPSHOT_SECONDS = 0.5, 2.0
-
-
-class ViewError(Exception):
-    """Nothing can be shown to this viewer."""
-
-
-class TooManyViewersError(ViewError):
-    """More would watch than are served."""
-
-
-class NoPictureError(ViewError):
-    """There is nothing to show yet."""
-
-
-class EndedUnseenError(ViewError):
-    """The task has ended, and nobody watched it to the end."""
 
 
 @dataclass

@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import Reason
 
 SHOW_SECONDS = 0.095
 """Between two pictures of a task."""

@@ -5,7 +5,7 @@ from typing import Any, cast, get_args
 
 import orjson
 
-from qwen3vl_vln.ipc.fields import Mismatch, Reader, reader
+from qwen3vl_vln.ipc.fields import Mismatch, Reader, reader, value
 from qwen3vl_vln.ipc.to_edge import ToEdge
 from qwen3vl_vln.ipc.to_worker import ToWorker
 
@@ -26,7 +26,7 @@ _HEADS = {kind: b'["%b",' % kind.__name__.encode() for kind in get_args(Message)
 
 def encode(message: Message) -> bytes:
     """The message as one line of JSON, without its end: the name of its class, and its fields."""
-    return b"%b%b]" % (_HEADS[type(message)], orjson.dumps(message, default=str))
+    return b"%b%b]" % (_HEADS[type(message)], orjson.dumps(message, default=value))
 
 
 def decode_to_worker(line: bytes) -> ToWorker:

@@ -5,9 +5,9 @@ Times are seconds of the monotonic clock that both read. An epoch is that of the
 from dataclasses import dataclass
 from pathlib import Path
 
+from qwen3vl_common.navigation.settings import Camera, Keyframes, Limits
 from qwen3vl_vln.ipc.frame_slots import OUTPUT_SLOT_BYTES, VIEW_SLOTS
 from qwen3vl_vln.ipc.rows import AnswerRow, OdometryPose, PlanRow
-from qwen3vl_vln.motion.limits import Camera, Keyframes, Limits
 from qwen3vl_vln.overlay.scene import Scene
 
 

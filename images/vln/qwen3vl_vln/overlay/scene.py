@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.limits import Camera
+from qwen3vl_common.navigation.settings import Camera
 from qwen3vl_vln.waypoint import Waypoint
 
 
