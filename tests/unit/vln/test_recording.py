@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import NonSeekingReader, make_reader
 from tests.support.images import jpeg
+from tests.support.mcap_files import read
 from tests.support.polling import until
 from tests.support.processes import ENVIRONMENT
 
@@ -103,14 +103,6 @@ def everything() -> list[messages.Entry]:
         messages.answer(AT + 7, HOLD),
         *messages.event(AT + 8, "paused", "", 2, task=ABOUT),
     ]
-
-
-def read(path: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Topic, message and schema of all messages."""
-    with path.open("rb") as file:
-        for schema, channel, message in make_reader(file, validate_crcs=True).iter_messages():
-            assert schema is not None and (schema.encoding, channel.message_encoding) == ("jsonschema", "json")
-            yield channel.topic, json.loads(message.data), json.loads(schema.data)
 
 
 def pictures(count: int, start: int = 0) -> list[list[messages.Entry]]:
