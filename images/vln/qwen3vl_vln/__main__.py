@@ -22,7 +22,7 @@ from qwen3vl_common.strangers import Strangers, wary
 from qwen3vl_vln.edge.ceilings_file import CeilingsFile
 from qwen3vl_vln.edge.http import app as http_app
 from qwen3vl_vln.edge.identity import Authenticator
-from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.paced import paced
@@ -30,6 +30,7 @@ from qwen3vl_vln.edge.peers import Proxies
 from qwen3vl_vln.edge.pings import PING_SECONDS
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.ipc.to_worker import WorkerSettings
 from qwen3vl_vln.task.tasks import TASKS_PER_MAKER, UNFINISHED_MOST, Tasks
 
 log = logging.getLogger("qwen3vl_vln")
@@ -59,7 +60,7 @@ async def serve(options: argparse.Namespace) -> None:
     if ring is not None:
         ring.reload()
     bounds = Bounds(options.max_frame_bytes, options.max_frame_pixels)
-    worker = WorkerOptions(
+    worker = WorkerSettings(
         model_name=options.model_name,
         gateway_url=options.gateway_url,
         max_model_calls=options.max_model_calls,

@@ -5,8 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from qwen3vl_common.navigation.settings import BlindMeters, LinearSpeed, PlanAge, TurnRate
+from qwen3vl_common.parts import Part, rules
 from qwen3vl_operator import names
-from qwen3vl_operator.kube.fields import Part, PassedThrough, Quantity, rules
+from qwen3vl_operator.kube.fields import PassedThrough, Quantity
 from qwen3vl_operator.vision_model.engines import DEFAULT, ENGINES
 from qwen3vl_operator.vision_model.engines import Engine as EngineKind
 
@@ -193,16 +195,12 @@ class Recordings(Part):
 class Ceilings(Part):
     """What no task's limits exceed, whoever makes it; an absent one bounds nothing."""
 
-    linear_meters_per_second: float | None = Field(default=None, ge=0.01, le=3, description="Highest speed, m/s.")
-    angular_radians_per_second: float | None = Field(
-        default=None, ge=0.01, le=4, description="Highest turn rate, rad/s."
+    linear_meters_per_second: LinearSpeed | None = Field(default=None, description="Highest speed, m/s.")
+    angular_radians_per_second: TurnRate | None = Field(default=None, description="Highest turn rate, rad/s.")
+    blind_meters: BlindMeters | None = Field(
+        default=None, description="Longest way since the picture that a plan was made from, m."
     )
-    blind_meters: float | None = Field(
-        default=None, ge=0.05, le=10, description="Longest way since the picture that a plan was made from, m."
-    )
-    max_plan_age_seconds: float | None = Field(
-        default=None, ge=0.5, le=60, description="Oldest picture that a plan may have, s."
-    )
+    max_plan_age_seconds: PlanAge | None = Field(default=None, description="Oldest picture that a plan may have, s.")
 
 
 def _network(text: str) -> str:

@@ -11,12 +11,12 @@ import pytest
 import simplejpeg
 from tests.support import virtual_time
 
+from qwen3vl_common.navigation.settings import History
 from qwen3vl_eval.episode import Setting, make
 from qwen3vl_eval.loop import Loop
 from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_server.simulator.protocol import ChatRequest
 from qwen3vl_server.simulator.serving import Model as Engine
-from qwen3vl_vln.motion.limits import History
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.worker.model_client import ContextLengthError, Reply
 from qwen3vl_world.world import World

@@ -9,11 +9,11 @@ from typing import Any
 
 from tests.support.images import jpeg
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.http import app
 from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.peers import Proxies
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.task import Settings

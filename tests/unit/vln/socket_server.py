@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.types import Message
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.task.task import Settings

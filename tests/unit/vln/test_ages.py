@@ -8,9 +8,9 @@ import pytest
 from tests.support.images import jpeg
 
 from qwen3vl_client import protocol
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.edge.wire import Bounds, read
 from qwen3vl_vln.task.delays import ADVICE, Delay, Stamps
-from qwen3vl_vln.task.words import Reason
 
 from .door import Door
 from .samples import FORWARD, Walk

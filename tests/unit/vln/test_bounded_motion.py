@@ -2,14 +2,13 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.limits import Limits
 
 from .legs import Point, Robot, budget, frozen, jumped, length, mirrored, mirrored_yaw, scaled, straight, swapped
 from .samples import Walk
@@ -189,7 +188,7 @@ def test_after_a_stall_the_longest_of_the_last_five_gaps_is_reckoned_with() -> N
 def test_nor_under_any_of_many_plans_of_a_model_that_takes_its_time(
     some: list[list[Point]], odometry: Callable[[Pose, float], Pose], latency: float, hz: float, watchdog: bool
 ) -> None:
-    walk = Walk(limits=replace(WIDE, blind_meters=1.0), watchdog=watchdog)
+    walk = Walk(limits=WIDE.model_copy(update={"blind_meters": 1.0}), watchdog=watchdog)
     robot = Robot(walk, some * 5, latency=latency, hz=hz, odometry=odometry)
     drive, since, most, plan = None, (0.0, 0.0), math.inf, 0.0
     for _ in range(round(20 * hz)):

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.ceilings_file import CeilingsFile
 from qwen3vl_vln.edge.navigation import Assertion
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.ceilings import Ceilings
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.record import record

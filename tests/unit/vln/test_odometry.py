@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.commanded import Told
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.motion.track import Speeds, Track
 
@@ -91,7 +91,7 @@ class TestJumps:
         walk = Walk(limits=Limits(linear_meters_per_second=3.0, linear_acceleration=10.0, blind_meters=10.0))
         robot = Robot(walk, [[(1.0, 0.0, 0.0)] * 3]).run(1.2)
         assert robot.answers[-1]["linear_vel"] > 1.5
-        slow = replace(walk.task.settings, limits=replace(walk.limits, linear_meters_per_second=0.1))
+        slow = replace(walk.task.settings, limits=walk.limits.model_copy(update={"linear_meters_per_second": 0.1}))
         walk.task.edit(slow)
         robot.run(0.5)
         assert "odometry_jump" not in robot.reasons
@@ -156,7 +156,9 @@ class TestAgreement:
             return pose if seconds < 4.0 else Pose(1.0, 0.0, 0.0)
 
         robot = Robot(Walk(limits=WIDE), [[(1.0, 0.0, 0.0)] * 2] * 20, odometry=held, latency=1.0)
-        robot.walk.task.settings = replace(robot.walk.task.settings, limits=replace(WIDE, linear_meters_per_second=0.3))
+        robot.walk.task.settings = replace(
+            robot.walk.task.settings, limits=WIDE.model_copy(update={"linear_meters_per_second": 0.3})
+        )
         robot.run(12.0)
         assert robot.reasons & {"not_moving", "stuck"}
 

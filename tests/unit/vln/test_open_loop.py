@@ -9,11 +9,11 @@ from tests.support import virtual_time
 from tests.support.figures import Figures
 from tests.support.images import jpeg
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Script
 from qwen3vl_eval.robot import CommandHorizon
 from qwen3vl_vln.motion.geometry import Pose, wrapped
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.world import World

@@ -2,7 +2,7 @@
 
 import pytest
 
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.task import Settings
 from qwen3vl_vln.task.tasks import Tasks

@@ -9,7 +9,7 @@ from tests.support.images import jpeg
 
 from qwen3vl_client.protocol import message
 from qwen3vl_vln.__main__ import _listen
-from qwen3vl_vln.edge.sockets import CONNECTIONS_PER_TASK
+from qwen3vl_vln.edge.sockets.connections import CONNECTIONS_PER_TASK
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.waypoint import Waypoint

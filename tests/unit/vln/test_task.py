@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_common.navigation.states import Phase, Reason, Verdict
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.task.words import Phase, Reason, Verdict
 from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import BOOT, FORWARD, Walk

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from tests.support import virtual_time
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_server.simulator.protocol import ChatRequest
 from qwen3vl_server.simulator.serving import Model as Engine
-from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.ipc.to_edge import ModelWarm, ToEdge
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.worker.context_budget import Allowed
 from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
@@ -33,8 +33,8 @@ class Slow:
         return Reply("", "stop")
 
 
-async def _told(model: Slow, seconds: float = 300.0, robot_at: float | None = None) -> list[Message]:
-    sent: list[Message] = []
+async def _told(model: Slow, seconds: float = 300.0, robot_at: float | None = None) -> list[ToEdge]:
+    sent: list[ToEdge] = []
     warm = WarmModel(model, sent.append)
     asking = asyncio.create_task(warm.warm_up("m", 8192))
     if robot_at is not None:
@@ -48,13 +48,13 @@ async def _told(model: Slow, seconds: float = 300.0, robot_at: float | None = No
 def test_what_one_question_took_is_told_once() -> None:
     model = Slow(6.5)
     [told] = virtual_time.run(_told(model))
-    assert (told["type"], told["seconds"]) == ("warm", pytest.approx(6.5)) and len(model.asked) == 1
+    assert isinstance(told, ModelWarm) and told.seconds == pytest.approx(6.5) and len(model.asked) == 1
 
 
 def test_it_asks_again_more_and_more_seldom_until_the_model_answers_once() -> None:
     model = Slow(2.0, ModelError("HTTP 503"), ModelDeadlineError("late"), ModelError("HTTP 503"))
     [told] = virtual_time.run(_told(model))
-    assert told["seconds"] == pytest.approx(2.0), "only the answer's own time"
+    assert isinstance(told, ModelWarm) and told.seconds == pytest.approx(2.0), "only the answer's own time"
     assert [round(later - earlier) for earlier, later in zip(model.asked, model.asked[1:], strict=False)] == [3, 4, 6]
 
 
@@ -75,7 +75,7 @@ def test_it_shows_as_much_as_a_task_with_default_settings() -> None:
 @pytest.mark.parametrize(("seconds", "slow"), [(9.6, True), (12.0, True), (8.0, False)])
 def test_a_model_that_is_too_slow_is_named_before_the_walk(seconds: float, slow: bool) -> None:
     navigation = navigation_without_worker()
-    navigation.on_message({"type": "warm", "task": "", "seconds": seconds})
+    navigation.on_message(ModelWarm(seconds=seconds))
     task = navigation.create(Walk().task.settings).task
     task.worker_silent = False
     said = record(task, navigation.now())

@@ -4,8 +4,8 @@ what the robot may still do before it hears from us again."""
 import math
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.plan import Plan, Steer, braking
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, DeadReckoning, Fix
 from qwen3vl_vln.waypoint import Waypoint

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.geometry import Pose, unwrapped, wrapped
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.waypoint import Waypoint
 
 TURN_IN_PLACE_RADIANS = 0.5

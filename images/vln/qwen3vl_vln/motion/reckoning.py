@@ -6,10 +6,10 @@ moved.
 
 from dataclasses import dataclass, field
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.agreement import Agreement, Finding, OdometryFault
 from qwen3vl_vln.motion.commanded import Told
 from qwen3vl_vln.motion.geometry import Pose, unwrapped
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.track import WINDOW_SECONDS, Speeds, Track
 
 HOLD_SECONDS = 0.25

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from qwen3vl_common.navigation.states import State
 from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.delays import unix_seconds
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import State
 from qwen3vl_vln.waypoint import Waypoint
 
 Answer = dict[str, Any]

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.states import ENDINGS, Reason, State, Verdict
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
 from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
 from qwen3vl_vln.task.delays import OLDEST_SECONDS
 from qwen3vl_vln.task.stuck import TRIES, StuckDetector
-from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
 FAILURES_FOR_ERROR = 3
 FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY, Reason.FRAME_OLD)
@@ -52,7 +52,7 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
         return State.ERROR, Reason.WORKER_SILENT
     if facts.eyes.fault is not None:
         return State.ERROR, facts.eyes.fault
-    if facts.calls.too_small:
+    if facts.calls.context_too_small:
         return State.ERROR, Reason.CONTEXT_TOO_SMALL
     if facts.calls.failures >= FAILURES_FOR_ERROR:
         return State.ERROR, Reason.MODEL_FAILED

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from qwen3vl_common.navigation.states import old_status
 from qwen3vl_vln.task.ceilings import clamped
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import old_status
 
 
 def record(task: Task, now: float) -> dict[str, Any]:

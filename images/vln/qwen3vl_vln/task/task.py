@@ -3,9 +3,10 @@
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen3vl_common.navigation.settings import Camera, History, Keyframes, Limits
+from qwen3vl_common.navigation.states import Phase, Reason, State, Verdict
 from qwen3vl_vln.motion.agreement import Finding, OdometryFault
 from qwen3vl_vln.motion.drive import Drive, validity_seconds
-from qwen3vl_vln.motion.limits import Camera, History, Keyframes, Limits
 from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.reckoning import DeadReckoning
 from qwen3vl_vln.task.calls import Calls, FramePose
@@ -18,7 +19,6 @@ from qwen3vl_vln.task.pace import Pace
 from qwen3vl_vln.task.round_trips import Trips
 from qwen3vl_vln.task.stuck import StuckDetector
 from qwen3vl_vln.task.trust import Trust
-from qwen3vl_vln.task.words import Phase, Reason, State, Verdict
 from qwen3vl_vln.waypoint import Waypoint
 
 NOT_BACKWARDS = "the plan drives backwards, which limits.reverse does not allow"
@@ -340,7 +340,7 @@ class Task:
             self.warnings.pop(about, None)
 
     def failed(
-        self, epoch: int, frame: int, message: str, now: float, *, deadline: bool, too_small: bool = False
+        self, epoch: int, frame: int, message: str, now: float, *, deadline: bool, context_too_small: bool = False
     ) -> None:
         """A call of the model failed or ran out of time. The plan under way stays, for it ends by itself; but not one
         that this very answer had begun with."""
@@ -348,7 +348,7 @@ class Task:
             return
         if self.calls.opened is not None and self.calls.opened[0] == frame:
             self.call_lost(message)
-        self.calls.failed(frame, message, now, too_small=too_small)
+        self.calls.failed(frame, message, now, context_too_small=context_too_small)
         self.counts.model_errors += 1
         self.counts.deadline_misses += deadline
 

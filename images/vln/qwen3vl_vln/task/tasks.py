@@ -5,8 +5,8 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from qwen3vl_vln.errors import RobotBusyError, RobotChangedError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.delays import Stamps
-from qwen3vl_vln.task.errors import RobotBusyError, RobotChangedError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.lease import Lease

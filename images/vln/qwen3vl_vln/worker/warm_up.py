@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import History
+from qwen3vl_common.navigation.settings import History
+from qwen3vl_vln.ipc.to_edge import ModelWarm, ToEdge
 from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError
 from qwen3vl_vln.worker.model_client import ModelError, Reply
 from qwen3vl_vln.worker.pictures import LARGE_PIXELS, SMALL_PIXELS, KeyPicture, scaled
@@ -33,7 +33,7 @@ class WarmModel:
         send: takes messages for the edge.
     """
 
-    def __init__(self, model: Model, send: Callable[[Message], None]) -> None:
+    def __init__(self, model: Model, send: Callable[[ToEdge], None]) -> None:
         self._model, self._send = model, send
         self._asking, self._answered = 0, False
 
@@ -63,7 +63,7 @@ class WarmModel:
                     log.info("the model is not warm yet: %s", error)
                 else:
                     self._answered = True
-                    self._send({"type": "warm", "task": "", "seconds": loop.time() - began})
+                    self._send(ModelWarm(seconds=loop.time() - began))
                     return
             await asyncio.sleep(pause)
             pause = min(LONGEST_RETRY_SECONDS, 2 * pause)

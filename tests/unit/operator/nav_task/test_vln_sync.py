@@ -12,10 +12,11 @@ from aiohttp import web
 from tests.support.stand_in_vln import StandInVln, new_record
 from tests.unit.operator.nav_task.samples_nav import TASK_ID, UID, nav_task
 
+from qwen3vl_common.navigation.requests import Resume
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.nav_task import vln_assertions, vln_client, vln_stops
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Entry, Intent
-from qwen3vl_operator.nav_task.record import Resume, assertion
+from qwen3vl_operator.nav_task.record import assertion
 from qwen3vl_operator.nav_task.vln_client import VlnClient
 from qwen3vl_operator.nav_task.vln_sync import VlnSync
 
