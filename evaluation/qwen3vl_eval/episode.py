@@ -12,7 +12,7 @@ from qwen3vl_eval.models import Behaviour, PolicyModel
 from qwen3vl_eval.network import Conditions
 from qwen3vl_eval.remote import Remote, RemoteModel
 from qwen3vl_eval.watch import Watch
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.geodesic import Ways
 from qwen3vl_world.lens import USUAL, Lens, drawn

@@ -8,7 +8,7 @@ from qwen3vl_eval.network import Conditions
 from qwen3vl_eval.robot import CommandHorizon, RobotSide
 from qwen3vl_eval.server import Server
 from qwen3vl_eval.watch import Watch
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.worker.question import Model
 from qwen3vl_world.world import World
 

@@ -24,7 +24,8 @@ from qwen3vl_vln.ipc.to_worker import (
     WorkerSettings,
 )
 from qwen3vl_vln.task.delays import Delay
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.decoding import Decoder
 from qwen3vl_vln.worker.question import Model

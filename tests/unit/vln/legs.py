@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS, Odometry
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS, Odometry
 
 from .samples import Walk
 

@@ -11,7 +11,8 @@ from qwen3vl_vln.ipc.to_edge import CallResult
 from qwen3vl_vln.ipc.to_worker import WorkerSettings
 from qwen3vl_vln.task.answer import answer
 from qwen3vl_vln.task.events import Frame, Result
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.waypoint import Waypoint
 
 WALL = 1_700_000_000.0

@@ -60,13 +60,13 @@ def test_no_more_is_told_than_the_plan_says(
     base = None
     for turn in range(max(len(gaps), 80)):
         robot.step(gaps[turn % len(gaps)])
-        if base is None and walk.task.drive is not None:
+        if base is None and walk.task.follower is not None:
             base = robot.metres, robot.radians
     assert base == (0.0, 0.0)
     assert robot.metres <= length(plan) + SLACK_METRES
     # Between picture and plan nothing happens but a step of odometry that is just believed.
     assert robot.radians <= budget(plan) + SLACK_RADIANS
-    assert abs(walk.task.reckoning.told.yaw) <= 1.6 + SLACK_RADIANS
+    assert abs(walk.task.execution.reckoning.commanded_pose.yaw) <= 1.6 + SLACK_RADIANS
 
 
 SOME: list[list[Point]] = [
@@ -193,11 +193,11 @@ def test_nor_under_any_of_many_plans_of_a_model_that_takes_its_time(
     drive, since, most, plan = None, (0.0, 0.0), math.inf, 0.0
     for _ in range(round(20 * hz)):
         robot.step(1 / hz)
-        if walk.task.drive is not None and walk.task.drive is not drive:
+        if walk.task.follower is not None and walk.task.follower is not drive:
             # The answer before the plan's first one is not the plan's, and is followed only now.
             v, w = robot._command
-            drive, since = walk.task.drive, (robot.metres + abs(v) / hz, robot.radians + abs(w) / hz)
+            drive, since = walk.task.follower, (robot.metres + abs(v) / hz, robot.radians + abs(w) / hz)
             most, plan = drive._budget or 0.0, drive.plan.metres
-        if drive is not None and walk.task.drive is drive:
+        if drive is not None and walk.task.follower is drive:
             assert robot.metres - since[0] <= min(plan, 1.0) + SLACK_METRES
             assert robot.radians - since[1] <= most + SLACK_RADIANS

@@ -18,7 +18,7 @@ from qwen3vl_vln.edge.wire import Bounds, read
 from qwen3vl_vln.errors import LeaseBusyError, RobotBusyError, UnknownVersionError
 from qwen3vl_vln.task.delays import Delay
 from qwen3vl_vln.task.lease import Lease
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import FINISHED_MOST, Tasks
 
 SCAN = b"\xff\xda"

@@ -9,8 +9,8 @@ from qwen3vl_vln.edge.journal import BATCH_MOST, FLUSH_SECONDS, KEPT_MOST, Journ
 from qwen3vl_vln.ipc.channel import LONGEST_MESSAGE
 from qwen3vl_vln.ipc.messages import decode_to_worker, encode
 from qwen3vl_vln.ipc.to_worker import JournalBatch, ToWorker
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.recording.recorder import Bounds, Recorder
 from qwen3vl_vln.task.answer import Answer
 
@@ -65,12 +65,12 @@ async def test_what_a_robot_was_told_stands_in_the_recording_under_its_own_name(
     assert answers == [{name: body[known] for name, known in names.items()} for body in bodies]
 
     (plan,) = [message for topic, message, _ in found if topic == "/plans"]
-    drive = walk.task.drive
-    assert drive is not None and (plan["plan_id"], plan["frame"], plan["epoch"]) == (drive.plan_id, walk.key, 1)
+    follower = walk.task.follower
+    assert follower is not None and (plan["plan_id"], plan["frame"], plan["epoch"]) == (follower.plan_id, walk.key, 1)
     assert plan["waypoints"] == [dict(zip(("dx", "dy", "dtheta"), CURVE, strict=True))]
     assert plan["anchor"] == {"x": 1.0, "y": 2.0, "yaw": 0.5, "origin": 7}
     times = plan["age_seconds"], plan["model_seconds"], plan["validity_seconds"]
-    assert times == (walk.now - drive.started_at, drive.model_seconds, drive.validity_seconds)
+    assert times == (walk.now - follower.started_at, follower.model_seconds, follower.validity_seconds)
     assert len({*times}) == 3 and plan["opening"] is False
 
 

@@ -24,7 +24,7 @@ from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.projection import Projection
 from qwen3vl_vln.parser import parse
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import FINISHED_SECONDS
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.keyframes import KeyframeChooser, View, difference, view
@@ -297,7 +297,7 @@ def test_a_result_comes_back_to_life_after_a_stop() -> None:
     walk.task.stop(walk.now, walk.wall)
     walk.result("plan", FORWARD, epoch=epoch, frame=key)
     walk.early_plan(FORWARD)
-    assert walk.task.drive is None and walk.task.action == "" and walk.task.counts.late_results == 1
+    assert walk.task.follower is None and walk.task.action == "" and walk.task.counts.late_results == 1
     body = walk.run(0.1)[-1]
     assert (body["state"], body["waypoints"], body["linear_vel"]) == ("stopped", [], 0.0)
 

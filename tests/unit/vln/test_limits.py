@@ -7,7 +7,7 @@ import pytest
 
 from qwen3vl_common.navigation.settings import Camera, History, Keyframes, Limits, Prompt, Recording
 from qwen3vl_common.navigation.wrong import WrongFieldError
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 PARTS = [Limits, Keyframes, History, Camera, Recording, Prompt]
 

@@ -49,7 +49,8 @@ from qwen3vl_vln.ipc.to_worker import (
 )
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.worker import Worker, build
 
@@ -268,7 +269,7 @@ HANDLED_BY_EDGE: dict[ToEdge, Callable[[Navigation, Task], object]] = {
     ),
     FrameFault(task_id="t", epoch=1, fault=Fault.COVERED_CAMERA): lambda navigation, task: task.eyes.fault,
     CallBegan(task_id="t", epoch=1, frame=1): lambda navigation, task: task.calls.since,
-    EARLY: lambda navigation, task: task.drive,
+    EARLY: lambda navigation, task: task.follower,
     RESULT: lambda navigation, task: task.environment,
     CallFailed(task_id="t", epoch=1, frame=1, message="HTTP 503", deadline=False, context_too_small=False): (
         lambda navigation, task: task.calls.last_error

@@ -12,7 +12,7 @@ from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.navigation import Assertion, Navigation
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.events import Frame, Owner
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 from .samples import navigation_without_worker
 

@@ -10,7 +10,7 @@ from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.errors import NoUnusedIdError
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.unused import DRAWS, unused
 

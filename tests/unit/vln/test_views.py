@@ -23,7 +23,8 @@ from qwen3vl_vln.overlay.render import decode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Writer, find_font
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 
 
 class TestTickets:

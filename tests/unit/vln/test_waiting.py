@@ -12,7 +12,7 @@ from qwen3vl_vln.edge.waiters import SYNC_SECONDS, WAITERS_MOST
 from qwen3vl_vln.errors import EndedError, SyncTimeoutError, TooManyWaitersError
 from qwen3vl_vln.ipc.to_edge import Fault, FrameFault
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Entry
 
 from .samples import call_result, navigation_without_worker

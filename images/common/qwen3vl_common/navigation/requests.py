@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from qwen3vl_common.navigation.record import Owner
 from qwen3vl_common.navigation.settings import (
+    HistoryFrames,
     Instruction,
     Number,
     Parts,
@@ -36,8 +37,8 @@ class CreationConfig(Parts):
     keyframe_threshold: Threshold | None = Field(
         default=None, alias="keyframe_threshold", description="The older protocol's keyframes.threshold."
     )
-    history_frames: Whole | None = Field(
-        default=None, alias="history_frames", ge=0, le=15, description="The older protocol's history.frames."
+    history_frames: HistoryFrames | None = Field(
+        default=None, alias="history_frames", description="The older protocol's history.frames."
     )
     enable_visualization: Any = Field(
         default=None,

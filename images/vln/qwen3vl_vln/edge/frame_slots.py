@@ -8,7 +8,7 @@ from qwen3vl_vln.ipc.frame_slots import Arena
 from qwen3vl_vln.ipc.rows import OdometryPose
 from qwen3vl_vln.ipc.to_edge import SlotLeft, WantFrame
 from qwen3vl_vln.ipc.to_worker import CameraFrame, LeaveSlot
-from qwen3vl_vln.motion.reckoning import Odometry
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.task import Task
 

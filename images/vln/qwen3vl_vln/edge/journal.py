@@ -48,22 +48,22 @@ class Journal:
 
     def planned(self, task: Task, frame: int, now: float, *, opening: bool) -> None:
         """The task began a plan."""
-        drive = task.drive
-        if drive is None:
+        follower = task.follower
+        if follower is None:
             return
-        fix, place = drive.anchor, drive.anchor.odometry
+        fix, place = follower.anchor, follower.anchor.odometry
         anchor = None if place is None else OdometryPose(x=place.x, y=place.y, yaw=place.yaw, origin=fix.origin)
         self._plans[task.task_id].append(
             PlanRow(
                 at=now,
-                plan_id=drive.plan_id,
+                plan_id=follower.plan_id,
                 frame=frame,
                 epoch=task.epoch,
-                waypoints=drive.plan.waypoints,
+                waypoints=follower.plan.waypoints,
                 anchor=anchor,
-                age_seconds=now - drive.started_at,
-                model_seconds=drive.model_seconds,
-                validity_seconds=drive.validity_seconds,
+                age_seconds=now - follower.started_at,
+                model_seconds=follower.model_seconds,
+                validity_seconds=follower.validity_seconds,
                 opening=opening,
             )
         )

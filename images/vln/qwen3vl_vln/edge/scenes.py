@@ -10,17 +10,17 @@ from qwen3vl_vln.task.task import Task
 def scene_of(task: Task, now: float, wall: float, *, picture_at: float) -> Scene:
     """What is said about a task now, over its picture of `picture_at`."""
     state, reason = task.state(now)
-    drive, told = task.drive, task.reckoning
+    follower, reckoning = task.follower, task.execution.reckoning
     moving = state is State.MOVING
     clock = time.strftime("%H:%M:%S", time.gmtime(wall)) + f".{int(wall * 10) % 10}Z"
     return Scene(
         camera=task.settings.camera,
-        rest=() if drive is None else tuple(drive.rest(told)),
-        v=told.commanded_v if moving else 0.0,
-        w=told.commanded_w if moving else 0.0,
+        rest=tuple(task.execution.rest()),
+        v=reckoning.commanded_v if moving else 0.0,
+        w=reckoning.commanded_w if moving else 0.0,
         state=state.value,
         reason=reason.value,
-        plan_age_seconds=None if drive is None else now - drive.started_at,
+        plan_age_seconds=None if follower is None else now - follower.started_at,
         picture_age_seconds=max(0.0, now - picture_at),
         progress=task.progress,
         instruction=task.settings.instruction,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.edge.images import START, problem, size
 from qwen3vl_vln.errors import UnknownVersionError
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.task.delays import LATE_SECONDS, OLDEST_SECONDS, Delay
 from qwen3vl_vln.task.events import Frame
 

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.reckoning import Fix
+from qwen3vl_vln.motion.dead_reckoning import Fix
 from qwen3vl_vln.waypoint import Waypoint
 
 SLOW_SECONDS = 1.2

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from qwen3vl_common.navigation.settings import Limits
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 BOUNDED = {
     "linearMetersPerSecond": "linear_meters_per_second",

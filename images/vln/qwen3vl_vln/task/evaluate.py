@@ -6,6 +6,7 @@ from qwen3vl_common.navigation.states import ENDINGS, Reason, State, Verdict
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
 from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
 from qwen3vl_vln.task.delays import OLDEST_SECONDS
+from qwen3vl_vln.task.plan_execution import Ended
 from qwen3vl_vln.task.stuck import TRIES, StuckDetector
 
 FAILURES_FOR_ERROR = 3
@@ -36,7 +37,7 @@ class Facts:
     paused: bool
     flag: Reason | None
     plan_from: float | None
-    left: tuple[State, Reason] | None
+    left: Ended | None
     hopeless: bool = False
 
 
@@ -71,8 +72,8 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
     if facts.hopeless and not facts.calls.failures:
         troubled, trouble = True, Reason.PLAN_TOO_OLD
     if facts.left is not None:
-        state, reason = facts.left
-        return state, trouble if reason in IDLE and troubled else reason
+        reason = facts.left.reason
+        return facts.left.state, trouble if reason in IDLE and troubled else reason
     if trouble is Reason.PLAN_TOO_OLD:
         return State.WAITING, trouble
     if facts.eyes.newest_at is None:

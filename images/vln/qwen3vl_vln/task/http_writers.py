@@ -17,7 +17,7 @@ ADVICE = "give each program its own X-Writer-Id"
 
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where a frame comes from.
+    """Where a frame comes from, or a connection.
 
     Attributes:
         key: the name of its key.
@@ -36,8 +36,11 @@ class Peer:
     @property
     def writer(self) -> str:
         """The writer's id."""
-        if self.name:
-            return self.name
+        return self.name or self.origin
+
+    @property
+    def origin(self) -> str:
+        """Key and address: by these a program is known too that names itself anew at each start."""
         return self.key if self.proxied else f"{self.key}@{self.address}"
 
 

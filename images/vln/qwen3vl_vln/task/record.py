@@ -12,7 +12,7 @@ def record(task: Task, now: float) -> dict[str, Any]:
     state, reason = task.state(now)
     settings, counts = task.settings, task.counts
     owner = task.owner
-    waypoints = task.drive.rest(task.reckoning) if task.drive is not None else []
+    waypoints = task.execution.rest()
     return {
         "task_id": task.task_id,
         "instruction": settings.instruction,

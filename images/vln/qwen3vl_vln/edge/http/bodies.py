@@ -16,7 +16,7 @@ from qwen3vl_common.navigation.wrong import WrongFieldError, aliases, object_of,
 from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.edge.stopping import state_stops
 from qwen3vl_vln.task.events import Owner
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 WITHOUT_EFFECT = ("output_fps", "max_waypoints_per_inference", "history_summary")
 """What clients of the older protocol send in `config` and acts nowhere."""

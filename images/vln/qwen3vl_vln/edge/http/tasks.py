@@ -8,9 +8,10 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from qwen3vl_common.errors import InvalidRequest
-from qwen3vl_common.navigation.requests import ChangeTask
+from qwen3vl_common.navigation.requests import AssertTask, ChangeTask, CreateTask
 from qwen3vl_vln.edge.http import bodies
 from qwen3vl_vln.edge.http.callers import Callers
+from qwen3vl_vln.edge.http.documented import RECORD, body_of
 from qwen3vl_vln.edge.http.json_body import Json, read_json
 from qwen3vl_vln.edge.identity import DRIVE, EVERYTHING, STOP, VIEW, Caller, maker_of
 from qwen3vl_vln.edge.navigation import Navigation
@@ -28,7 +29,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
     def full(entry: Entry) -> dict[str, Any]:
         return record(entry.task, navigation.now())
 
-    @routes.post("/vln/task/create")
+    @routes.post("/vln/task/create", openapi_extra=body_of(CreateTask))
     async def create(request: Request) -> Response:
         """Make a task."""
         caller = callers.need(request, DRIVE)
@@ -56,13 +57,13 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             records = [each for each in records if each["status"] == status]
         return Json({"boot_id": navigation.boot_id, "cursor": navigation.tasks.cursor, "tasks": records})
 
-    @routes.get("/vln/task/{task_id}")
+    @routes.get("/vln/task/{task_id}", responses=RECORD)
     async def get(request: Request, task_id: str) -> Response:
         """The record of a task."""
         callers.need(request, VIEW, DRIVE)
         return Json(full(navigation.tasks.get(task_id)))
 
-    @routes.put("/vln/task/{task_id}")
+    @routes.put("/vln/task/{task_id}", openapi_extra=body_of(AssertTask), responses=RECORD)
     async def put(request: Request, task_id: str) -> Response:
         """Bring a NavTask's task to what its object says. Only the operator does."""
         caller = callers.need(request, DRIVE)
@@ -82,7 +83,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             return Json(full(navigation.tasks.get(task_id)))
         return Json(full(navigation.assert_task(task_id, wish)) | {"ignored": wish.ignored})
 
-    @routes.patch("/vln/task/{task_id}")
+    @routes.patch("/vln/task/{task_id}", openapi_extra=body_of(ChangeTask), responses=RECORD)
     async def patch(request: Request, task_id: str) -> Response:
         """Give a task another instruction, have it pause or go on, or stop it."""
         caller = callers.need(request, DRIVE, STOP)
@@ -118,7 +119,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
         navigation.delete(entry)
         return Json({"task_id": task_id, "deleted": True})
 
-    @routes.get("/vln/robot/{robot}/task")
+    @routes.get("/vln/robot/{robot}/task", responses=RECORD)
     async def of_robot(request: Request, robot: str) -> Response:
         """The record of a robot's unfinished task."""
         callers.need(request, VIEW, DRIVE)

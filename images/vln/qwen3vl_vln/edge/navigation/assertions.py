@@ -8,7 +8,7 @@ from qwen3vl_vln.task.delays import Stamps
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.http_writers import HttpWriters
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Entry
 
 
@@ -54,12 +54,12 @@ class Assertions(Lives):
             raise StaleGenerationError(f"generation {owner.generation} was asserted already")
         if task.verdict is not None:
             if wish.state == "Stopped" and task.verdict == "Cancelled":
-                task.owner = wish.owner
+                task.owned_by(wish.owner)
                 return entry
             raise FinishedError(f"task {task_id!r} has ended: {task.verdict}", record(task, self.now()))
         self.tasks.claim(task_id, wish.settings.robot)
         before = task.epoch, task.settings
-        task.owner = wish.owner
+        task.owned_by(wish.owner)
         other_robot = wish.settings.robot != task.settings.robot
         task.edit(wish.settings)
         if other_robot:
@@ -82,10 +82,7 @@ class Assertions(Lives):
     def _first(self, task_id: str, wish: Assertion) -> Entry:
         entry = self.tasks.add(task_id, wish.settings, self.wall(), owner=wish.owner, restarted=wish.resumed)
         if wish.resumed:
-            now = self.now()
-            entry.task.started = now - wish.elapsed_seconds
-            entry.task.last_frame_at = now
-            entry.task.steps = wish.steps
+            entry.task.continues(wish.elapsed_seconds, wish.steps, self.now())
         if self.tasks.was_stopped_early(task_id):
             self.stop(entry, "stopped by operator before it began")
         else:

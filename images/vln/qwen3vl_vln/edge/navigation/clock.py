@@ -27,9 +27,7 @@ class Clock(Shared):
             if task.verdict is not None:
                 continue
             if task.worker_silent != silent:
-                task.worker_silent = silent
-                if silent:
-                    task.call_lost()
+                (task.on_worker_silent if silent else task.on_worker_back)()
                 self.tasks.touch(entry)
             before = task.state(now)
             task.expire(now, wall)

@@ -90,7 +90,6 @@ class Frames(Shared):
         other = entry.lease.writer is not None and (anew or not entry.lease.of(writer, run))
         epoch = entry.lease.grant(writer, self.now(), run=run, takeover=takeover)
         entry.stamps = Stamps()
-        entry.drives(writer)
         task.granted(epoch, other=other)
         if task.epoch != before:
             self._tell_anew(task)
@@ -107,14 +106,14 @@ class Frames(Shared):
             RobotChangedError: it drove another robot by this task.
             LeaseBusyError: another writer has the task, or another connection of the same.
         """
-        entry.need_robot(peer.writer, robot)
+        entry.need_robot(peer, robot)
         entry.http.admit(peer, now)
         # Nobody greets here: after a silence, or on another connection than before, it may have been started anew.
         anew = entry.http.replaced(peer) or (entry.lease.quiet(now) and not entry.http.continues(peer))
         if anew or not entry.lease.holds(peer.writer, None, now):
             entry.lease.holds(peer.writer, self.grant(entry, peer.writer, takeover=False, anew=anew), now)
+            entry.drives(peer)
         entry.http.took(peer, now)
         entry.task.linked(None)
-        if entry.http.warning and entry.task.warnings.get("writers") != entry.http.warning:
-            entry.task.warnings["writers"] = entry.http.warning
+        if entry.task.warn("writers", entry.http.warning):
             log.warning("task %s: %s", entry.task.task_id, entry.http.warning)

@@ -7,7 +7,7 @@ from qwen3vl_vln.edge.navigation.shared import Shared
 from qwen3vl_vln.errors import FinishedError, NotRecordingError
 from qwen3vl_vln.task.ceilings import Ceilings
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Entry
 
 log = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ class Results(Shared):
         if entry is None:
             return
         task, now = entry.task, self.now()
-        epoch, drive = task.epoch, task.drive
+        epoch, follower = task.epoch, task.follower
         match message:
             case CallBegan():
                 task.call_began(message.epoch, now)
@@ -74,13 +74,13 @@ class Results(Shared):
                     task.on_decoded(now, changed=message.changed)
                 self.metrics.on_decoded(key=message.key)
             case ContextWarning():
-                task.warn("context", message.text)
+                task.on_context(message.text)
             case RecordingStatus():
-                task.recording_error = message.error
+                task.on_recording(message.error)
                 self.metrics.recorded(message.finished_bytes, failed=message.error is not None)
             case _:
                 assert_never(message)
-        if isinstance(message, EarlyPlan | CallResult) and task.settings.recording and task.drive is not drive:
+        if isinstance(message, EarlyPlan | CallResult) and task.settings.recording and task.follower is not follower:
             self.link.journal.planned(task, message.frame, now, opening=isinstance(message, EarlyPlan))
         if task.epoch != epoch:
             self._tell_anew(task)

@@ -85,9 +85,9 @@ class Sockets:
         caller.need_robot(entry.task.settings.robot)
         self.connections.need_room(entry)
         writer = self.connections.new_writer(caller, entry)
-        known_as = peer_of(greeted.headers, scope.get("client"), caller.name, self._proxies).writer
+        peer = peer_of(greeted.headers, scope.get("client"), caller.name, self._proxies)
         robot = greeted.name if greeted.kind == "robot" else None
-        connection = Connection(entry, caller, receive, send, writer, writer, known_as, robot)
+        connection = Connection(entry, caller, receive, send, writer, writer, peer, robot)
         connection.trips = scope.get("state", {}).get(ROUND_TRIPS, connection.trips)
         return connection
 

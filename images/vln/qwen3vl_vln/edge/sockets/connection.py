@@ -11,6 +11,7 @@ from starlette.types import Receive, Send
 
 from qwen3vl_vln.edge.identity import Caller
 from qwen3vl_vln.task.delays import Delay, Stamps
+from qwen3vl_vln.task.http_writers import Peer
 from qwen3vl_vln.task.round_trips import RoundTrips
 from qwen3vl_vln.task.tasks import Entry
 
@@ -24,7 +25,7 @@ class Connection:
     Attributes:
         writer, run: who drives by it; a writer that does not name its run has another one on each connection.
         dated: it has named its run, and says how old its pictures are.
-        known_as: whom it is remembered as; one that does not greet, by key and address.
+        peer: where it comes from, by the name that it gives itself; whom it is remembered as.
         robot: that it has named.
         replaced: another connection has its lease.
         orphaned: its task got another robot.
@@ -36,7 +37,7 @@ class Connection:
     send: Send
     writer: str
     run: str
-    known_as: str
+    peer: Peer
     robot: str | None = None
     dated: bool = False
     lease_epoch: int | None = None

@@ -1,5 +1,6 @@
 """What is said on one open WebSocket: greetings, stops and frames, and the lease that only frames need."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -14,7 +15,7 @@ from qwen3vl_vln.edge.sockets.handshake import Hello
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, text_stops
 from qwen3vl_vln.edge.wire import MAGIC, Bounds, read
 from qwen3vl_vln.errors import LeaseLostError, RobotChangedError
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS
 
 
 class Session:
@@ -121,7 +122,7 @@ class Session:
             raise RobotChangedError(f"this task is of robot {task.settings.robot!r}")
         connection.robot = connection.robot or hello.robot
         if hello.writer:
-            connection.writer = connection.known_as = hello.writer
+            connection.writer, connection.peer = hello.writer, replace(connection.peer, name=hello.writer)
         if hello.run:
             connection.run, connection.dated = hello.run, True
         if hello.stopped:
@@ -146,9 +147,9 @@ class Session:
 
     def _grant(self, *, takeover: bool) -> None:
         connection, entry = self._connection, self._connection.entry
-        entry.need_robot(connection.known_as, connection.robot)
+        entry.need_robot(connection.peer, connection.robot)
         connection.lease_epoch = self._navigation.grant(entry, connection.writer, run=connection.run, takeover=takeover)
-        entry.drives(connection.known_as)
+        entry.drives(connection.peer)
         self._connections.drives(connection)
 
     def _keep_lease(self, now: float) -> None:
