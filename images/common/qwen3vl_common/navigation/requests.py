@@ -9,6 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from qwen3vl_common.navigation.record import Owner
 from qwen3vl_common.navigation.settings import (
+    HistoryFrames,
     Instruction,
     Number,
     Parts,
@@ -36,8 +37,8 @@ class CreationConfig(Parts):
     keyframe_threshold: Threshold | None = Field(
         default=None, alias="keyframe_threshold", description="The older protocol's keyframes.threshold."
     )
-    history_frames: Whole | None = Field(
-        default=None, alias="history_frames", ge=0, le=15, description="The older protocol's history.frames."
+    history_frames: HistoryFrames | None = Field(
+        default=None, alias="history_frames", description="The older protocol's history.frames."
     )
     enable_visualization: Any = Field(
         default=None,
@@ -88,7 +89,12 @@ class Resume(Part):
         )
 
 
-class AssertTask(Walk):
+class _Owned(Part):
+    # A base of its own: of several mistakes the first field's is told, in the order of bases.
+    owner: Owner
+
+
+class AssertTask(Walk, _Owned):
     """The body of the operator's `PUT /vln/task/{id}`: all of a NavTask that the VLN API acts on."""
 
     model_config = _example(
@@ -100,5 +106,4 @@ class AssertTask(Walk):
             "state": "Running",
         }
     )
-    owner: Owner
     resume: Resume | None = None

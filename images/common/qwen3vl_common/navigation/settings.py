@@ -15,7 +15,6 @@ from qwen3vl_common.parts import Part, rules
 from qwen3vl_common.robots import LONGEST_ROBOT, ROBOT_PATTERN
 
 LONGEST_INSTRUCTION = 2000
-MOST_HISTORY = 15
 
 
 def _whole(value: Any) -> Any:
@@ -35,6 +34,7 @@ TurnRate = Annotated[Number, Field(ge=0.01, le=4)]
 BlindMeters = Annotated[Number, Field(ge=0.05, le=10)]
 PlanAge = Annotated[Number, Field(ge=0.5, le=60)]
 Threshold = Annotated[Number, Field(ge=0, le=1)]
+HistoryFrames = Annotated[int, Strict(), Field(ge=0, le=15), BeforeValidator(_whole)]
 RobotName = Annotated[str, Field(min_length=1, max_length=LONGEST_ROBOT, pattern=ROBOT_PATTERN)]
 Instruction = Annotated[str, Field(min_length=1, max_length=LONGEST_INSTRUCTION, pattern=r"\S")]
 
@@ -113,7 +113,7 @@ class Keyframes(SettingsPart):
 class History(SettingsPart):
     """What the model is shown beside the newest frame."""
 
-    frames: Whole = Field(default=8, ge=0, le=MOST_HISTORY, description="Earlier key frames.")
+    frames: HistoryFrames = Field(default=8, description="Earlier key frames.")
 
 
 class Camera(SettingsPart):

@@ -547,7 +547,7 @@ async def test_what_the_vln_api_does_not_know_is_confirmed_and_what_lies_between
 async def test_a_task_that_is_known_to_have_ended_is_not_stopped(setting: Setting) -> None:
     setting.want()
     await setting.turn()
-    setting.vln.finish(TASK_ID, "GoalReached", "goal")
+    setting.vln.finish(TASK_ID, "GoalReached")
     await setting.turn()
     setting.stop()
     assert await setting.turn() == [READ]
