@@ -10,15 +10,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_common.navigation.settings import Limits, WantedState
 from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.errors import LeaseBusyError, RobotChangedError
+from qwen3vl_vln.ipc.to_edge import CallResult, EarlyPlan
 from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.task.events import Frame, Owner
 from qwen3vl_vln.task.http_writers import Peer
 from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.task import Task
+from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import WALL, navigation_without_worker
 
@@ -31,7 +33,11 @@ PEERS = [
 LONG = Limits(timeout_seconds=86400.0, robot_silent_seconds=3600.0)
 BACK = st.sampled_from([0, 0, 0, 1, 2, 5])
 """So many pictures before the newest one is that which the model answers about."""
-PLANS = [[(0.5, 0.0, 0.0)], [(0.0, 0.0, 0.6)], [(0.3, 0.1, 0.3), (0.4, 0.0, 0.0)]]
+PLANS = [
+    (Waypoint(0.5, 0.0, 0.0),),
+    (Waypoint(0.0, 0.0, 0.6),),
+    (Waypoint(0.3, 0.1, 0.3), Waypoint(0.4, 0.0, 0.0)),
+]
 
 
 @dataclass(frozen=True)
@@ -69,7 +75,8 @@ class Writers(RuleBasedStateMachine):
         self.navigation.wall = lambda: WALL + self.now  # type: ignore[method-assign]
         # There is no worker that would ask for pictures: each that may be shown to the model is.
         self.navigation.link.offer = self._offer  # type: ignore[method-assign]
-        self.generation, self.robot, self.instruction, self.state = 1, "a", "Walk.", "Running"
+        self.generation, self.robot, self.instruction = 1, "a", "Walk."
+        self.state: WantedState = "Running"
         self.entry = self.navigation.assert_task("walk-uid", self._wish())
         self.connections: list[Opened] = []
         self.speaker = "", ""
@@ -165,24 +172,38 @@ class Writers(RuleBasedStateMachine):
         points=st.sampled_from(PLANS),
         outcome=st.sampled_from(["plan", "plan", "plan", "hold", "invalid"]),
     )
-    def result(self, back: int, points: list[tuple[float, float, float]], outcome: str) -> None:
-        self._said("result", back, points, outcome=outcome, detail="", action="", environment="", progress=None)
-        self._goes_on()
+    def result(self, back: int, points: tuple[Waypoint, ...], outcome: str) -> None:
+        frame, epoch = self._asked(back)
+        result = CallResult(
+            task_id="walk-uid",
+            epoch=epoch,
+            frame=frame,
+            outcome=outcome,
+            detail="",
+            waypoints=points if outcome == "plan" else (),
+            action="",
+            environment="",
+            progress=None,
+            clamped=False,
+            seconds=0.3,
+        )
+        self._said(result)
 
     @precondition(lambda self: self.keys)
     @rule(back=BACK, points=st.sampled_from(PLANS))
-    def early_plan(self, back: int, points: list[tuple[float, float, float]]) -> None:
-        self._said("opening", back, points)
-        self._goes_on()
+    def early_plan(self, back: int, points: tuple[Waypoint, ...]) -> None:
+        frame, epoch = self._asked(back)
+        self._said(EarlyPlan(task_id="walk-uid", epoch=epoch, frame=frame, waypoints=points, seconds=0.2))
 
-    def _said(self, kind: str, back: int, points: list[tuple[float, float, float]], **more: Any) -> None:
+    def _asked(self, back: int) -> tuple[int, int]:
         frame = list(self.keys)[-1 - back % len(self.keys)]
-        message = {"type": kind, "task": "walk-uid", "frame": frame, "epoch": self.keys[frame][1]}
-        self.navigation.on_message(
-            message | {"waypoints": points, "seconds": 0.3, "clamped": False, "key": True} | more
-        )
+        return frame, self.keys[frame][1]
+
+    def _said(self, message: CallResult | EarlyPlan) -> None:
+        self.navigation.on_message(message)
         if self.entry.task.follower is not None:
-            self.plans.setdefault(self.entry.task.follower.plan_id, self.keys[frame][0])
+            self.plans.setdefault(self.entry.task.follower.plan_id, self.keys[message.frame][0])
+        self._goes_on()
 
     def _goes_on(self) -> None:
         for more in ({"image": None}, {}):
@@ -205,7 +226,8 @@ class Writers(RuleBasedStateMachine):
 
     @rule()
     def pauses_and_goes_on(self) -> None:
-        for self.state in ("Paused", "Running"):
+        states: tuple[WantedState, ...] = ("Paused", "Running")
+        for self.state in states:
             self.anew += 1
             self._assert()
             self._goes_on()
