@@ -18,7 +18,8 @@ from tests.support.processes import ENVIRONMENT
 
 from qwen3vl_common.navigation.settings import Camera, Keyframes
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.ipc.channel import Message
+from qwen3vl_vln.ipc.to_edge import CallBegan, CallResult, WantFrame
+from qwen3vl_vln.ipc.to_worker import ForgetTask, TaskUpdate, ToWorker
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.projection import Projection
 from qwen3vl_vln.parser import parse
@@ -185,11 +186,11 @@ async def test_clock_set_back_ends_key_frames(monkeypatch: pytest.MonkeyPatch) -
     try:
         bench.task("a")
         for turn in range(1, 4):
-            await bench.until("want", turn)
+            await bench.until(WantFrame, turn)
             bench.frame("a")
-            await bench.until("call", turn)
+            await bench.until(CallBegan, turn)
             bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
-            await bench.until("result", turn)
+            await bench.until(CallResult, turn)
     finally:
         await bench.scheduler.close()
 
@@ -308,8 +309,8 @@ class Clock:
 
 async def test_tasks_are_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks, histories and callbacks were kept for ever. Ten minutes after their end nothing is left here."""
-    clock, told, navigation = Clock(), list[Message](), navigation_without_worker()
-    monkeypatch.setattr(navigation.link, "_send", told.append)
+    clock, told, navigation = Clock(), list[ToWorker](), navigation_without_worker()
+    monkeypatch.setattr(navigation.link, "send", told.append)
     monkeypatch.setattr(Navigation, "now", staticmethod(lambda: clock.now))
     picture = walkthrough.pictures(1)[0]
     for number in range(1000):
@@ -322,9 +323,9 @@ async def test_tasks_are_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock.now += FINISHED_SECONDS + 1
     navigation.look_at_clock()
     assert len(navigation.tasks) == 0 and navigation.tasks.since(None) == []
-    assert not navigation.link._desks and not navigation._waiters._waiting and not navigation.views._watches
-    ended = {message["task"] for message in told if message["type"] == "task" and not message["active"]}
-    forgotten = {message["task"] for message in told if message["type"] == "forget"}
+    assert not len(navigation.link.frames) and not navigation._waiters._waiting and not navigation.views._watches
+    ended = {message.task_id for message in told if isinstance(message, TaskUpdate) and not message.active}
+    forgotten = {message.task_id for message in told if isinstance(message, ForgetTask)}
     assert len(ended) == 1000 and forgotten == ended
 
 

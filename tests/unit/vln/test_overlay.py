@@ -14,6 +14,9 @@ from PIL import ImageFont
 from tests.support.images import jpeg
 
 from qwen3vl_common.navigation.settings import Camera
+from qwen3vl_vln.ipc.messages import decode_to_worker
+from qwen3vl_vln.ipc.messages import encode as encode_message
+from qwen3vl_vln.ipc.to_worker import DrawView
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.draw import COLOURS, draw
 from qwen3vl_vln.overlay.projection import NEAR_METRES, Projection
@@ -243,4 +246,5 @@ class TestRendering:
             instruction="去",
             plan_age_seconds=0.5,
         )
-        assert Scene.from_json(scene.as_json()) == scene
+        message = DrawView(task_id="t-1", slot=3, size=4711, scene=scene)
+        assert decode_to_worker(encode_message(message)) == message

@@ -13,7 +13,8 @@ from qwen3vl_vln.edge.http.shapes import JPEG, MOTION_JPEG, Ticket
 from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, Tickets
 from qwen3vl_vln.edge.identity import VIEW
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.edge.views import Rendering, Viewer, Views
+from qwen3vl_vln.edge.views import Views
+from qwen3vl_vln.edge.watches import Rendering, Viewer
 from qwen3vl_vln.errors import (
     EndedUnseenError,
     NoKeyError,
