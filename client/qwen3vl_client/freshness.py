@@ -6,6 +6,19 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen3vl_client.states import (
+    ANSWER_TOO_OLD,
+    BAD_ANSWER,
+    ERROR,
+    HOLD,
+    MOVING,
+    NO_ANSWER,
+    NO_IMAGE,
+    OTHER_SERVER,
+    STALE,
+    WAITING,
+)
+
 FRESH_SECONDS = 0.25
 IMAGES_UNANSWERED, TICKS_UNANSWERED = 2, 8
 """More pictures would only queue up on a slow link; ticks are small, and on a long one they keep the answers coming."""
@@ -28,8 +41,8 @@ class Command:
 
     linear_mps: float = 0.0
     angular_rps: float = 0.0
-    state: str = "waiting"
-    reason: str = "no_answer"
+    state: str = WAITING
+    reason: str = NO_ANSWER
     fresh: bool = False
     message: str = ""
 
@@ -109,20 +122,20 @@ class Freshness:
         body, sent_at = self._newest
         state, reason = str(body.get("state")), str(body.get("reason"))
         age = now - sent_at
-        if state != "moving":
+        if state != MOVING:
             return Command(state=state, reason=reason, fresh=0 <= age <= FRESH_SECONDS)
         valid = min(FRESH_SECONDS, (_number(body.get("valid_ms")) or 0.0) / 1000)
         if not 0 <= age <= valid:
-            return Command(state="stale", reason="answer_too_old")
+            return Command(state=STALE, reason=ANSWER_TOO_OLD)
         if sent_at < self._trusted_from:
-            return Command(state="hold", reason="answer_too_old")
+            return Command(state=HOLD, reason=ANSWER_TOO_OLD)
         if self.unseen(now):
-            return Command(state="stale", reason="no_image")
+            return Command(state=STALE, reason=NO_IMAGE)
         if not self.boot_id or not str(body.get("plan_id")).startswith(f"{self.boot_id}-"):
-            return Command(state="hold", reason="other_server")
+            return Command(state=HOLD, reason=OTHER_SERVER)
         v, w = _number(body.get("linear_vel")), _number(body.get("angular_vel"))
         if v is None or w is None:
-            return Command(state="error", reason="bad_answer")
+            return Command(state=ERROR, reason=BAD_ANSWER)
         return Command(v, w, state, reason, fresh=True)
 
 

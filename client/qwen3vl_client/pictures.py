@@ -4,6 +4,8 @@ No other clock can tell: a server sees only how ages differ, and a camera that i
 
 from dataclasses import dataclass
 
+from qwen3vl_client import states
+
 YOUNG_SECONDS = 0.5
 """An older picture shows where the robot was; it is not sent."""
 OLD_IN_A_ROW = 3
@@ -57,10 +59,10 @@ class Pictures:
         """
         if self._off is not None:
             side = f"{self._off:.2f} s ago" if self._off > 0 else f"{-self._off:.2f} s ahead"
-            return "picture_clock", f"captured_seconds is {side} by another clock; take it from {CLOCK_FUNCTION}"
+            return states.PICTURE_CLOCK, f"captured_seconds is {side} by another clock; take it from {CLOCK_FUNCTION}"
         if self._old_in_a_row >= OLD_IN_A_ROW or (unseen and self._old_in_a_row):
             return (
-                "picture_too_old",
+                states.PICTURE_TOO_OLD,
                 f"the newest picture is {self._age:.2f} s old, more than {YOUNG_SECONDS:g} s",
             )
         return None

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from websockets.exceptions import InvalidHandshake, InvalidStatus
 
+from qwen3vl_client import states
 from qwen3vl_client.connection import Closed, Link, open_link
 from qwen3vl_client.freshness import STAND, Command
 from qwen3vl_client.logs import written
@@ -25,7 +26,6 @@ from qwen3vl_client.statistics import Recorder, Statistics
 from qwen3vl_client.stopping import StopLatch
 
 STOP_SECONDS = 1.0
-ENDED = ("stopped", "goal")
 
 
 def boot_time() -> float:
@@ -161,19 +161,19 @@ class Robot:
     def command(self) -> Command:
         """What the base should do now: zero unless a fresh answer says otherwise. Any thread may call it."""
         if self._stop.holds:
-            return Command(state="stopped", reason="stop_requested")
+            return Command(state=states.STOPPED, reason=states.STOP_REQUESTED)
         link = self._link
         if self._closed or link is None:
-            reason = "closed" if self._closed else "not_connected"
+            reason = states.CLOSED if self._closed else states.NOT_CONNECTED
             return Command(reason=reason) if self._ended is None else self._ended
         now = self._clock()
         told = link.freshness.command(now)
-        if told.state not in ENDED:
+        if told.state not in states.ENDED:
             if self._barrier is not None:
-                return Command(state="hold", reason=self._barrier)
+                return Command(state=states.HOLD, reason=self._barrier)
             trouble = self._pictures.trouble(unseen=link.freshness.unseen(now))
             if trouble is not None:
-                return Command(state="stale", reason=trouble[0], message=trouble[1])
+                return Command(state=states.STALE, reason=trouble[0], message=trouble[1])
         return self._ended if told is STAND and self._ended is not None else told
 
     async def stop(self, *, wait_seconds: float = STOP_SECONDS) -> bool:
@@ -212,7 +212,7 @@ class Robot:
         """Put something into the outbox, as `send` does, without waking the sender."""
         if self._closed:
             raise ClosedError("this robot was closed; make another one")
-        self._barrier = "emergency_stop" if letter.emergency_stop else "blocked" if letter.blocked else None
+        self._barrier = states.EMERGENCY_STOP if letter.emergency_stop else states.BLOCKED if letter.blocked else None
         if self._barrier is not None and self._link is not None:
             self._link.freshness.distrust(letter.offered_at)
         if not self._pictures.of_this_clock(letter.captured_seconds, letter.offered_at, image=letter.jpeg is not None):
@@ -329,7 +329,7 @@ class Robot:
             return
         self.answer = body
         self._recorder.took(took)
-        if body.get("state") in ENDED:
+        if body.get("state") in states.ENDED:
             self._ended = Command(state=str(body["state"]), reason=str(body.get("reason")))
             if self._looks_for_next_task:
                 link.ends()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
+from qwen3vl_client import states
 from qwen3vl_client.freshness import Command
 from qwen3vl_client.logs import written
 from qwen3vl_client.outbox import PendingFrame
@@ -92,7 +93,7 @@ class SyncRobot:
     def command(self) -> Command:
         """What the base should do now: zero unless a fresh answer says otherwise. Never waits and never raises."""
         why = self._absence()
-        return self._robot.command() if why is None else Command(state="error", reason=why)
+        return self._robot.command() if why is None else Command(state=states.ERROR, reason=why)
 
     def send(
         self,
@@ -174,13 +175,13 @@ class SyncRobot:
 
     def _absence(self) -> str | None:
         if self._closed:
-            return "closed"
+            return states.CLOSED
         if self._thread is None:
-            return "not_started"
+            return states.NOT_STARTED
         if not self._thread.is_alive():
             return f"thread_ended: {self._error or 'not in this process'}"
         if self._loop is None:
-            return "not_started"
+            return states.NOT_STARTED
         return None
 
     def _need(self) -> None:

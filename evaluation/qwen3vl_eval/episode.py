@@ -4,15 +4,15 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from qwen3vl_common.navigation.settings import Camera, History, Limits
+from qwen3vl_common.navigation.states import Verdict
 from qwen3vl_eval import virtual_time
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Behaviour, PolicyModel
 from qwen3vl_eval.network import Conditions
 from qwen3vl_eval.remote import Remote, RemoteModel
 from qwen3vl_eval.watch import Watch
-from qwen3vl_vln.motion.limits import Camera, History, Limits
-from qwen3vl_vln.task.task import Settings
-from qwen3vl_vln.task.words import Verdict
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.geodesic import Ways
 from qwen3vl_world.lens import USUAL, Lens, drawn
@@ -113,7 +113,9 @@ def make(seed: int, setting: Setting) -> Plan:
         f"Walk to the {building.target} door and stop.",
         limits,
         history=HISTORY,
-        camera=Camera(lens.height_metres, lens.pitch_degrees, lens.fov_degrees),
+        camera=Camera(
+            height_meters=lens.height_metres, pitch_degrees=lens.pitch_degrees, horizontal_fov_degrees=lens.fov_degrees
+        ),
     )
     goal = building.door(building.target).goal
     standard = Standard(Ways(building, RADIUS), (building.start.x, building.start.y), (goal.x, goal.y))

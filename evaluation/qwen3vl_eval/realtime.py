@@ -15,6 +15,8 @@ from pathlib import Path
 import orjson
 
 from qwen3vl_client import Command, Odometry, Robot, boot_time
+from qwen3vl_client.states import ENDED, GOAL
+from qwen3vl_common.navigation.states import Verdict
 from qwen3vl_eval.episode import STANDS_SECONDS, Episode, Setting, episode_of, make
 from qwen3vl_eval.remote import Remote
 from qwen3vl_eval.robot import CommandHorizon
@@ -74,7 +76,7 @@ async def _walk(url: str, key: str, seed: int, setting: Setting) -> Episode:
             world.command(now, command.linear_mps, command.angular_rps)
             watch.look(now, command, _in_world_time(robot.answer, began))
             _send(robot, world, now, image=turn % every == 0)
-            if ended_at is None and (command.state in ("goal", "stopped") or now > setting.most_seconds + 1.0):
+            if ended_at is None and (command.state in ENDED or now > setting.most_seconds + 1.0):
                 ended_at = now
             if ended_at is not None and now > ended_at + STANDS_SECONDS:
                 break
@@ -97,7 +99,7 @@ def _in_world_time(answer: dict[str, object] | None, began: float) -> dict[str, 
 
 
 def _verdict(command: Command) -> str:
-    return "GoalReached" if command.state == "goal" else command.reason
+    return str(Verdict.GOAL_REACHED) if command.state == GOAL else command.reason
 
 
 def _ask(url: str, key: str, body: dict[str, object]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from qwen3vl_client.protocol import message
 from qwen3vl_eval import virtual_time
 from qwen3vl_eval.models import Behaviour, PolicyModel
 from qwen3vl_eval.server import Server
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 TICK_HZ = 30.0
 INSTRUCTION_FILE = "instruction.txt"

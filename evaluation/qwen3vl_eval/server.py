@@ -4,26 +4,46 @@ Tasks, motion, key frames, prompts and parser are the product's own code; only t
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, assert_never
 
-import orjson
-
-from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.wire import Bounds, read
-from qwen3vl_vln.ipc.channel import Arena, Channel, Message
+from qwen3vl_vln.ipc.frame_slots import Arena
+from qwen3vl_vln.ipc.messages import decode_to_edge, decode_to_worker, encode
+from qwen3vl_vln.ipc.to_edge import Alive, FrameDecoded, ToEdge
+from qwen3vl_vln.ipc.to_worker import (
+    CameraFrame,
+    DrawView,
+    ForgetTask,
+    JournalBatch,
+    LeaveSlot,
+    TaskUpdate,
+    ToWorker,
+    WorkerSettings,
+)
 from qwen3vl_vln.task.delays import Delay
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.decoding import Decoder
-from qwen3vl_vln.worker.scheduler import InferenceScheduler, Model
+from qwen3vl_vln.worker.question import Model
+from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 BOOT_ID = "b00710ad"
 TASK_ID = "walk"
 ALIVE_SECONDS = 0.2
 _WRITER = "robot"
-_OPTIONS = WorkerOptions("model", "", 1, 30.0, "error", slots=1, slot_bytes=0)
+_OPTIONS = WorkerSettings(
+    model_name="model",
+    gateway_url="",
+    max_model_calls=1,
+    model_timeout_seconds=30.0,
+    log_level="error",
+    slots=1,
+    slot_bytes=0,
+)
 
 Develop = Callable[[bytes], bytes]
 """Makes the picture of what was sent in its place."""
@@ -42,14 +62,15 @@ class _Pictures(Arena):
         return self._develop(self._data)
 
 
-class _Calls(Channel):
-    """Messages that arrive as soon as all that is under way is done."""
+class _Sender:
+    """Messages for the worker's side, which arrive as soon as all that is under way is done."""
 
-    def __init__(self, take: Callable[[Message], None]) -> None:
+    def __init__(self, take: Callable[[ToWorker], None]) -> None:
         self._take = take
 
-    def send(self, message: Message) -> None:
-        asyncio.get_running_loop().call_soon(self._take, orjson.loads(orjson.dumps(message)))
+    def send(self, message: ToWorker) -> None:
+        """Send soon."""
+        asyncio.get_running_loop().call_soon(self._take, decode_to_worker(encode(message)))
 
 
 class _Navigation(Navigation):
@@ -63,46 +84,55 @@ class Server:
 
     Args:
         develop: makes the JPEG of what was sent as a picture, when somebody looks at it.
+        context_length: of the model, in tokens; None where nobody has said.
 
     Attributes:
         key_frames: pictures that the worker chose for the model.
     """
 
-    def __init__(self, settings: Settings, model: Model, develop: Develop = bytes) -> None:
+    def __init__(
+        self, settings: Settings, model: Model, develop: Develop = bytes, context_length: int | None = None
+    ) -> None:
         link = WorkerLink(_OPTIONS, lambda message: self._navigation.on_message(message), self._tasks)
         self._navigation = _Navigation(link, Metrics(), Tasks(BOOT_ID))
         self._link = link
-        worker = _Calls(link.hear)
         self.key_frames = 0
         # By the processor's time a collection of garbage in this process would be a costly picture.
         decoder = Decoder(clock=asyncio.get_running_loop().time)
-        self._analyst = InferenceScheduler(
+        self._scheduler = InferenceScheduler(
             "model",
             model,
-            self._count(worker),
+            self._hear,
             lambda slot, size: pictures.read(slot, size),
             calls=1,
+            context_length=context_length,
             decoder=decoder,
         )
         pictures = _Pictures(develop)
         self._entry = self._navigation.tasks.add(TASK_ID, settings, 0.0)
-        link.join(pictures, _Calls(self._analyst.take))
-        self._beat(worker)
+        link.join(pictures, _Sender(self._told))
+        self._beat()
         self._clock = asyncio.create_task(self._navigation.watch_clock())
 
     def _tasks(self) -> list[Task]:
         return tasks_of(self._navigation)
 
-    def _count(self, worker: _Calls) -> Callable[[Message], None]:
-        def send(message: Message) -> None:
-            self.key_frames += message["type"] == "looked" and message["key"]
-            worker.send(message)
+    def _told(self, message: ToWorker) -> None:
+        match message:
+            case TaskUpdate() | ForgetTask() | CameraFrame() | LeaveSlot():
+                self._scheduler.take(message)
+            case WorkerSettings() | JournalBatch() | DrawView():
+                pass  # nothing is recorded or drawn here
+            case _:
+                assert_never(message)
 
-        return send
+    def _hear(self, message: ToEdge) -> None:
+        self.key_frames += isinstance(message, FrameDecoded) and message.key
+        asyncio.get_running_loop().call_soon(self._link.hear, decode_to_edge(encode(message)))
 
-    def _beat(self, worker: _Calls) -> None:
-        worker.send({"type": "alive", "task": ""})
-        asyncio.get_running_loop().call_later(ALIVE_SECONDS, self._beat, worker)
+    def _beat(self) -> None:
+        self._hear(Alive())
+        asyncio.get_running_loop().call_later(ALIVE_SECONDS, self._beat)
 
     @property
     def task(self) -> Task:
@@ -133,7 +163,7 @@ class Server:
     async def close(self) -> None:
         """End what runs here."""
         self._clock.cancel()
-        await self._analyst.close()
+        await self._scheduler.close()
 
 
 class Connection:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from qwen3vl_client import Command, Odometry, Robot, boot_time
+from qwen3vl_client.states import ENDED
 from qwen3vl_world import buildings, picture
 from qwen3vl_world.judge import Judge
 from qwen3vl_world.world import World
@@ -21,7 +22,6 @@ TICKS_PER_IMAGE = 3
 REPORT_SECONDS = 1.0
 SHOWN_FRAMES = 8
 STANDING_SECONDS = 1.5
-ENDED = ("goal", "stopped")
 RECORDED_HZ = 10.0
 COMPLETE = "complete"
 """A file that says that all frames are there."""

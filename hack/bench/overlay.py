@@ -11,7 +11,9 @@ import os
 import time
 from dataclasses import replace
 
-from qwen3vl_vln.ipc.channel import Arena, Message
+from qwen3vl_vln.ipc.frame_slots import OUTPUT_SLOT_BYTES, Arena
+from qwen3vl_vln.ipc.to_edge import ToEdge, ViewDrawn
+from qwen3vl_vln.ipc.to_worker import DrawView
 from qwen3vl_vln.overlay.render import decode, encode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Writer, find_font
@@ -24,7 +26,6 @@ from qwen3vl_world.plan import Pose
 PICTURES = 40
 VIEWERS, HZ = 4, 10
 SLOT_BYTES = 2 * 1024 * 1024
-CANVAS_BYTES = 4 * 1024 * 1024
 
 
 def material() -> list[tuple[bytes, Scene]]:
@@ -79,9 +80,14 @@ def alone(pictures: list[tuple[bytes, Scene]], rounds: int) -> tuple[list[float]
 async def viewed(pictures: list[tuple[bytes, Scene]], seconds: float) -> list[float]:
     """Seconds from a picture's hand-over to its being drawn, for several viewers at once."""
     loop = asyncio.get_running_loop()
-    arenas = Arena.make(VIEWERS, SLOT_BYTES), Arena.make(VIEWERS, CANVAS_BYTES)
-    told: dict[int, asyncio.Future[Message]] = {}
-    gallery = OverlayRenderer(lambda message: told[message["slot"]].set_result(message), *arenas)
+    arenas = Arena.make(VIEWERS, SLOT_BYTES), Arena.make(VIEWERS, OUTPUT_SLOT_BYTES)
+    told: dict[int, asyncio.Future[ViewDrawn]] = {}
+
+    def hear(message: ToEdge) -> None:
+        if isinstance(message, ViewDrawn):
+            told[message.slot].set_result(message)
+
+    renderer = OverlayRenderer(hear, *arenas)
     took: list[float] = []
 
     async def watch(slot: int) -> None:
@@ -89,17 +95,17 @@ async def viewed(pictures: list[tuple[bytes, Scene]], seconds: float) -> list[fl
         for turn in range(int(seconds * HZ)):
             await asyncio.sleep(max(0.0, began + turn / HZ - loop.time()))
             jpeg, scene = pictures[(turn + 7 * slot) % len(pictures)]
-            body = scene.as_json() | {"environment": f"{scene.environment} {turn // HZ}"}
+            scene = replace(scene, environment=f"{scene.environment} {turn // HZ}")
             told[slot] = loop.create_future()
             start = loop.time()
             arenas[0].write(slot, jpeg)
-            gallery.take({"type": "show", "task": str(slot), "slot": slot, "size": len(jpeg), "scene": body})
+            renderer.take(DrawView(task_id=str(slot), slot=slot, size=len(jpeg), scene=scene))
             message = await told[slot]
-            arenas[1].read(slot, message["size"])
+            arenas[1].read(slot, message.size)
             took.append(loop.time() - start)
 
     await asyncio.gather(*map(watch, range(VIEWERS)))
-    gallery.close()
+    renderer.close()
     return took
 
 

@@ -11,38 +11,53 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from qwen3vl_common.navigation.record import RecordingState, Steps, TaskRecord
+from qwen3vl_common.navigation.requests import AssertTask
+from qwen3vl_common.navigation.states import ENDINGS, Phase, Reason, State, Verdict, old_status
+from qwen3vl_common.navigation.wrong import WrongFieldError, parsed
+
 Object = dict[str, Any]
 T = TypeVar("T")
 
 
 def new_record(task_id: str, body: Object) -> Object:
-    """A task's record as it begins."""
-    resume = body.get("resume") or {}
-    return {
-        "task_id": task_id,
-        "instruction": body["instruction"],
-        "status": "created",
-        "frame_count": 0,
-        "created_at": 1_700_000_000.0,
-        "robot": body["robot"],
-        "owner": body["owner"],
-        "phase": "Running" if resume else "WaitingForRobot",
-        "verdict": None,
-        "state": "hold" if resume else "waiting",
-        "reason": "restarted" if resume else "waiting_for_frame",
-        "message": "",
-        "steps": {"done": resume.get("steps", 0), "limit": body["limits"]["maxSteps"]},
-        "elapsed_seconds": resume.get("elapsedSeconds", 0.0),
-        "action": "",
-        "progress": 0.0,
-        "environment": "",
-        "last_step": None,
-        "latency": None,
-        "deadline_misses": 0,
-        "frames": {"received": 0, "analysed": 0, "dropped": 0},
-        "model_errors": {"count": 0, "last": None},
-        "finished_at": None,
-    }
+    """A task's record as it begins.
+
+    Raises:
+        WrongFieldError: a VLN API would not take the assertion.
+    """
+    asserted = parsed(AssertTask, body)
+    resume = asserted.resume
+    phase, state, reason = (
+        (Phase.WAITING_FOR_ROBOT, State.WAITING, Reason.WAITING_FOR_FRAME)
+        if resume is None
+        else (Phase.RUNNING, State.HOLD, Reason.RESTARTED)
+    )
+    record = TaskRecord(
+        task_id=task_id,
+        instruction=asserted.instruction,
+        status=old_status(phase, None),
+        frame_count=0,
+        created_at=1_700_000_000.0,
+        current_environment="",
+        current_action="",
+        current_waypoints=(),
+        error_message=None,
+        robot=asserted.robot,
+        owner=asserted.owner,
+        phase=phase,
+        verdict=None,
+        state=state,
+        reason=reason,
+        untimed=False,
+        warnings=(),
+        steps=Steps(done=0 if resume is None else resume.steps, limit=asserted.limits.max_steps),
+        elapsed_seconds=0.0 if resume is None else resume.elapsed_seconds,
+        limits=asserted.limits,
+        clamped_limits={},
+        recording=RecordingState(enabled=asserted.recording.enabled, error=None),
+    )
+    return record.model_dump(mode="json", by_alias=True)
 
 
 @dataclass
@@ -95,11 +110,19 @@ class StandInVln:
         self.records.clear()
         self._revisions.clear()
 
-    def finish(self, task_id: str, verdict: str, state: str = "stopped", message: str = "") -> None:
+    def finish(self, task_id: str, verdict: str, message: str = "") -> None:
         """The task ends."""
-        reason = "goal_reached" if verdict == "GoalReached" else "stop_requested"
-        fields = {"phase": "Finished", "verdict": verdict, "state": state, "reason": reason, "message": message}
-        self.change(task_id, finished_at=1_772_366_430.0, **fields)
+        (state, reason), phase = ENDINGS[Verdict(verdict)], Phase.FINISHED
+        self.change(
+            task_id,
+            phase=str(phase),
+            verdict=verdict,
+            state=str(state),
+            reason=str(reason),
+            message=message,
+            status=old_status(phase, Verdict(verdict)),
+            finished_at=1_772_366_430.0,
+        )
 
     def _touch(self, task_id: str) -> None:
         self._revision += 1
@@ -131,6 +154,10 @@ class StandInVln:
     async def _put(self, request: web.Request) -> web.Response:
         task_id, body = request.match_info["id"], await request.json()
         self.bodies.setdefault(task_id, []).append(copy.deepcopy(body))
+        try:
+            parsed(AssertTask, body)
+        except WrongFieldError as error:
+            return _refused(400, "invalid_request", str(error))
         record = self.records.get(task_id)
         for other in self.records.values():
             if other["task_id"] != task_id and other["robot"] == body["robot"] and other["phase"] != "Finished":

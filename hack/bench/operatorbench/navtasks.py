@@ -154,7 +154,7 @@ class NavTasksRun:
             self.vln.vln.change(task_id, phase="Running", **fields)
         else:
             self._walking.discard(task_id)
-            self.vln.vln.finish(task_id, "GoalReached", "goal", "seen twice")
+            self.vln.vln.finish(task_id, "GoalReached", "seen twice")
 
     async def _stop(self) -> None:
         """Stop some while many others are being asserted to a VLN API that is slow."""

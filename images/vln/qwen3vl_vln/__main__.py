@@ -22,7 +22,7 @@ from qwen3vl_common.strangers import Strangers, wary
 from qwen3vl_vln.edge.ceilings_file import CeilingsFile
 from qwen3vl_vln.edge.http import app as http_app
 from qwen3vl_vln.edge.identity import Authenticator
-from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation, tasks_of
 from qwen3vl_vln.edge.paced import paced
@@ -30,6 +30,7 @@ from qwen3vl_vln.edge.peers import Proxies
 from qwen3vl_vln.edge.pings import PING_SECONDS
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.ipc.to_worker import WorkerSettings
 from qwen3vl_vln.task.tasks import TASKS_PER_MAKER, UNFINISHED_MOST, Tasks
 
 log = logging.getLogger("qwen3vl_vln")
@@ -59,7 +60,7 @@ async def serve(options: argparse.Namespace) -> None:
     if ring is not None:
         ring.reload()
     bounds = Bounds(options.max_frame_bytes, options.max_frame_pixels)
-    worker = WorkerOptions(
+    worker = WorkerSettings(
         model_name=options.model_name,
         gateway_url=options.gateway_url,
         max_model_calls=options.max_model_calls,
@@ -67,6 +68,8 @@ async def serve(options: argparse.Namespace) -> None:
         log_level=options.log_level,
         slots=UNFINISHED_MOST,
         slot_bytes=bounds.max_bytes,
+        context_length=options.context_length,
+        warm_up=options.warm_up,
         recordings_dir=options.recordings_dir,
         recordings_max_mib=options.recordings_max_mib,
         recording_file_max_mib=options.recording_file_max_mib,
@@ -97,6 +100,8 @@ async def serve(options: argparse.Namespace) -> None:
         origins=origins,
         proxies=proxies,
     )
+    # It takes some hundredths of a second, in which later no robot would be answered.
+    web.openapi()
     app = _dispatch(web, sockets)
     config = uvicorn.Config(
         app,
@@ -199,6 +204,12 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         metavar="NETWORK",
         help="proxies as 10.0.0.0/8: the last address of their X-Forwarded-For is taken for a program's; repeatable",
     )
+    context = (
+        "tokens of prompt and answer that the model's engine holds; default: not known, it says when it is too much"
+    )
+    parser.add_argument("--context-length", type=_from_one, help=context)
+    warm_up = "ask the model once at the start, so that one that is too slow is told of before a walk"
+    parser.add_argument("--warm-up", action="store_true", help=warm_up)
     parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
     parser.add_argument("--model-timeout-seconds", type=float, default=30.0)
     parser.add_argument("--max-frame-bytes", type=int, default=Bounds.max_bytes)

@@ -4,12 +4,10 @@ Two tasks of one id would be one: stopping the first would end the second. So wo
 
 from collections.abc import Callable
 
+from qwen3vl_vln.errors import NoUnusedIdError
+
 DRAWS = 16
 """Of a source that works, not even the second is ever needed."""
-
-
-class NoUnusedIdError(Exception):
-    """Everything that was drawn is taken: the source of random numbers does not work."""
 
 
 def unused(what: str, draw: Callable[[], str], taken: Callable[[str], bool]) -> str:

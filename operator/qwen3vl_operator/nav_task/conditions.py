@@ -2,11 +2,26 @@
 
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.states import Phase, Verdict
 from qwen3vl_operator.kube.conditions import Condition
 
-COMPLETE = ("GoalReached", "StoppedByModel")
 ORDER = ("Accepted", "ModelReady", "Running", "Complete", "Failed")
-FAILED = ("Cancelled", "StepLimit", "DeadlineExceeded", "RobotSilent", "ModelLost")
+OUTCOMES = {
+    Verdict.GOAL_REACHED: ("Complete", "Succeeded"),
+    Verdict.STOPPED_BY_MODEL: ("Complete", "Succeeded"),
+    Verdict.CANCELLED: ("Failed", "Stopped"),
+    Verdict.STEP_LIMIT: ("Failed", "Failed"),
+    Verdict.DEADLINE_EXCEEDED: ("Failed", "Failed"),
+    Verdict.ROBOT_SILENT: ("Failed", "Failed"),
+    Verdict.MODEL_LOST: ("Failed", "Failed"),
+}
+"""The condition that a verdict makes True, and the phase of a NavTask that ended so."""
+UNKNOWN_OUTCOME = ("Failed", "Failed")
+"""Of a verdict that only a newer VLN API knows."""
+COMPLETE, FAILED = (
+    tuple(str(verdict) for verdict, (condition, _) in OUTCOMES.items() if condition == wanted)
+    for wanted in ("Complete", "Failed")
+)
 
 TASK_REASONS: dict[str, tuple[str, ...]] = {
     "Accepted": (
@@ -19,9 +34,7 @@ TASK_REASONS: dict[str, tuple[str, ...]] = {
         "Finished",
     ),
     "Running": (
-        "Running",
-        "Paused",
-        "WaitingForRobot",
+        *(str(phase) for phase in Phase if phase is not Phase.FINISHED),
         "Asserting",
         "Stopping",
         "NavigationUnreachable",

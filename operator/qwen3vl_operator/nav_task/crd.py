@@ -1,5 +1,6 @@
 """The definition of NavTask, made from the pydantic models."""
 
+from qwen3vl_common.navigation.states import State
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.definition import columns, conditions, definition, group, integer, number, string
 from qwen3vl_operator.kube.structural import Schema, structural
@@ -9,6 +10,7 @@ from qwen3vl_operator.nav_task.spec import NavTaskSpec
 
 def _status() -> Schema:
     """Every field of the status: the apiserver prunes what is not here."""
+    words = list(State)
     return group(
         "What is.",
         {
@@ -25,7 +27,7 @@ def _status() -> Schema:
             "elapsedSeconds": number(
                 "Seconds since the first frame, as last written; a new VLN API goes on from here."
             ),
-            "state": string("waiting, moving, hold, stale, error, goal or stopped."),
+            "state": string(f"{', '.join(words[:-1])} or {words[-1]}."),
             "reason": string("Why, one word for programs: the verdict once it has ended."),
             "message": string("Likewise, one sentence for people."),
             "action": string("The last plan in one word."),

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
 
+from qwen3vl_common.navigation.record import Owner
+from qwen3vl_common.navigation.requests import Resume
 from qwen3vl_operator.kube.key import Key
-from qwen3vl_operator.nav_task.record import Owner, Resume
 from qwen3vl_operator.nav_task.spec import NavTask, task_id
 
 MOST_GONE = 10_000

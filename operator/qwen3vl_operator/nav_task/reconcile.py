@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qwen3vl_common.navigation.requests import Resume
 from qwen3vl_operator import indexes, names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError, Kube
@@ -18,7 +19,6 @@ from qwen3vl_operator.kube.readable import readable
 from qwen3vl_operator.kube.resources import Object, spec_of, text_at
 from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
-from qwen3vl_operator.nav_task.record import Resume
 from qwen3vl_operator.nav_task.spec import NavTask, parse_task, task_id
 from qwen3vl_operator.nav_task.status import (
     TaskSeen,
@@ -121,7 +121,7 @@ class TaskReconciler:
         resume = None
         if "startedAt" in status:
             done = (status.get("steps") or {}).get("done", 0)
-            resume = Resume(elapsed_seconds=status.get("elapsedSeconds", 0), steps=done)
+            resume = Resume.bounded(status.get("elapsedSeconds", 0), done)
         # What was told to a VLN API may be there, whatever can be read of it; what has ended is not.
         session = "session" in status and not is_finished(status)
         entry = Entry(body["metadata"]["uid"], model, text_at(body, "robot"), want, task, resume, session)

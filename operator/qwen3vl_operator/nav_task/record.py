@@ -1,114 +1,20 @@
-"""A task as the VLN API tells it, and the words in which it is asserted there: the protocol, without its transport."""
+"""Pages of records as the VLN API gives them, and the body by which a task is asserted there."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
+from qwen3vl_common.navigation.record import Owner, Record, RecordPart
+from qwen3vl_common.navigation.requests import AssertTask, Resume
+from qwen3vl_common.navigation.settings import Walk
 from qwen3vl_operator.kube.readable import readable
 from qwen3vl_operator.nav_task.spec import NavTask
 
-FINISHED = "Finished"
-MOST = 2**53
-"""Of any number, up or down: what JSON, the apiserver and every client keep as it is."""
 MOST_WORDS = 300
 
-Count = Annotated[int, Field(ge=-MOST, le=MOST)]
-Number = Annotated[float, Field(ge=-MOST, le=MOST)]
-Moment = Annotated[float, Field(ge=0, lt=253_402_300_800)]
-"""Seconds since 1970, to the end of the year 9999."""
 
-
-class _Part(BaseModel):
-    # Fields that a newer VLN API adds are none of ours. Python's JSON has NaN, which no status can have.
-    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=(), allow_inf_nan=False)
-
-
-class Owner(_Part):
-    """The NavTask that a task belongs to."""
-
-    uid: str
-    namespace: str
-    name: str
-    generation: Count
-
-
-class Steps(_Part):
-    """Plans that were begun."""
-
-    done: Count
-    limit: Count
-
-
-class LastStep(_Part):
-    """The newest of them; times in milliseconds, `at` in seconds since 1970."""
-
-    index: Count
-    action: str = ""
-    frame_age_ms: Number | None = None
-    latency_ms: Number | None = None
-    at: Moment
-
-
-class Latency(_Part):
-    """Milliseconds of the model's calls."""
-
-    p50_ms: Number
-    p95_ms: Number
-    max_ms: Number
-
-
-class Link(_Part):
-    """Milliseconds from the VLN API to the robot and back."""
-
-    rtt_p50_ms: Number
-    rtt_max_ms: Number
-
-
-class Frames(_Part):
-    """Counted camera frames."""
-
-    received: Count = 0
-    analysed: Count = 0
-    dropped: Count = 0
-
-
-class ModelErrors(_Part):
-    """Counted failures of the model's calls."""
-
-    count: Count = 0
-    last: str | None = None
-
-
-class Record(_Part):
-    """All that the VLN API tells of one task."""
-
-    task_id: str
-    owner: Owner | None
-    phase: Literal["WaitingForRobot", "Running", "Paused", "Finished"]
-    verdict: str | None
-    state: str
-    reason: str
-    message: str = ""
-    steps: Steps
-    elapsed_seconds: Number = 0
-    action: str = ""
-    progress: Number = 0
-    environment: str = ""
-    last_step: LastStep | None = None
-    latency: Latency | None = None
-    link: Link | None = None
-    deadline_misses: Count = 0
-    frames: Frames = Frames()
-    model_errors: ModelErrors = ModelErrors()
-    finished_at: Moment | None = None
-
-    @property
-    def is_finished(self) -> bool:
-        return self.phase == FINISHED
-
-
-class _RawPage(_Part):
+class _RawPage(RecordPart):
     """The answer of the bulk read, before its records are looked at."""
 
     boot_id: str
@@ -148,25 +54,15 @@ def parse_page(body: Any) -> Page:
     return page
 
 
-class Refusal(_Part):
+class Refusal(RecordPart):
     """Why the VLN API did not take an assertion."""
 
     code: str
     message: str
 
 
-class Resume(_Part):
-    """How far a task had come that a new VLN API goes on with: seconds since its first frame, and steps."""
-
-    elapsed_seconds: float
-    steps: int
-
-
 def assertion(task: NavTask, resume: Resume | None) -> dict[str, Any]:
     """The body that asserts a task: its owner and generation, and everything of the spec that the VLN API acts on."""
-    spec = task.spec.model_dump(by_alias=True, exclude={"model_ref", "ttl_seconds_after_finished"})
-    owner = {"uid": task.uid, "namespace": task.namespace, "name": task.name, "generation": task.generation}
-    body = {"owner": owner, **spec}
-    if resume is not None:
-        body["resume"] = {"elapsedSeconds": resume.elapsed_seconds, "steps": resume.steps}
-    return body
+    owner = Owner(uid=task.uid, namespace=task.namespace, name=task.name, generation=task.generation)
+    wanted = {name: getattr(task.spec, name) for name in Walk.model_fields}
+    return AssertTask(owner=owner, resume=resume, **wanted).model_dump(by_alias=True, exclude_none=True)

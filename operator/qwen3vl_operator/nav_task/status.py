@@ -3,18 +3,20 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from qwen3vl_common.navigation.record import Record
+from qwen3vl_common.navigation.states import Phase, State, Verdict
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import serialize
 from qwen3vl_operator.kube.resources import spec_of
-from qwen3vl_operator.nav_task.conditions import COMPLETE, ORDER, TaskCondition
-from qwen3vl_operator.nav_task.record import Record, Refusal
+from qwen3vl_operator.nav_task.conditions import ORDER, OUTCOMES, UNKNOWN_OUTCOME, TaskCondition
+from qwen3vl_operator.nav_task.record import Refusal
 from qwen3vl_operator.nav_task.spec import NavTask
 from qwen3vl_operator.nav_task.status_fields import damp_volatile, facts, timestamp, upper_camel
 from qwen3vl_operator.vision_model import pods
 
 Object = dict[str, Any]
-TERMINAL = ("Succeeded", "Failed", "Stopped")
-CANCELLED = "Cancelled"
+TERMINAL = tuple(sorted({phase for _, phase in OUTCOMES.values()}))
+CANCELLED = str(Verdict.CANCELLED)
 NOT_TOLD = "the VLN API could not be told"
 UNREADABLE = "the VLN API's record of it is not as it should be"
 RERUN = "the task has ended, a change of its spec is ignored: make a new NavTask"
@@ -235,19 +237,19 @@ def _walk(record: Record, kept: Object, now: str) -> Object:
 
 
 def _phase(record: Record, kept: Object) -> str:
-    if record.phase == "WaitingForRobot":
+    if record.phase is Phase.WAITING_FOR_ROBOT:
         # After a restart of the VLN API it waits again, but the walk has begun.
         return "Running" if "startedAt" in kept else "Pending"
-    return record.phase
+    return str(record.phase)
 
 
 def _running(record: Record) -> TaskCondition:
-    if record.state == "error":
+    if record.state == State.ERROR:
         return TaskCondition("Running", False, upper_camel(record.reason), record.message, handed_on=True)
-    if record.phase == "Running":
+    if record.phase is Phase.RUNNING:
         return TaskCondition("Running", True, "Running")
-    message = "the robot has not sent a frame yet" if record.phase == "WaitingForRobot" else ""
-    return TaskCondition("Running", False, record.phase, message)
+    message = "the robot has not sent a frame yet" if record.phase is Phase.WAITING_FOR_ROBOT else ""
+    return TaskCondition("Running", False, str(record.phase), message)
 
 
 def _carried(previous: Object) -> TaskCondition | None:
@@ -273,13 +275,12 @@ def _ended(task: NavTask, seen: TaskSeen, kept: Object, verdict: str, *, previou
 
 def _end(record: Record | None, verdict: str, now: str) -> tuple[list[TaskCondition], Object]:
     """The conditions and the fields beside them that say how and when a task has ended."""
-    complete = verdict in COMPLETE
-    phase = "Succeeded" if complete else "Stopped" if verdict == CANCELLED else "Failed"
+    condition, phase = {str(one): outcome for one, outcome in OUTCOMES.items()}.get(verdict, UNKNOWN_OUTCOME)
     message = record.message if record is not None else "stopped by spec.state"
-    said = facts(record) if record is not None else {"state": "stopped", "message": message}
+    said = facts(record) if record is not None else {"state": str(State.STOPPED), "message": message}
     finished_at = timestamp(record.finished_at) if record is not None and record.finished_at else now
     conditions = [
         TaskCondition("Running", False, verdict, message, handed_on=True),
-        TaskCondition("Complete" if complete else "Failed", True, verdict, message, handed_on=True),
+        TaskCondition(condition, True, verdict, message, handed_on=True),
     ]
     return conditions, said | {"phase": phase, "verdict": verdict, "reason": verdict, "finishedAt": finished_at}

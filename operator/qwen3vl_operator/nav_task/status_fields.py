@@ -3,7 +3,7 @@
 import datetime
 from typing import Any
 
-from qwen3vl_operator.nav_task.record import Record
+from qwen3vl_common.navigation.record import Record
 
 Object = dict[str, Any]
 MAX_TEXT = 600

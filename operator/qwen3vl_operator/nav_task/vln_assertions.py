@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.record import Record
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
 from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
-from qwen3vl_operator.nav_task.record import Record, Refusal, assertion
+from qwen3vl_operator.nav_task.record import Refusal, assertion
 from qwen3vl_operator.nav_task.spec import NavTask
 from qwen3vl_operator.nav_task.vln_client import LinkError, VlnClient
 from qwen3vl_operator.nav_task.vln_records import News

@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 from pydantic import ValidationError
 
-from qwen3vl_operator.nav_task.record import MOST_WORDS, Page, Record, Refusal, parse_page
+from qwen3vl_common.navigation.record import Record
+from qwen3vl_operator.nav_task.record import MOST_WORDS, Page, Refusal, parse_page
 
 READ_SECONDS = 1.0
 ASSERT_SECONDS = 3.0

@@ -5,10 +5,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from qwen3vl_operator.nav_task.record import Page, Record, Resume
+from qwen3vl_common.navigation.record import Record
+from qwen3vl_common.navigation.requests import Resume
+from qwen3vl_common.navigation.states import Phase, Reason, State
+from qwen3vl_operator.nav_task.record import Page
 from qwen3vl_operator.nav_task.status_fields import VOLATILE_SECONDS
 
-MODEL_TROUBLE = ("model_slow", "model_failed")
+MODEL_TROUBLE = (Reason.MODEL_SLOW, Reason.MODEL_FAILED)
 """Reasons that people wait to hear while a robot still drives."""
 
 
@@ -29,8 +32,8 @@ def news(told: Record | None, record: Record) -> News:
 
 
 def _state(record: Record) -> tuple[Any, ...]:
-    trouble = record.reason if record.state == "error" or record.reason in MODEL_TROUBLE else None
-    return record.phase, record.verdict, record.owner, record.state == "error", trouble
+    trouble = record.reason if record.state == State.ERROR or record.reason in MODEL_TROUBLE else None
+    return record.phase, record.verdict, record.owner, record.state == State.ERROR, trouble
 
 
 def _figures(record: Record) -> tuple[Any, ...]:
@@ -144,9 +147,9 @@ class VlnRecords:
         if task_id in self._records:
             return None
         former = self._former.get(task_id)
-        if former is None or former.phase == "WaitingForRobot":
+        if former is None or former.phase is Phase.WAITING_FOR_ROBOT:
             return noted
-        last = Resume(elapsed_seconds=former.elapsed_seconds, steps=former.steps.done)
+        last = Resume.bounded(former.elapsed_seconds, former.steps.done)
         return max((last, noted or last), key=lambda resume: resume.elapsed_seconds)
 
 

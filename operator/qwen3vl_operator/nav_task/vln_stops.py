@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from qwen3vl_common.navigation.record import Record
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
-from qwen3vl_operator.nav_task.record import Record
 from qwen3vl_operator.nav_task.vln_client import LinkError, VlnClient
 
 log = logging.getLogger(__name__)

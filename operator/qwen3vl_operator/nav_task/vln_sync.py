@@ -7,10 +7,11 @@ import asyncio
 import logging
 from collections.abc import Callable
 
+from qwen3vl_common.navigation.record import Record
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Intent
 from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
-from qwen3vl_operator.nav_task.record import Record, Refusal
+from qwen3vl_operator.nav_task.record import Refusal
 from qwen3vl_operator.nav_task.spec import task_id
 from qwen3vl_operator.nav_task.status import Link
 from qwen3vl_operator.nav_task.vln_assertions import VlnAssertions

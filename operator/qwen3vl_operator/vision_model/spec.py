@@ -1,11 +1,14 @@
 """The VisionModel resource as typed values. The CRD's schema, its documentation and every default come from here."""
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from qwen3vl_common.navigation.settings import BlindMeters, LinearSpeed, PlanAge, TurnRate
+from qwen3vl_common.parts import Part, rules
 from qwen3vl_operator import names
-from qwen3vl_operator.kube.fields import Part, PassedThrough, Quantity, rules
+from qwen3vl_operator.kube.fields import PassedThrough, Quantity
 from qwen3vl_operator.vision_model.engines import DEFAULT, ENGINES
 from qwen3vl_operator.vision_model.engines import Engine as EngineKind
 
@@ -192,16 +195,25 @@ class Recordings(Part):
 class Ceilings(Part):
     """What no task's limits exceed, whoever makes it; an absent one bounds nothing."""
 
-    linear_meters_per_second: float | None = Field(default=None, ge=0.01, le=3, description="Highest speed, m/s.")
-    angular_radians_per_second: float | None = Field(
-        default=None, ge=0.01, le=4, description="Highest turn rate, rad/s."
+    linear_meters_per_second: LinearSpeed | None = Field(default=None, description="Highest speed, m/s.")
+    angular_radians_per_second: TurnRate | None = Field(default=None, description="Highest turn rate, rad/s.")
+    blind_meters: BlindMeters | None = Field(
+        default=None, description="Longest way since the picture that a plan was made from, m."
     )
-    blind_meters: float | None = Field(
-        default=None, ge=0.05, le=10, description="Longest way since the picture that a plan was made from, m."
-    )
-    max_plan_age_seconds: float | None = Field(
-        default=None, ge=0.5, le=60, description="Oldest picture that a plan may have, s."
-    )
+    max_plan_age_seconds: PlanAge | None = Field(default=None, description="Oldest picture that a plan may have, s.")
+
+
+def _network(text: str) -> str:
+    """The same text, if it names a network or an address.
+
+    Raises:
+        ValueError: it does not.
+    """
+    ipaddress.ip_network(text)
+    return text
+
+
+Network = Annotated[str, Field(max_length=43, pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"), AfterValidator(_network)]
 
 
 class Navigation(Part):
@@ -221,6 +233,18 @@ class Navigation(Part):
     ceilings: Ceilings = Field(
         default=Ceilings(),
         description="What no task's limits exceed; holds for tasks under way within the kubelet's minute and a half.",
+    )
+    tasks_per_key: int = Field(
+        default=32,
+        ge=1,
+        le=192,
+        description="Unfinished tasks that belong to no NavTask, of one key from one address.",
+    )
+    trusted_proxies: list[Network] = Field(
+        default=[],
+        max_length=32,
+        description="Proxies before the VLN API, as 10.0.0.0/8 or an address: the last address of their X-Forwarded-For"
+        " is taken for a program's.",
     )
     resources: NavigationResources = Field(
         default=NavigationResources(), description="What the VLN API asks of its node."

@@ -122,7 +122,7 @@ def test_a_walk_from_pending_to_its_verdict(running: Scene) -> None:
     wide = printed(running.namespace, wide=True)
     assert list(wide)[len(row) :] == ["Model", "Instruction", "Message", "Action", "Link-MS"]
     assert list(wide.values())[len(row) :] == ["m", "Walk to the red door.", "", "forward", 12]
-    running.vln.do(lambda vln: vln.finish(task_id, "GoalReached", "goal", "seen twice"))
+    running.vln.do(lambda vln: vln.finish(task_id, "GoalReached", "seen twice"))
     running.until(phase="Succeeded", verdict="GoalReached")
     ended = printed(running.namespace, wide=False)
     assert [ended[name] for name in ("Phase", "State", "Reason")] == ["Succeeded", "goal", "GoalReached"]
@@ -204,7 +204,7 @@ def test_a_restart_of_the_operator_writes_nothing(scene: Scene) -> None:
         scene.begin()
         walking, ended = scene.walk(), scene.walk("ended", robot="go2-02")
         scene.change(walking, **RUNNING, elapsed_seconds=12.0)
-        scene.vln.do(lambda vln: vln.finish(ended, "GoalReached", "goal"))
+        scene.vln.do(lambda vln: vln.finish(ended, "GoalReached"))
         scene.until(phase="Running")
         scene.until("ended", phase="Succeeded")
         settle(scene.namespace)
@@ -266,7 +266,7 @@ def test_a_robot_belongs_to_one_task_until_its_end(running: Scene) -> None:
     running.namespace.create("navtasks", nav_task("second"))
     running.until("second", phase="Pending", reason="RobotBusy")
     assert "NavTask walk" in running.status("second")["message"]
-    running.vln.do(lambda vln: vln.finish(first, "GoalReached", "goal"))
+    running.vln.do(lambda vln: vln.finish(first, "GoalReached"))
     running.until("second", seconds=5, phase="Pending", reason="WaitingForFrame")
 
 
@@ -300,7 +300,7 @@ def test_figures_of_a_walk_are_written_once_a_second(running: Scene, figure: Fig
 
 def test_a_finished_task_goes_when_its_time_is_over(running: Scene) -> None:
     task_id = running.walk(ttlSecondsAfterFinished=1)
-    running.vln.do(lambda vln: vln.finish(task_id, "GoalReached", "goal"))
+    running.vln.do(lambda vln: vln.finish(task_id, "GoalReached"))
     eventually(lambda: running.namespace.find("navtasks", "walk") is None)
 
 

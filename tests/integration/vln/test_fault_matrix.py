@@ -28,10 +28,10 @@ from localkube import packages
 from localkube.report import Failure
 from qwen3vl_client import boot_time
 from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.agreement import LAG_SECONDS, MIRRORED_TOLD_RADIANS, TOLD_METRES
-from qwen3vl_vln.motion.drive import GRACE_SECONDS
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.plan import Plan
+from qwen3vl_vln.motion.plan_follower import GRACE_SECONDS
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_world.robot import TIMEOUT_SECONDS
 

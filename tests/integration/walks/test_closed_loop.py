@@ -6,10 +6,10 @@ import pytest
 from tests.support import virtual_time
 from tests.support.figures import Figures
 
+from qwen3vl_common.navigation.states import Verdict
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Behaviour, PolicyModel
-from qwen3vl_vln.task.task import Settings
-from qwen3vl_vln.task.words import Verdict
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.judge import SUCCESS_METRES
 from qwen3vl_world.world import World

@@ -9,12 +9,12 @@ from tests.support import virtual_time
 from tests.support.figures import Figures
 from tests.support.images import jpeg
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_eval.loop import Loop
 from qwen3vl_eval.models import Script
 from qwen3vl_eval.robot import CommandHorizon
 from qwen3vl_vln.motion.geometry import Pose, wrapped
-from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_world import buildings
 from qwen3vl_world.world import World
 
@@ -70,7 +70,7 @@ def drive(name: str, latency: float, hz: float, odometry: bool) -> tuple[float, 
         loop = one.loop()
 
         def done() -> bool:
-            left = loop.server.task.drive is None and loop.server.task.steps == 1
+            left = loop.server.task.follower is None and loop.server.task.steps == 1
             return left and one.world.robot.v == one.world.robot.w == 0.0
 
         await loop.run(latency + 30, done)

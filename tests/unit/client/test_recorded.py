@@ -5,13 +5,13 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from tests.support.images import jpeg
 from tests.support.processes import PYTHONPATH
 
 from qwen3vl_client.command import main
+from qwen3vl_vln.ipc.rows import AnswerRow
 from qwen3vl_vln.parser import ParseLimits, parse
 from qwen3vl_vln.recording import messages
 from qwen3vl_vln.recording.store import RecordingStore
@@ -27,35 +27,50 @@ WORDS = "turn left 15 degrees"
 def call(frame: int, text: str | None, *, profile: str = "waypoints", reverse: bool = False) -> list[messages.Entry]:
     """A call with what the parser makes of it now."""
     parsed = parse(text or "", finish_reason="stop", profile=profile, limits=ParseLimits(reverse=reverse))
-    fields: dict[str, Any] = {
-        "frame": frame,
-        "epoch": 1,
-        "instruction": "Walk on.",
-        "language": "en",
-        "profile": profile,
-        "reverse": reverse,
-        "history_frames": 0,
-        "seconds": 0.1 * frame,
-        "text": text,
-        "finish_reason": "stop",
-        "outcome": "failed" if text is None else parsed.outcome,
-        "reason": parsed.reason,
-        "waypoints": [(point.dx, point.dy, point.dtheta) for point in parsed.waypoints],
-        "action": parsed.action,
-        "environment": parsed.environment,
-        "progress": parsed.progress,
-        "clamped": parsed.clamped,
-    }
-    return messages.call(AT + frame * SECOND, fields)
+    ended = messages.ModelCall(
+        frame=frame,
+        epoch=1,
+        instruction="Walk on.",
+        language="en",
+        profile=profile,
+        reverse=reverse,
+        history_frames=0,
+        seconds=0.1 * frame,
+        text=text,
+        finish_reason="stop",
+        outcome="failed" if text is None else parsed.outcome,
+        reason=parsed.reason,
+        waypoints=parsed.waypoints,
+        action=parsed.action,
+        environment=parsed.environment,
+        progress=parsed.progress,
+        clamped=parsed.clamped,
+    )
+    return messages.call(AT + frame * SECOND, ended)
+
+
+def answer(number: int) -> messages.Entry:
+    row = AnswerRow(
+        at=0.0,
+        frame_id=number,
+        seq=number,
+        state="moving",
+        reason="following_plan",
+        linear_mps=0.3,
+        angular_rps=0.0,
+        plan_id="p",
+        age_ms=40,
+    )
+    return messages.answer(AT + number, row)
 
 
 def record(folder: Path, *entries: messages.Entry) -> Path:
-    shelf = RecordingStore(folder / "recordings", 64 << 20)
-    shelf.scan()
-    scribe = RecordingWriter(shelf, 32 << 20, lambda *_: None)
-    scribe.begin("t-1", ABOUT, AT)
-    scribe.add("t-1", entries)
-    scribe.end("t-1")
+    store = RecordingStore(folder / "recordings", 64 << 20)
+    store.scan()
+    writer = RecordingWriter(store, 32 << 20, lambda *_: None)
+    writer.begin("t-1", ABOUT, AT)
+    writer.add("t-1", entries)
+    writer.end("t-1")
     return next((folder / "recordings" / "t-1").iterdir())
 
 
@@ -71,7 +86,7 @@ def walk(tmp_path: Path) -> Path:
         *call(3, "no idea"),
         *call(4, BACK, reverse=True),
         *call(5, None),
-        *messages.answers([(AT + i, (i, i, "moving", "following_plan", 0.3, 0.0, "p", 40)) for i in range(3)]),
+        *map(answer, range(3)),
         *messages.event(AT + 9 * SECOND, "finished", "Cancelled: by hand", 2, task=ABOUT | {"verdict": "Cancelled"}),
     )
 

@@ -9,14 +9,14 @@ from typing import Any
 
 from tests.support.images import jpeg
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.http import app
 from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.peers import Proxies
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import navigation_without_worker
@@ -91,6 +91,6 @@ class Door:
         """The model says to walk on, by the newest picture."""
         task = self.entry.task
         frame = task.counts.frames
-        task.calls.remember(frame, FramePose(task.reckoning.fix(), self.now, None))
+        task.calls.remember(frame, FramePose(task.execution.reckoning.fix(), self.now, None))
         walk = tuple(Waypoint(1.0, 0.0, 0.0) for _ in range(3))
         task.result(Result(task.epoch, frame, "plan", waypoints=walk, model_seconds=0.1), self.now, 0.0)

@@ -3,13 +3,16 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from qwen3vl_vln.edge.link import WorkerLink, WorkerOptions
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_vln.edge.link import WorkerLink
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_vln.ipc.to_edge import CallResult
+from qwen3vl_vln.ipc.to_worker import WorkerSettings
 from qwen3vl_vln.task.answer import answer
 from qwen3vl_vln.task.events import Frame, Result
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.waypoint import Waypoint
 
 WALL = 1_700_000_000.0
@@ -75,7 +78,24 @@ class Walk:
 FORWARD = (0.5, 0.0, 0.0)
 
 
+WORKER = WorkerSettings(
+    model_name="sim",
+    gateway_url="http://127.0.0.1:9/v1",
+    max_model_calls=4,
+    model_timeout_seconds=30.0,
+    log_level="info",
+    slots=256,
+    slot_bytes=1 << 20,
+)
+
+
 def navigation_without_worker() -> Navigation:
     """What this process can be asked, with a worker that was never started."""
-    options = WorkerOptions("sim", "http://127.0.0.1:9/v1", 4, 30.0, "info", 256, 1 << 20)
-    return Navigation(WorkerLink(options, on_message=lambda message: None, tasks=list), Metrics())
+    return Navigation(WorkerLink(WORKER, on_message=lambda message: None, tasks=list), Metrics())
+
+
+def call_result(task: Task, frame: int, outcome: str, *points: tuple[float, float, float], **more: Any) -> CallResult:
+    """The worker's message about the model's answer to a key frame."""
+    given: dict[str, Any] = {"epoch": task.epoch, "detail": "", "action": "", "environment": "", "progress": None}
+    given |= {"clamped": False, "seconds": 0.1, "waypoints": tuple(Waypoint(*point) for point in points)} | more
+    return CallResult(task_id=task.task_id, frame=frame, outcome=outcome, **given)

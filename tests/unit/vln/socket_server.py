@@ -6,13 +6,13 @@ from typing import Any
 
 from starlette.types import Message
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import navigation_without_worker
@@ -29,25 +29,25 @@ class Server:
         limits = Limits(linear_acceleration=10.0)
         self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))
 
-    def connect(self, path: str | None = None) -> "Robot":
-        return Robot(self, path or f"/vln/ws/{self.entry.task.task_id}")
+    def connect(self, path: str | None = None, client: tuple[str, int] | None = None) -> "Robot":
+        return Robot(self, path or f"/vln/ws/{self.entry.task.task_id}", client)
 
     def plan(self) -> None:
         """The model says to walk half a metre, by a picture of now."""
         task = self.entry.task
         frame = task.counts.frames
-        task.calls.remember(frame, FramePose(task.reckoning.fix(), self.now, None))
+        task.calls.remember(frame, FramePose(task.execution.reckoning.fix(), self.now, None))
         task.result(Result(task.epoch, frame, "plan", waypoints=(Waypoint(0.5, 0.0, 0.0),)), self.now, 0.0)
 
 
 class Robot:
     """One connection; `said` holds what the server sent and nobody has taken."""
 
-    def __init__(self, server: Server, path: str) -> None:
+    def __init__(self, server: Server, path: str, client: tuple[str, int] | None = None) -> None:
         self._inbox: asyncio.Queue[Message] = asyncio.Queue()
         self._said: asyncio.Queue[Message] = asyncio.Queue()
         self._inbox.put_nowait({"type": "websocket.connect"})
-        scope = {"type": "websocket", "path": path, "headers": [], "subprotocols": []}
+        scope: dict[str, Any] = {"type": "websocket", "path": path, "headers": [], "subprotocols": [], "client": client}
         self._serving = asyncio.create_task(server.sockets(scope, self._inbox.get, self._said.put))
 
     async def heard(self) -> Message:

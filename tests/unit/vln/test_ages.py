@@ -8,9 +8,9 @@ import pytest
 from tests.support.images import jpeg
 
 from qwen3vl_client import protocol
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.edge.wire import Bounds, read
 from qwen3vl_vln.task.delays import ADVICE, Delay, Stamps
-from qwen3vl_vln.task.words import Reason
 
 from .door import Door
 from .samples import FORWARD, Walk
@@ -59,7 +59,7 @@ class TestOfOneFrame:
         walk = walking()
         body = walk.frame(age_seconds=0.62, refused=Reason.PICTURE_TOO_OLD)
         assert not walk.offered and (body["linear_vel"], body["state"]) == (0.0, "stale")
-        assert body["reason"] == "picture_too_old" and "0.62 s" in body["message"] and walk.task.drive is not None
+        assert body["reason"] == "picture_too_old" and "0.62 s" in body["message"] and walk.task.follower is not None
         walk.now += 0.05
         assert walk.frame()["state"] == "moving"
 
@@ -72,7 +72,7 @@ class TestOfOneFrame:
             walk.now += 0.02
             assert (walk.frame(image=None)["state"] == "moving") is (count < 3), "nor does a tick after them"
         assert (body["state"], body["reason"]) == ("stale", "picture_too_old") and "1.50 s" in body["message"]
-        assert walk.task.drive is not None, "it drops nothing"
+        assert walk.task.follower is not None, "it drops nothing"
         walk.now += 0.05
         assert walk.frame()["state"] == "moving"
 
@@ -90,7 +90,7 @@ class TestOfOneFrame:
         walk.now += 1 / 30
         walk.frame(age_seconds=0.4)
         walk.result("plan", FORWARD)
-        assert walk.task.drive is not None and walk.task.drive.started_at == pytest.approx(walk.now - 0.4)
+        assert walk.task.follower is not None and walk.task.follower.started_at == pytest.approx(walk.now - 0.4)
         walk.now += 0.001
         body = walk.frame(image=None)
         assert body["age_ms"] == 401
@@ -216,12 +216,12 @@ class TestTimestamps:
         _, body = door.frame(timestamp=stamp)
         door.plan()
         task = door.entry.task
-        assert task.drive is not None
-        task.drive.captured = stamp
+        assert task.follower is not None
+        task.follower.captured = stamp
         door.now += 0.05
         _, body = door.frame(timestamp=stamp + 50)
         assert body["captured_at"] == stamp
-        assert body["valid_until"] == pytest.approx(stamp + 1000 * task.drive.validity_seconds)
+        assert body["valid_until"] == pytest.approx(stamp + 1000 * task.follower.validity_seconds)
 
     async def test_the_older_websocket_does_the_same(self) -> None:
         server = Server()

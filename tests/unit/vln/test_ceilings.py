@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.ceilings_file import CeilingsFile
 from qwen3vl_vln.edge.navigation import Assertion
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.task.ceilings import Ceilings
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 from .samples import FORWARD, Walk, navigation_without_worker
 
@@ -65,10 +65,10 @@ def test_they_hold_for_the_plan_under_way_from_the_next_answer() -> None:
     walk.frame()
     walk.result("plan", *[FORWARD] * 5)
     assert walk.run(0.5)[-1]["linear_vel"] > 0.6
-    plan = walk.task.drive
+    plan = walk.task.follower
     walk.task.edit(ceilings(linearMetersPerSecond=0.3, maxPlanAgeSeconds=1.0).bound(walk.task.settings))
     walk.now += 1 / 30
-    assert 0.0 < walk.frame()["linear_vel"] <= 0.3 and walk.task.drive is plan
+    assert 0.0 < walk.frame()["linear_vel"] <= 0.3 and walk.task.follower is plan
     walk.run(0.6)
     body = walk.frame()
     assert (body["linear_vel"], body["reason"]) == (0.0, "plan_expired")

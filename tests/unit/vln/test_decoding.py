@@ -7,7 +7,8 @@ from collections.abc import AsyncIterator
 import pytest
 from tests.support.polling import until
 
-from qwen3vl_vln.task.words import Reason
+from qwen3vl_common.navigation.states import Reason
+from qwen3vl_vln.ipc.to_edge import CallBegan, Fault, FrameDecoded, FrameFault, WantFrame
 from qwen3vl_vln.worker.decoding import Decoder
 
 from .bench import Bench
@@ -35,10 +36,10 @@ async def test_a_picture_that_took_long_is_told_and_not_asked_about(bench: Bench
     bench.scheduler.decoder = Decoder(Processor(0.21, 0.19))
     bench.task("a")
     bench.frame("a")
-    assert [message["reason"] for message in await bench.until("fault")] == ["costly_picture"]
-    await bench.until("want", 2)
+    assert [message.fault for message in await bench.until(FrameFault)] == [Fault.COSTLY_PICTURE]
+    await bench.until(WantFrame, 2)
     bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     assert len(bench.model.asked) == 1
 
 
@@ -72,8 +73,8 @@ async def test_a_picture_of_before_takes_no_thread_from_its_task(bench: Bench) -
         bench.frame("a")
         bench.task("a", epoch=2)
         bench.frame("a", epoch=2)
-    await bench.until("looked")
-    assert [message["epoch"] for message in bench.sent if message["type"] == "looked"] == [2]
+    await bench.until(FrameDecoded)
+    assert [message.epoch for message in bench.told(FrameDecoded)] == [2]
 
 
 def test_the_tasks_pictures_are_put_aside_for_ten_seconds() -> None:
@@ -95,7 +96,7 @@ def test_the_tasks_pictures_are_put_aside_for_ten_seconds() -> None:
 def test_what_it_has_cost_counts_also_when_the_task_has_begun_anew() -> None:
     navigation = navigation_without_worker()
     task = navigation.create(Walk().task.settings).task
-    told = {"type": "fault", "task": task.task_id, "epoch": task.epoch, "reason": "costly_picture"}
+    told = FrameFault(task_id=task.task_id, epoch=task.epoch, fault=Fault.COSTLY_PICTURE)
     task.pause()
     navigation.on_message(told)
     assert task.eyes.fault is Reason.COSTLY_PICTURE and task.eyes.aside_until > navigation.now()

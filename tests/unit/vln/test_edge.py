@@ -11,15 +11,15 @@ from tests.support.images import decoded, jpeg
 from tests.support.scans import many_scans, progressive
 
 from qwen3vl_client import protocol
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.edge import images
 from qwen3vl_vln.edge.identity import EVERYTHING, rights
-from qwen3vl_vln.edge.wire import Bounds, UnknownVersionError, read
+from qwen3vl_vln.edge.wire import Bounds, read
+from qwen3vl_vln.errors import LeaseBusyError, RobotBusyError, UnknownVersionError
 from qwen3vl_vln.task.delays import Delay
-from qwen3vl_vln.task.errors import RobotBusyError
-from qwen3vl_vln.task.lease import Lease, LeaseBusyError
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.lease import Lease
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import FINISHED_MOST, Tasks
-from qwen3vl_vln.task.words import Reason
 
 SCAN = b"\xff\xda"
 BOUNDS = Bounds(max_bytes=200_000, max_pixels=2_000_000)

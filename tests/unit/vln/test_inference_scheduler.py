@@ -6,6 +6,18 @@ from typing import Any
 import pytest
 from tests.support.images import jpeg
 
+from qwen3vl_vln.ipc.to_edge import (
+    CallBegan,
+    CallFailed,
+    CallResult,
+    EarlyPlan,
+    FrameDecoded,
+    FrameFault,
+    SlotLeft,
+    WantFrame,
+)
+from qwen3vl_vln.ipc.to_worker import ForgetTask, LeaveSlot
+from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
 
 from .bench import PLAN, Bench
@@ -20,26 +32,26 @@ async def bench() -> Any:
 
 async def test_a_picture_becomes_a_question_and_a_plan(bench: Bench) -> None:
     bench.task("a")
-    assert bench.sent == [{"type": "want", "task": "a", "epoch": 1}]
+    assert bench.sent == [WantFrame(task_id="a", epoch=1)]
     number = bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))
-    result = (await bench.until("result"))[0]
-    assert (result["task"], result["epoch"], result["frame"], result["outcome"]) == ("a", 1, number, "plan")
-    assert result["waypoints"] == [(0.5, 0.0, 0.0)]
-    assert len(await bench.until("want", 2)) == 2, "the next picture is asked for"
+    result = (await bench.until(CallResult))[0]
+    assert (result.task_id, result.epoch, result.frame, result.outcome) == ("a", 1, number, "plan")
+    assert result.waypoints == (Waypoint(0.5, 0.0, 0.0),)
+    assert len(await bench.until(WantFrame, 2)) == 2, "the next picture is asked for"
 
 
 async def test_only_the_newest_key_frame_waits(bench: Bench) -> None:
     bench.task("a")
     bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     for turn in range(2, 5):
-        await bench.until("want", turn)
+        await bench.until(WantFrame, turn)
         newest = bench.frame("a")
-        await bench.until("looked", turn)
+        await bench.until(FrameDecoded, turn)
     bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))
-    assert (await bench.until("call", 2))[1]["frame"] == newest
+    assert (await bench.until(CallBegan, 2))[1].frame == newest
     assert len(bench.model.asked) == 2
 
 
@@ -48,10 +60,10 @@ async def test_tasks_take_turns(bench: Bench) -> None:
     for name in ("a", "b", "c"):
         bench.task(name)
         bench.frame(name)
-        await bench.until("looked", "abc".index(name) + 1)
-    await bench.until("want", 6)
+        await bench.until(FrameDecoded, "abc".index(name) + 1)
+    await bench.until(WantFrame, 6)
     bench.frame("a")
-    await bench.until("looked", 4)
+    await bench.until(FrameDecoded, 4)
     for _ in range(4):
         next(answer for _, answer in bench.model.asked if not answer.done()).set_result(Reply(PLAN, "stop"))
         await asyncio.sleep(0.05)
@@ -61,16 +73,16 @@ async def test_tasks_take_turns(bench: Bench) -> None:
 async def test_a_call_is_cancelled_by_another_instruction_and_not_by_a_newer_picture(bench: Bench) -> None:
     bench.task("a")
     bench.frame("a")
-    await bench.until("call")
-    await bench.until("want", 2)
+    await bench.until(CallBegan)
+    await bench.until(WantFrame, 2)
     bench.frame("a")
-    await bench.until("looked", 2)
+    await bench.until(FrameDecoded, 2)
     assert not bench.model.asked[0][1].cancelled()
     bench.task("a", epoch=2)
     await asyncio.sleep(0.01)
     assert bench.model.asked[0][1].cancelled()
     bench.frame("a", epoch=2)
-    await bench.until("call", 2)
+    await bench.until(CallBegan, 2)
     assert bench.model.asked[1][0] == "a/2"
 
 
@@ -78,11 +90,11 @@ async def test_a_call_is_cancelled_by_another_instruction_and_not_by_a_newer_pic
 async def test_a_call_is_cancelled_by_the_end(bench: Bench, kind: str) -> None:
     bench.task("a")
     bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     if kind == "task":
         bench.task("a", epoch=2, active=False)
     else:
-        bench.scheduler.take({"type": "forget", "task": "a"})
+        bench.scheduler.take(ForgetTask(task_id="a"))
     await asyncio.sleep(0.01)
     assert bench.model.asked[0][1].cancelled()
 
@@ -91,13 +103,13 @@ async def test_a_call_is_cancelled_by_the_end(bench: Bench, kind: str) -> None:
 async def test_a_failure_is_told_and_tried_again_later(bench: Bench, error: ModelError, deadline: bool) -> None:
     bench.task("a")
     bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     bench.model.asked[0][1].set_exception(error)
-    failed = (await bench.until("failed"))[0]
-    assert failed["deadline"] is deadline and failed["message"] == str(error)
-    await bench.until("want", 2)
+    failed = (await bench.until(CallFailed))[0]
+    assert failed.deadline is deadline and failed.message == str(error)
+    await bench.until(WantFrame, 2)
     bench.frame("a")
-    await bench.until("call", 2)
+    await bench.until(CallBegan, 2)
 
 
 async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Bench) -> None:
@@ -105,11 +117,11 @@ async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Be
     bench.task("a")
     bench.task("b")
     bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     bench.frame("b")
-    await bench.until("looked", 2)
+    await bench.until(FrameDecoded, 2)
     bench.model.asked[0][1].set_exception(ModelError("HTTP 500"))
-    assert (await bench.until("call", 2))[1]["task"] == "b"
+    assert (await bench.until(CallBegan, 2))[1].task_id == "b"
 
 
 @pytest.mark.parametrize(
@@ -119,18 +131,18 @@ async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Be
 async def test_a_damaged_picture_is_told(bench: Bench, image: bytes, reason: str) -> None:
     bench.task("a")
     bench.frame("a", image=image)
-    assert (await bench.until("fault"))[0]["reason"] in (reason, "covered_camera")
-    await bench.until("want", 2)
+    assert (await bench.until(FrameFault))[0].fault in (reason, "covered_camera")
+    await bench.until(WantFrame, 2)
 
 
 async def test_history_is_earlier_key_frames_oldest_first_then_the_newest(bench: Bench) -> None:
     bench.task("a")
     for turn in range(1, 5):
         bench.frame("a")
-        await bench.until("call", turn)
+        await bench.until(CallBegan, turn)
         bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
-        await bench.until("result", turn)
-        await bench.until("want", turn + 1)
+        await bench.until(CallResult, turn)
+        await bench.until(WantFrame, turn + 1)
     pictures = [part for part in bench.model.bodies[-1]["messages"][-1]["content"] if part["type"] == "image_url"]
     assert len(pictures) == 3, "two of history and the newest"
     assert len({part["image_url"]["url"] for part in pictures}) == 3
@@ -139,19 +151,19 @@ async def test_history_is_earlier_key_frames_oldest_first_then_the_newest(bench:
 async def test_waypoints_are_told_once_as_soon_as_their_array_is_closed(bench: Bench) -> None:
     bench.task("a")
     number = bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     assert bench.model.heard is not None
     for end in range(0, len(PLAN) + 1, 7):
         bench.model.heard(PLAN[:end])
-    opening = (await bench.until("opening"))[0]
-    assert (opening["frame"], opening["epoch"], opening["waypoints"]) == (number, 1, [(0.5, 0.0, 0.0)])
-    assert len([message for message in bench.sent if message["type"] == "opening"]) == 1
+    early = (await bench.until(EarlyPlan))[0]
+    assert (early.frame, early.epoch, early.waypoints) == (number, 1, (Waypoint(0.5, 0.0, 0.0),))
+    assert len(bench.told(EarlyPlan)) == 1
 
 
 async def test_answers_that_no_schema_holds_are_heard_to_their_end(bench: Bench) -> None:
     bench.task("a", profile="actions")
     bench.frame("a")
-    await bench.until("call")
+    await bench.until(CallBegan)
     assert bench.model.heard is None
 
 
@@ -159,9 +171,9 @@ async def test_another_camera_begins_another_history(bench: Bench) -> None:
     for epoch, camera, pictures in ((1, 1, 1), (2, 1, 2), (3, 2, 1)):
         bench.task("a", epoch, camera_number=camera)
         bench.frame("a", epoch)
-        await bench.until("call", epoch)
+        await bench.until(CallBegan, epoch)
         bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
-        await bench.until("result", epoch)
+        await bench.until(CallResult, epoch)
         shown = [part for part in bench.model.bodies[-1]["messages"][-1]["content"] if part["type"] == "image_url"]
         assert len(shown) == pictures
 
@@ -171,16 +183,16 @@ async def test_a_picture_that_shows_the_same_is_told_as_such(bench: Bench) -> No
     same, other = jpeg(320, 240, 1), jpeg(320, 240, 2)
     for turn, image in enumerate((same, same, other), 1):
         bench.frame("a", image=image)
-        await bench.until("looked", turn)
-        await bench.until("want", turn + 1)
-    assert [message["changed"] for message in bench.sent if message["type"] == "looked"] == [True, False, True]
+        await bench.until(FrameDecoded, turn)
+        await bench.until(WantFrame, turn + 1)
+    assert [message.changed for message in bench.told(FrameDecoded)] == [True, False, True]
 
 
 async def test_a_place_is_left_behind_what_was_read_from_it(bench: Bench) -> None:
     """The next task's picture must not be written where an older one is still to be read."""
     bench.task("a")
     number = bench.frame("a")
-    bench.scheduler.take({"type": "leave", "task": "", "slot": number})
+    bench.scheduler.take(LeaveSlot(slot=number))
     bench.slots[number] = b"another robot's picture"
-    assert bench.sent[-1] == {"type": "left", "task": "", "slot": number}
-    await bench.until("call")
+    assert bench.sent[-1] == SlotLeft(slot=number)
+    await bench.until(CallBegan)

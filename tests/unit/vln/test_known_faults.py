@@ -16,14 +16,15 @@ from tests.support.figures import Figures
 from tests.support.images import decoded
 from tests.support.processes import ENVIRONMENT
 
+from qwen3vl_common.navigation.settings import Camera, Keyframes
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import Camera, Keyframes
+from qwen3vl_vln.ipc.to_edge import CallBegan, CallResult, WantFrame
+from qwen3vl_vln.ipc.to_worker import ForgetTask, TaskUpdate, ToWorker
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.projection import Projection
 from qwen3vl_vln.parser import parse
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import FINISHED_SECONDS
 from qwen3vl_vln.waypoint import Waypoint
 from qwen3vl_vln.worker.keyframes import KeyframeChooser, View, difference, view
@@ -185,11 +186,11 @@ async def test_clock_set_back_ends_key_frames(monkeypatch: pytest.MonkeyPatch) -
     try:
         bench.task("a")
         for turn in range(1, 4):
-            await bench.until("want", turn)
+            await bench.until(WantFrame, turn)
             bench.frame("a")
-            await bench.until("call", turn)
+            await bench.until(CallBegan, turn)
             bench.model.asked[-1][1].set_result(Reply(PLAN, "stop"))
-            await bench.until("result", turn)
+            await bench.until(CallResult, turn)
     finally:
         await bench.scheduler.close()
 
@@ -296,7 +297,7 @@ def test_a_result_comes_back_to_life_after_a_stop() -> None:
     walk.task.stop(walk.now, walk.wall)
     walk.result("plan", FORWARD, epoch=epoch, frame=key)
     walk.early_plan(FORWARD)
-    assert walk.task.drive is None and walk.task.action == "" and walk.task.counts.late_results == 1
+    assert walk.task.follower is None and walk.task.action == "" and walk.task.counts.late_results == 1
     body = walk.run(0.1)[-1]
     assert (body["state"], body["waypoints"], body["linear_vel"]) == ("stopped", [], 0.0)
 
@@ -308,8 +309,8 @@ class Clock:
 
 async def test_tasks_are_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks, histories and callbacks were kept for ever. Ten minutes after their end nothing is left here."""
-    clock, told, navigation = Clock(), list[Message](), navigation_without_worker()
-    monkeypatch.setattr(navigation.link, "_send", told.append)
+    clock, told, navigation = Clock(), list[ToWorker](), navigation_without_worker()
+    monkeypatch.setattr(navigation.link, "send", told.append)
     monkeypatch.setattr(Navigation, "now", staticmethod(lambda: clock.now))
     picture = walkthrough.pictures(1)[0]
     for number in range(1000):
@@ -322,9 +323,9 @@ async def test_tasks_are_never_removed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock.now += FINISHED_SECONDS + 1
     navigation.look_at_clock()
     assert len(navigation.tasks) == 0 and navigation.tasks.since(None) == []
-    assert not navigation.link._desks and not navigation._waiters._waiting and not navigation.views._watches
-    ended = {message["task"] for message in told if message["type"] == "task" and not message["active"]}
-    forgotten = {message["task"] for message in told if message["type"] == "forget"}
+    assert not len(navigation.link.frames) and not navigation._waiters._waiting and not navigation.views._watches
+    ended = {message.task_id for message in told if isinstance(message, TaskUpdate) and not message.active}
+    forgotten = {message.task_id for message in told if isinstance(message, ForgetTask)}
     assert len(ended) == 1000 and forgotten == ended
 
 

@@ -3,9 +3,9 @@
 import pytest
 
 from qwen3vl_vln.edge.navigation import Assertion, Navigation
-from qwen3vl_vln.task.errors import FinishedError, UnknownTaskError
+from qwen3vl_vln.errors import FinishedError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import STOPPED_EARLY_MOST
 
 from .samples import navigation_without_worker

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from qwen3vl_vln.motion.commanded import Told
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_vln.motion.commanded import CommandedMotion
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.motion.track import Speeds, Track
 
 from .legs import Point, Robot, frozen, jumped, mirrored, mirrored_yaw, straight, swapped
@@ -91,7 +91,7 @@ class TestJumps:
         walk = Walk(limits=Limits(linear_meters_per_second=3.0, linear_acceleration=10.0, blind_meters=10.0))
         robot = Robot(walk, [[(1.0, 0.0, 0.0)] * 3]).run(1.2)
         assert robot.answers[-1]["linear_vel"] > 1.5
-        slow = replace(walk.task.settings, limits=replace(walk.limits, linear_meters_per_second=0.1))
+        slow = replace(walk.task.settings, limits=walk.limits.model_copy(update={"linear_meters_per_second": 0.1}))
         walk.task.edit(slow)
         robot.run(0.5)
         assert "odometry_jump" not in robot.reasons
@@ -112,7 +112,7 @@ class TestOrder:
             walk.frame(image=None, captured=turn / 30, odometry=Odometry(Pose(0.01 * turn, 0.0, 0.0), 1))
         walk.now += 1 / 30
         walk.frame(captured=5 / 30, age_seconds=5 / 30, odometry=Odometry(Pose(0.05, 0.0, 0.0), 1))
-        assert walk.task.reckoning.odometry == Pose(0.09, 0.0, 0.0)
+        assert walk.task.execution.reckoning.odometry == Pose(0.09, 0.0, 0.0)
         walk.result("plan", FORWARD)
         body = walk.frame(image=None, captured=11 / 30, odometry=Odometry(Pose(0.09, 0.0, 0.0), 1))
         assert body["waypoints"][0]["dx"] == pytest.approx(0.46), "driven since that picture: 4 cm"
@@ -125,7 +125,7 @@ class TestOrder:
         walk = Walk()
         walk.frame(captured=100.0, odometry=Odometry(Pose(1.0, 0.0, 0.0), 1))
         walk.frame(captured=40.0, odometry=Odometry(Pose(1.5, 0.0, 0.0), 1))
-        assert walk.task.reckoning.odometry == Pose(1.5, 0.0, 0.0)
+        assert walk.task.execution.reckoning.odometry == Pose(1.5, 0.0, 0.0)
 
     def test_without_odometry_a_picture_is_anchored_where_what_was_told_led_when_it_was_taken(self) -> None:
         walk = Walk()
@@ -156,7 +156,9 @@ class TestAgreement:
             return pose if seconds < 4.0 else Pose(1.0, 0.0, 0.0)
 
         robot = Robot(Walk(limits=WIDE), [[(1.0, 0.0, 0.0)] * 2] * 20, odometry=held, latency=1.0)
-        robot.walk.task.settings = replace(robot.walk.task.settings, limits=replace(WIDE, linear_meters_per_second=0.3))
+        robot.walk.task.settings = replace(
+            robot.walk.task.settings, limits=WIDE.model_copy(update={"linear_meters_per_second": 0.3})
+        )
         robot.run(12.0)
         assert robot.reasons & {"not_moving", "stuck"}
 
@@ -174,7 +176,7 @@ class TestAgreement:
             robot.step(1 / 30)
         walk, key = robot.walk, robot.walk.key
         walk.result("plan", FORWARD, frame=key)
-        assert still(walk.frame(odometry=Odometry(Pose(), 1))) and walk.task.drive is None
+        assert still(walk.frame(odometry=Odometry(Pose(), 1))) and walk.task.follower is None
 
     @pytest.mark.parametrize("turn", [0.6, -0.6])
     def test_a_mirrored_yaw_is_named_and_lasts(self, turn: float) -> None:
@@ -184,7 +186,7 @@ class TestAgreement:
         assert "the other way" in explained(robot)
         told = robot.radians
         assert robot.run(5.0).radians == told, "no plan helps"
-        assert robot.walk.task.drive is None
+        assert robot.walk.task.follower is None
 
     @pytest.mark.parametrize("odometry", [swapped, lambda pose, seconds: Pose(-pose.x, -pose.y, pose.yaw)])
     def test_axes_that_are_not_the_robot_s_are_named_and_last(self, odometry: Callable[[Pose, float], Pose]) -> None:
@@ -227,7 +229,7 @@ class TestAgreement:
 
 
 def test_what_was_told_is_known_for_any_moment_of_the_last_seconds() -> None:
-    told = Told()
+    told = CommandedMotion()
     told.command(0.5, 0.0, 10.0, 0.25)
     told.command(0.0, -0.4, 10.2, 0.25)
     told.command(-0.2, 0.0, 11.0, 0.25)

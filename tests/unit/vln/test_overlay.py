@@ -13,7 +13,10 @@ from hypothesis import strategies as st
 from PIL import ImageFont
 from tests.support.images import jpeg
 
-from qwen3vl_vln.motion.limits import Camera
+from qwen3vl_common.navigation.settings import Camera
+from qwen3vl_vln.ipc.messages import decode_to_worker
+from qwen3vl_vln.ipc.messages import encode as encode_message
+from qwen3vl_vln.ipc.to_worker import DrawView
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.draw import COLOURS, draw
 from qwen3vl_vln.overlay.projection import NEAR_METRES, Projection
@@ -57,13 +60,17 @@ class TestProjection:
         assert (left, right) == (pytest.approx(319.5 - 160), pytest.approx(319.5 + 160))
 
     def test_a_camera_that_looks_down_sees_the_point_on_its_axis_in_the_middle(self) -> None:
-        looking_down = Projection(Camera(1.0, 30.0, 70.0), WIDTH, HEIGHT)
+        looking_down = Projection(
+            Camera(height_meters=1.0, pitch_degrees=30.0, horizontal_fov_degrees=70.0), WIDTH, HEIGHT
+        )
         [(column, row)] = looking_down.pixels(np.array([[1.0 / math.tan(math.radians(30)), 0.0]]))
         assert (column, row) == (pytest.approx(319.5), pytest.approx(239.5))
 
     def test_the_floor_never_comes_above_the_horizon(self) -> None:
         for pitch in (-20.0, 0.0, 20.0):
-            camera = Projection(Camera(0.45, pitch, 90.0), WIDTH, HEIGHT)
+            camera = Projection(
+                Camera(height_meters=0.45, pitch_degrees=pitch, horizontal_fov_degrees=90.0), WIDTH, HEIGHT
+            )
             horizon = 239.5 - camera.focal_pixels * math.tan(math.radians(pitch))
             far = camera.pixels(np.array([[10.0, 0.0], [100.0, 3.0], [1e6, 0.0]]))
             assert (far[:, 1] > horizon - 1e-6).all() and far[2, 1] == pytest.approx(horizon, abs=0.01)
@@ -146,7 +153,12 @@ class TestDrawing:
         rest=st.lists(
             st.builds(Waypoint, st.floats(-100, 100), st.floats(-100, 100), st.floats(-10, 10)), max_size=8
         ).map(tuple),
-        camera=st.builds(Camera, st.floats(0.05, 3.0), st.floats(-60.0, 89.0), st.floats(20.0, 170.0)),
+        camera=st.builds(
+            Camera,
+            height_meters=st.floats(0.05, 3.0),
+            pitch_degrees=st.floats(-60.0, 89.0),
+            horizontal_fov_degrees=st.floats(20.0, 170.0),
+        ),
         size=st.tuples(st.integers(1, 700), st.integers(1, 500)),
         progress=st.floats(-1, 2),
     )
@@ -228,5 +240,11 @@ class TestRendering:
         assert drawn[240, 320].max() < 10 and np.abs(drawn[240, 2].astype(int) - COLOURS["error"]).max() < 40
 
     def test_a_scene_survives_the_way_between_the_processes(self) -> None:
-        scene = Scene(rest=LEFT, camera=Camera(0.3, 12.0, 70.0), instruction="去", plan_age_seconds=0.5)
-        assert Scene.from_json(scene.as_json()) == scene
+        scene = Scene(
+            rest=LEFT,
+            camera=Camera(height_meters=0.3, pitch_degrees=12.0, horizontal_fov_degrees=70.0),
+            instruction="去",
+            plan_age_seconds=0.5,
+        )
+        message = DrawView(task_id="t-1", slot=3, size=4711, scene=scene)
+        assert decode_to_worker(encode_message(message)) == message

@@ -13,7 +13,7 @@ from qwen3vl_vln.edge.http import app
 from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 
 from .samples import navigation_without_worker
 

@@ -19,10 +19,10 @@ def test_another_instruction_drops_the_plan_of_the_old_one() -> None:
     door = Door()
     door.frame()
     door.plan()
-    assert door.entry.task.drive is not None
+    assert door.entry.task.follower is not None
     status, body = patch(door, {"instruction": "Walk to the red door."})
     assert (status, body["instruction"]) == (200, "Walk to the red door.")
-    assert door.entry.task.drive is None and door.entry.task.epoch == 2
+    assert door.entry.task.follower is None and door.entry.task.epoch == 2
 
 
 def test_the_same_instruction_changes_nothing() -> None:
@@ -30,7 +30,7 @@ def test_the_same_instruction_changes_nothing() -> None:
     door.frame()
     door.plan()
     assert patch(door, {"instruction": "Walk."})[0] == 200
-    assert door.entry.task.drive is not None and door.entry.task.epoch == 1
+    assert door.entry.task.follower is not None and door.entry.task.epoch == 1
 
 
 def test_it_pauses_and_goes_on() -> None:
@@ -76,7 +76,7 @@ def test_a_task_that_has_ended_is_not_changed() -> None:
 
 def test_a_navtask_s_task_is_changed_by_the_kubectl_line_that_is_told_and_stopped_by_anybody() -> None:
     door = Door()
-    door.entry.task.owner = Owner("uid", "robots", "walk", 1)
+    door.entry.task.owned_by(Owner("uid", "robots", "walk", 1))
     status, told = patch(door, {"instruction": "Don't stop at the door."})
     assert status == 409 and told["error"]["code"] == "owned_by_navtask"
     assert "kubectl patch navtask walk --namespace robots --type merge --patch" in told["detail"]

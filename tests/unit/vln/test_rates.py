@@ -2,7 +2,8 @@
 
 import pytest
 
-from qwen3vl_vln.edge.floods import Bucket, FrameRates, Rate, TooManyFrames
+from qwen3vl_vln.edge.floods import Bucket, FrameRates, Rate
+from qwen3vl_vln.errors import TooManyFramesError
 
 
 def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
@@ -31,7 +32,7 @@ def test_frames_of_another_key_or_task_are_counted_apart() -> None:
     rates = FrameRates()
     for _ in range(240):
         rates.need("go2", "a", 7.0)
-    with pytest.raises(TooManyFrames) as caught:
+    with pytest.raises(TooManyFramesError) as caught:
         rates.need("go2", "a", 7.0)
     assert caught.value.headers() == {"retry-after": "1"}
     rates.need("go2", "b", 7.0)

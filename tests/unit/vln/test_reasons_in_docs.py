@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen3vl_vln.task.words import Reason
+from qwen3vl_common.navigation.states import Reason
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "robots.md"
 

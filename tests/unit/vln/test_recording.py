@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,49 +16,68 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mcap.reader import NonSeekingReader, make_reader
 from tests.support.images import jpeg
+from tests.support.mcap_files import read
 from tests.support.polling import until
 from tests.support.processes import ENVIRONMENT
 
+from qwen3vl_vln.ipc.rows import AnswerRow, OdometryPose, PlanRow
+from qwen3vl_vln.ipc.to_edge import RecordingStatus, ToEdge
+from qwen3vl_vln.ipc.to_worker import JournalBatch
 from qwen3vl_vln.recording import messages
 from qwen3vl_vln.recording.recorder import WAITING_MOST_BYTES, Bounds, Recorder, changes
 from qwen3vl_vln.recording.schemas import SCHEMAS
 from qwen3vl_vln.recording.store import RecordingStore, file_of, is_whole, listed, repair
 from qwen3vl_vln.recording.writer import LEAST_FILE_BYTES, RecordingWriter
+from qwen3vl_vln.waypoint import Waypoint
+
+from .bench import camera_frame, task_update
 
 KIB = 1024
 AT = 1_700_000_000_000_000_000
 ABOUT = {"robot": "go2", "instruction": "Walk on.", "verdict": None}
-CALL = {
-    "frame": 3,
-    "epoch": 1,
-    "instruction": "Walk on.",
-    "language": "en",
-    "profile": "waypoints",
-    "reverse": False,
-    "history_frames": 2,
-    "seconds": 0.4,
-    "text": '{"waypoints": []} \ud83d half a character',
-    "finish_reason": "stop",
-    "outcome": "plan",
-    "reason": "json",
-    "waypoints": [(0.5, 0.0, 0.1)],
-    "action": "forward",
-    "environment": "",
-    "progress": None,
-    "clamped": False,
-}
-PLAN = {
-    "plan_id": "b-t-1",
-    "frame": 3,
-    "epoch": 1,
-    "waypoints": [(1.0, 0.0, 1.5707963), (1.0, 0.0, 0.0)],
-    "anchor": (2.0, 3.0, 0.0, 7),
-    "age_seconds": 0.5,
-    "model_seconds": 0.4,
-    "validity_seconds": 3.0,
-    "opening": False,
-}
-ANSWER = (12, 12, "moving", "following_plan", 0.4, -0.1, "b-t-1", 500)
+CALL = messages.ModelCall(
+    frame=3,
+    epoch=1,
+    instruction="Walk on.",
+    language="en",
+    profile="waypoints",
+    reverse=False,
+    history_frames=2,
+    seconds=0.4,
+    text='{"waypoints": []} \ud83d half a character',
+    finish_reason="stop",
+    outcome="plan",
+    reason="json",
+    waypoints=(Waypoint(0.5, 0.0, 0.1),),
+    action="forward",
+    environment="",
+    progress=None,
+    clamped=False,
+)
+PLAN = PlanRow(
+    at=0.0,
+    plan_id="b-t-1",
+    frame=3,
+    epoch=1,
+    waypoints=(Waypoint(1.0, 0.0, 1.5707963), Waypoint(1.0, 0.0, 0.0)),
+    anchor=OdometryPose(x=2.0, y=3.0, yaw=0.0, origin=7),
+    age_seconds=0.5,
+    model_seconds=0.4,
+    validity_seconds=3.0,
+    opening=False,
+)
+ANSWER = AnswerRow(
+    at=0.0,
+    frame_id=12,
+    seq=12,
+    state="moving",
+    reason="following_plan",
+    linear_mps=0.4,
+    angular_rps=-0.1,
+    plan_id="b-t-1",
+    age_ms=500,
+)
+HOLD = replace(ANSWER, seq=None, state="hold", reason="plan_consumed", linear_mps=0.0, plan_id=None, age_ms=None)
 
 
 class Told(list[tuple[str, int, str | None]]):
@@ -74,23 +93,16 @@ def writer_of(folder: Path, *, total: int = 64 << 20, file: int = 32 << 20) -> R
 
 def everything() -> list[messages.Entry]:
     return [
-        *messages.frame(AT, 3, 1, jpeg(), key=True, pose=(1.0, 2.0, 0.5, 1)),
+        *messages.frame(AT, 3, 1, jpeg(), key=True, pose=OdometryPose(x=1.0, y=2.0, yaw=0.5, origin=1)),
         *messages.frame(AT + 1, 4, 1, b"\xff\xd8 nothing", key=False, pose=None, fault="corrupt_frame"),
         *messages.call(AT + 2, CALL),
-        *messages.call(AT + 3, CALL | {"text": None, "finish_reason": None, "outcome": "failed", "waypoints": []}),
+        *messages.call(AT + 3, replace(CALL, text=None, finish_reason=None, outcome="failed", waypoints=())),
         *messages.plan(AT + 4, PLAN),
-        *messages.plan(AT + 5, PLAN | {"anchor": None}),
-        *messages.answers([(AT + 6, ANSWER), (AT + 7, (13, None, "hold", "plan_consumed", 0.0, 0.0, None, None))]),
+        *messages.plan(AT + 5, replace(PLAN, anchor=None)),
+        messages.answer(AT + 6, ANSWER),
+        messages.answer(AT + 7, HOLD),
         *messages.event(AT + 8, "paused", "", 2, task=ABOUT),
     ]
-
-
-def read(path: Path) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-    """Topic, message and schema of all messages."""
-    with path.open("rb") as file:
-        for schema, channel, message in make_reader(file, validate_crcs=True).iter_messages():
-            assert schema is not None and (schema.encoding, channel.message_encoding) == ("jsonschema", "json")
-            yield channel.topic, json.loads(message.data), json.loads(schema.data)
 
 
 def pictures(count: int, start: int = 0) -> list[list[messages.Entry]]:
@@ -126,18 +138,11 @@ def test_a_plan_stands_where_its_picture_was_taken() -> None:
     _, shown = messages.plan(AT, PLAN)
     places = [(pose["position"]["x"], pose["position"]["y"]) for pose in shown.body["poses"]]
     assert shown.body["frame_id"] == "odom" and places == [pytest.approx((3.0, 3.0)), pytest.approx((3.0, 4.0))]
-    _, shown = messages.plan(AT, PLAN | {"anchor": None})
+    _, shown = messages.plan(AT, replace(PLAN, anchor=None))
     assert shown.body["frame_id"] == "robot" and shown.body["poses"][0]["position"]["x"] == 1.0
 
 
-TASK = {
-    "instruction": "Walk on.",
-    "phase": "Running",
-    "verdict": None,
-    "message": "",
-    "camera_number": 1,
-    "again": False,
-}
+TASK = task_update("t-1", recording=True)
 
 
 @pytest.mark.parametrize(
@@ -151,13 +156,13 @@ TASK = {
     ],
 )
 def test_changes_become_events(change: dict[str, Any], kinds: list[str]) -> None:
-    assert [kind for kind, _ in changes(TASK, TASK | change)] == kinds
+    assert [kind for kind, _ in changes(TASK, replace(TASK, **change))] == kinds
 
 
 def test_the_beginning_says_whether_a_worker_was_lost() -> None:
     assert changes(None, TASK)[0][0] == "recording_on"
-    assert changes(None, TASK | {"again": True})[0][0] == "worker_restarted"
-    assert changes(TASK | {"phase": "Paused"}, TASK)[0][0] == "resumed"
+    assert changes(None, replace(TASK, again=True))[0][0] == "worker_restarted"
+    assert changes(replace(TASK, phase="Paused"), TASK)[0][0] == "resumed"
 
 
 # How large they become -----------------------------------------------------------------------------------------------
@@ -294,27 +299,26 @@ async def test_a_disk_that_hangs_holds_nobody_up_and_what_is_lost_is_told(tmp_pa
     folder = tmp_path / "recordings"
     (folder / "old").mkdir(parents=True)
     os.mkfifo(folder / "old" / "20260101T000000Z-0.mcap")  # whoever reads it waits
-    sent: list[dict[str, Any]] = []
+    sent: list[ToEdge] = []
     recorder = Recorder(folder, Bounds(64 << 20, 32 << 20), sent.append)
-    task = {"type": "task", "task": "t-1", "recording": True, "epoch": 1, "robot": "go2"} | TASK
-    recorder.take(task)
+    recorder.take(TASK)
     picture = jpeg(640, 480)
-    message = {"task": "t-1", "epoch": 1, "pose": None}
     count = 2 * WAITING_MOST_BYTES // len(picture)
     slowest = 0.0
     for number in range(count):
         began = time.perf_counter()
-        recorder.frame(message | {"frame": number, "received": time.monotonic()}, picture, key=False)
+        recorder.frame(camera_frame("t-1", number, received_at=time.monotonic()), picture, key=False)
         slowest = max(slowest, time.perf_counter() - began)
     assert slowest < 0.1
     (folder / "old" / "20260101T000000Z-0.mcap").write_bytes(b"")  # the disk comes back
     await until(lambda: recorder._waiting_bytes == 0, 20)
-    recorder.frame(message | {"frame": count, "received": time.monotonic()}, picture, key=False)
-    recorder.take({"type": "record", "task": "t-1", "answers": [], "plans": [], "lost": 0, "end": True})
+    recorder.frame(camera_frame("t-1", count, received_at=time.monotonic()), picture, key=False)
+    recorder.take(JournalBatch(task_id="t-1", end=True))
     await recorder.close()
     found = list(read(next((folder / "t-1").iterdir())))
     kept = sum(topic == "/camera" for topic, _, _ in found)
     lost = [body["message"] for topic, body, _ in found if topic == "/events" and body["kind"] == "lost"]
     assert 0 < kept < count and lost == [f"{count + 1 - kept} messages were lost: the disk is slow"]
     await asyncio.sleep(0)
-    assert sent[-1]["error"] is None and sent[-1]["bytes"] > 0
+    status = sent[-1]
+    assert isinstance(status, RecordingStatus) and status.error is None and status.finished_bytes > 0

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from qwen3vl_vln.task.words import Reason
+from qwen3vl_common.navigation.states import Reason
+from qwen3vl_vln.ipc.to_edge import Fault, FrameDecoded, FrameFault
 
 from .door import Door
 
@@ -48,10 +49,10 @@ def test_a_task_is_named_by_a_text(door: Door) -> None:
 
 def test_a_good_picture_of_before_does_not_uncover_the_present_camera(door: Door) -> None:
     task = door.entry.task
-    old = {"task": task.task_id, "epoch": task.epoch}
+    before = task.epoch
     door.navigation.grant(door.entry, "another", takeover=True)
-    door.navigation.on_message({**old, "epoch": task.epoch, "type": "fault", "reason": "covered_camera"})
-    door.navigation.on_message({**old, "type": "looked", "key": True, "changed": True})
+    door.navigation.on_message(FrameFault(task_id=task.task_id, epoch=task.epoch, fault=Fault.COVERED_CAMERA))
+    door.navigation.on_message(FrameDecoded(task_id=task.task_id, epoch=before, key=True, changed=True))
     assert task.eyes.fault is Reason.COVERED_CAMERA
 
 

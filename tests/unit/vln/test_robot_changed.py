@@ -9,10 +9,13 @@ from tests.support.images import jpeg
 
 from qwen3vl_vln.edge.navigation import Assertion
 from qwen3vl_vln.task.events import Owner
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.tasks import WRITERS_MOST
 
 from .door import Door
 from .socket_server import Robot, Server
+
+OF_A, OF_B = "10.0.0.1", "10.0.0.2"
 
 
 def wish(robot: str, generation: int) -> Assertion:
@@ -24,6 +27,7 @@ class Owned(Server):
 
     def __init__(self) -> None:
         super().__init__()
+        self.port = 4000
         self.entry = self.navigation.assert_task("walk-uid", wish("a", 1))
 
     def given_to(self, robot: str) -> None:
@@ -31,8 +35,9 @@ class Owned(Server):
         assert owner is not None
         self.navigation.assert_task("walk-uid", wish(robot, owner.generation + 1))
 
-    async def opened(self, path: str = "/vln/ws/walk-uid") -> Robot:
-        robot = self.connect(path)
+    async def opened(self, path: str = "/vln/ws/walk-uid", address: str = OF_A) -> Robot:
+        self.port += 1
+        robot = self.connect(path, (address, self.port))
         assert (await robot.heard())["type"] == "websocket.accept"
         return robot
 
@@ -50,7 +55,7 @@ async def test_the_former_robot_is_dropped_at_once(path: str) -> None:
     await former.says(jpeg(seed=1))
     server.plan()
     server.given_to("b")
-    assert (task.drive, task.epoch > epoch, server.entry.lease.writer) == (None, True, None)
+    assert (task.follower, task.epoch > epoch, server.entry.lease.writer) == (None, True, None)
     for each in (former, waiting):
         closed = await each.heard()
         assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed") and "'b'" in closed["reason"]
@@ -68,7 +73,7 @@ async def test_the_former_writer_has_to_name_the_new_robot() -> None:
     assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed")
     again = await server.opened()
     assert (await again.says_and_is_closed(hello(robot="a")))["code"] == 4004
-    other = await server.opened()
+    other = await server.opened(address=OF_B)
     assert "hello" in await other.says(hello(writer="of b")), "who never drove a needs to name nobody"
     server.now += 3.0
     again = await server.opened()
@@ -93,15 +98,71 @@ async def test_a_program_that_does_not_greet_is_known_by_key_and_address() -> No
     await by_name.leaves()
 
 
+async def test_a_program_that_names_itself_anew_at_each_start_is_known_by_key_and_address() -> None:
+    server = Owned()
+    former = await server.opened()
+    await former.says(hello(writer="start-1"))
+    server.given_to("b")
+    await former.heard()
+    again = await server.opened()
+    closed = await again.says_and_is_closed(hello(writer="start-2"))
+    assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed")
+    assert server.entry.lease.writer is None
+    named = await server.opened()
+    assert "hello" in await named.says(hello(writer="start-3", robot="b"))
+    await named.leaves()
+    again = await server.opened()
+    assert "hello" in await again.says(hello(writer="start-3", run="2")), "that one has named the robot"
+    await again.leaves()
+    again = await server.opened()
+    closed = await again.says_and_is_closed(hello(writer="start-4"))
+    assert closed["code"] == 4004, "that another program at its address named the robot says nothing of this one"
+
+
+async def test_however_often_it_starts() -> None:
+    server = Owned()
+    for start in range(WRITERS_MOST + 1):
+        former = await server.opened()
+        await former.says(hello(writer=f"start-{start}"))
+        await former.leaves()
+        server.now += 3.0
+    server.given_to("b")
+    again = await server.opened()
+    assert (await again.says_and_is_closed(hello(writer=f"start-{WRITERS_MOST}")))["code"] == 4004
+
+
+class Given(Door):
+    """A task of a NavTask by HTTP, of robot a; the operator gives it to b."""
+
+    def __init__(self) -> None:
+        super().__init__(operator_key="operator")
+        assert self.put("/vln/task/walk-0a1b2c3d", self.wish("a", 1))[0] == 200
+        self.entry = self.navigation.tasks.get("walk-0a1b2c3d")
+
+    @staticmethod
+    def wish(robot: str, generation: int) -> dict[str, Any]:
+        owner = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": generation}
+        return {"owner": owner, "robot": robot, "instruction": "Walk.", "state": "Running"}
+
+    def given_to_b(self) -> None:
+        status, record = self.put("/vln/task/walk-0a1b2c3d", self.wish("b", 2))
+        assert (status, record["robot"], record["state"]) == (200, "b", "hold")
+
+
+@pytest.mark.parametrize("name", ["start-1", "start-2"])
+def test_by_http_a_program_that_names_itself_is_known_by_its_address_too(name: str) -> None:
+    door = Given()
+    assert door.sends((OF_A, 4001), x_writer_id="start-1")[0] == 200
+    door.given_to_b()
+    status, refused = door.sends((OF_A, 4002), x_writer_id=name)
+    assert status == 409 and refused["error"]["code"] == "robot_changed"
+    assert door.sends((OF_B, 4001), x_writer_id="of b")[0] == 200, "who never drove a needs to name nobody"
+
+
 def test_by_http_the_body_names_it() -> None:
-    door = Door(operator_key="operator")
-    owner = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
-    body = {"owner": owner, "robot": "a", "instruction": "Walk.", "state": "Running"}
-    assert door.put("/vln/task/walk-0a1b2c3d", body)[0] == 200
-    door.entry = door.navigation.tasks.get("walk-0a1b2c3d")
+    door = Given()
     assert door.frame()[0] == 200
-    status, record = door.put("/vln/task/walk-0a1b2c3d", body | {"robot": "b", "owner": owner | {"generation": 2}})
-    assert (status, record["robot"], record["state"]) == (200, "b", "hold")
+    door.given_to_b()
     status, refused = door.frame()
     assert status == 409 and refused["error"]["code"] == "robot_changed" and "'b'" in refused["detail"]
     assert door.frame(robot="a")[0] == 409

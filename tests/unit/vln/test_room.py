@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_common.navigation.states import Verdict
 from qwen3vl_vln.edge.http import app
 from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.navigation import Assertion, Navigation
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.task.events import Frame, Owner
-from qwen3vl_vln.task.task import Settings
-from qwen3vl_vln.task.words import Verdict
+from qwen3vl_vln.task.settings import Settings
 
 from .samples import navigation_without_worker
 

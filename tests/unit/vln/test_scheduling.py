@@ -12,12 +12,12 @@ import pytest
 from tests.support.images import jpeg
 from tests.support.virtual_time import run
 
-from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import Keyframes
+from qwen3vl_common.navigation.settings import Keyframes
+from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, FrameDecoded, ToEdge, WantFrame
 from qwen3vl_vln.worker.model_client import ModelError, Reply
 from qwen3vl_vln.worker.scheduler import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, InferenceScheduler
 
-from .bench import PLAN, Bench
+from .bench import PLAN, Bench, camera_frame, task_update
 
 IMAGE_SECONDS = 0.1
 
@@ -55,7 +55,7 @@ class Office:
 
     def __init__(self, engine: Engine, calls: int) -> None:
         self.engine, self.calls = engine, calls
-        self.sent: list[tuple[float, Message]] = []
+        self.sent: list[tuple[float, ToEdge]] = []
         self.shown: dict[int, tuple[float, str]] = {}
         self.numbers = itertools.count(1)
         self.scheduler = InferenceScheduler("m", engine, self._hear, self._read, calls=calls)
@@ -63,29 +63,26 @@ class Office:
     def _read(self, slot: int, size: int) -> bytes:
         return jpeg(64, 48, slot % 7)
 
-    def _hear(self, message: Message) -> None:
+    def _hear(self, message: ToEdge) -> None:
         loop = asyncio.get_running_loop()
         self.sent.append((loop.time(), message))
-        if message["type"] == "want":
-            loop.call_later(IMAGE_SECONDS, self._show, message["task"], message["epoch"])
+        if isinstance(message, WantFrame):
+            loop.call_later(IMAGE_SECONDS, self._show, message.task_id, message.epoch)
 
     def _show(self, task: str, epoch: int) -> None:
         number = next(self.numbers)
         self.shown[number] = asyncio.get_running_loop().time(), task
-        message = {"type": "frame", "task": task, "epoch": epoch, "frame": number, "slot": number, "size": 1}
-        self.scheduler.take(message | {"force": False, "keep": False, "pose": None})
+        self.scheduler.take(camera_frame(task, number, epoch=epoch))
 
     def task(self, name: str, keyframes: Keyframes) -> None:
-        message = {"type": "task", "task": name, "epoch": 1, "active": True, "instruction": name, "reverse": False}
-        message |= {"keyframes": keyframes.as_json(), "history": 0, "language": "en", "profile": "waypoints"}
-        self.scheduler.take(message | {"camera_number": 1})
+        self.scheduler.take(task_update(name, instruction=name, keyframes=keyframes))
 
     def waits(self) -> dict[str, list[float]]:
         """Of each task: seconds from the arrival of a picture to the question about it."""
         found: dict[str, list[float]] = {}
         for at, message in self.sent:
-            if message["type"] == "call":
-                shown, task = self.shown[message["frame"]]
+            if isinstance(message, CallBegan):
+                shown, task = self.shown[message.frame]
                 found.setdefault(task, []).append(at - shown)
         return found
 
@@ -106,6 +103,7 @@ def worked(engine: Engine, tasks: dict[str, Keyframes], *, calls: int, seconds: 
 
 OFTEN = Keyframes(threshold=0.0, min_interval_seconds=0.05, max_interval_seconds=0.1)
 SELDOM = Keyframes(threshold=1.0, min_interval_seconds=2.0, max_interval_seconds=4.0)
+SELDOMER = Keyframes(threshold=0.9, min_interval_seconds=3.0, max_interval_seconds=4.0)
 
 
 @pytest.mark.parametrize("calls", [1, 2, 4])
@@ -179,11 +177,11 @@ async def test_a_call_cancelled_before_it_began_gives_its_place_back() -> None:
         for name in ("a", "b", "c"):
             bench.task(name)
             bench.frame(name)
-            await bench.until("looked", "abc".index(name) + 1)
+            await bench.until(FrameDecoded, "abc".index(name) + 1)
         # In one turn of the loop: a's answer comes, which lets b begin, and b is stopped.
         bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))
         asyncio.get_running_loop().call_soon(lambda: bench.task("b", epoch=2, active=False))
-        assert (await bench.until("call", 2))[1]["task"] == "c"
+        assert (await bench.until(CallBegan, 2))[1].task_id == "c"
         assert [name for name, _ in bench.model.asked] == ["a/1", "c/1"]
     finally:
         await bench.scheduler.close()
@@ -195,16 +193,16 @@ async def test_another_limit_cancels_no_call() -> None:
     try:
         bench.task("a")
         bench.frame("a")
-        await bench.until("call")
-        await bench.until("want", 2)
-        bench.task("a", history=0, keyframes=Keyframes(threshold=0.9, min_interval_seconds=3.0).as_json())
+        await bench.until(CallBegan)
+        await bench.until(WantFrame, 2)
+        bench.task("a", history_frames=0, keyframes=SELDOMER)
         await asyncio.sleep(0.01)
         assert not bench.model.asked[0][1].cancelled()
         bench.model.asked[0][1].set_result(Reply(PLAN, "stop"))
-        assert (await bench.until("result"))[0]["outcome"] == "plan"
+        assert (await bench.until(CallResult))[0].outcome == "plan"
         bench.frame("a")
-        assert not (await bench.until("looked", 2))[1]["key"], "the new limits hold"
-        assert len([message for message in bench.sent if message["type"] == "want"]) == 2, "each picture is wanted once"
+        assert not (await bench.until(FrameDecoded, 2))[1].key, "the new limits hold"
+        assert len(bench.told(WantFrame)) == 2, "each picture is wanted once"
     finally:
         await bench.scheduler.close()
 
@@ -215,10 +213,10 @@ async def test_a_paused_task_s_call_is_cancelled() -> None:
     try:
         bench.task("a")
         bench.frame("a")
-        await bench.until("call")
+        await bench.until(CallBegan)
         bench.task("a", epoch=2, active=False)
         await asyncio.sleep(0.01)
         assert bench.model.asked[0][1].cancelled()
-        assert not [message for message in bench.sent if message["type"] in ("result", "failed")]
+        assert not [*bench.told(CallResult), *bench.told(CallFailed)]
     finally:
         await bench.scheduler.close()

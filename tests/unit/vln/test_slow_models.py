@@ -2,9 +2,9 @@
 
 import pytest
 
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Tasks
 
 from .legs import Point, Robot

@@ -9,7 +9,7 @@ from tests.support.images import jpeg
 
 from qwen3vl_client.protocol import message
 from qwen3vl_vln.__main__ import _listen
-from qwen3vl_vln.edge.sockets import CONNECTIONS_PER_TASK
+from qwen3vl_vln.edge.sockets.connections import CONNECTIONS_PER_TASK
 from qwen3vl_vln.task.calls import FramePose
 from qwen3vl_vln.task.events import Result
 from qwen3vl_vln.waypoint import Waypoint
@@ -97,7 +97,7 @@ async def test_a_program_that_was_started_anew_begins_anew() -> None:
     assert greeting["lease_epoch"] == 2
     await second.says(picture(1))
     task = server.entry.task
-    task.calls.remember(2, FramePose(task.reckoning.fix(), server.now - 1.8, None))
+    task.calls.remember(2, FramePose(task.execution.reckoning.fix(), server.now - 1.8, None))
     task.result(Result(asked, 2, "plan", waypoints=(Waypoint(0.5, 0.0, 0.0),)), server.now, 0.0)
     server.now += 0.1
     body = await second.says(picture(2))

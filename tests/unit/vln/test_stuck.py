@@ -68,7 +68,10 @@ def test_a_picture_that_does_not_change_while_the_robot_is_driven(
         if is_stuck(walk):
             break
     assert is_stuck(walk)
-    assert max(walk.task.reckoning.commanded_metres, abs(walk.task.reckoning.told.yaw)) >= least
+    assert (
+        max(walk.task.execution.reckoning.commanded_metres, abs(walk.task.execution.reckoning.commanded_pose.yaw))
+        >= least
+    )
     assert "does not change" in walk.task.explain(*walk.task.state(walk.now))
 
 
@@ -152,7 +155,7 @@ def test_what_the_third_time_was_stays_said_however_the_answers_come(streamed: b
             walk.now += 0.1
         walk.result("plan", points, frame=key)
         walk.run(1.5)
-        if walk.task.stuck.tries == 3:
+        if walk.task.execution.stuck.tries == 3:
             break
     assert is_stuck(walk)
     for shown in (walk.task.explain(*walk.task.state(walk.now)), record(walk.task, walk.now)["message"]):

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_common.navigation.states import Phase, Reason, Verdict
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.task.events import Result
-from qwen3vl_vln.task.words import Phase, Reason, Verdict
 from qwen3vl_vln.waypoint import Waypoint
 
 from .samples import BOOT, FORWARD, Walk
@@ -326,7 +326,7 @@ class TestFrames:
 
     def test_a_silent_worker_is_an_error(self) -> None:
         walk = moving()
-        walk.task.worker_silent = True
+        walk.task.on_worker_silent()
         body = walk.frame()
         assert still(body) and (body["state"], body["reason"]) == ("error", "worker_silent")
 
@@ -381,10 +381,10 @@ def test_without_a_watchdog_an_answer_counts_until_the_next_frame_and_one_second
     walk.frame()
     walk.result("plan", *[(1.0, 0.0, 0.0)] * 3)
     told = walk.run(0.5)[-1]["linear_vel"]
-    before = walk.task.reckoning.commanded_metres
+    before = walk.task.execution.reckoning.commanded_metres
     walk.now += gap
     walk.frame()
-    assert walk.task.reckoning.commanded_metres - before == pytest.approx(counted * told)
+    assert walk.task.execution.reckoning.commanded_metres - before == pytest.approx(counted * told)
 
 
 class TestReverse:
@@ -424,19 +424,19 @@ class TestAnOpening:
 
     def test_the_same_plan_goes_on_and_is_driven_once(self) -> None:
         walk, key = self.opened()
-        plan_id, drive = walk.frame()["plan_id"], walk.task.drive
+        plan_id, drive = walk.frame()["plan_id"], walk.task.follower
         assert drive is not None
         anchor = drive.anchor
         walk.result("plan", FORWARD, frame=key, action="forward", model_seconds=0.6)
         answers = walk.run(4)
         assert answers[0]["plan_id"] == plan_id and answers[0]["inference_time"] == 0.6
-        assert 0.4 < walk.task.reckoning.since(anchor)[2] <= 0.52
+        assert 0.4 < walk.task.execution.reckoning.since(anchor)[2] <= 0.52
         assert walk.task.steps == 1
 
     def test_one_that_is_driven_already_is_not_begun_again(self) -> None:
         walk, key = self.opened()
         walk.run(0.5)
-        walk.task.drive = None
+        walk.task.execution.drop()
         walk.result("plan", FORWARD, frame=key)
         assert all(still(body) for body in walk.run(2))
 
@@ -444,7 +444,7 @@ class TestAnOpening:
     def test_another_end_drops_it(self, outcome: str) -> None:
         walk, key = self.opened()
         walk.result(outcome, frame=key)
-        assert still(walk.frame()) and walk.task.drive is None
+        assert still(walk.frame()) and walk.task.follower is None
 
     def test_another_plan_takes_its_place(self) -> None:
         walk, key = self.opened()

@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from qwen3vl_vln.edge.http.errors import api_error
 from qwen3vl_vln.edge.http.tickets import Tickets
 from qwen3vl_vln.edge.identity import Authenticator
-from qwen3vl_vln.edge.sockets import LIMIT, Sockets
+from qwen3vl_vln.edge.sockets import Sockets
 from qwen3vl_vln.edge.wire import Bounds
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.errors import NoUnusedIdError
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Tasks
-from qwen3vl_vln.unused import DRAWS, NoUnusedIdError, unused
+from qwen3vl_vln.unused import DRAWS, unused
 
 from .samples import WALL, navigation_without_worker
 from .socket_server import Robot, Server
@@ -55,9 +55,7 @@ def test_a_source_that_gives_one_word_for_ever_is_told_and_costs_no_task() -> No
     with pytest.raises(NoUnusedIdError, match="for a task were drawn and each is taken") as refused:
         navigation.tasks.new_id(wall)
     assert navigation.tasks.get(first.task.task_id) is first
-    answer = api_error(refused.value)
-    assert answer is not None
-    assert (answer.status, answer.code) == (503, "no_unused_id")
+    assert (refused.value.status, refused.value.code) == (503, "no_unused_id")
 
 
 def test_an_id_is_drawn_a_bounded_number_of_times() -> None:
@@ -87,7 +85,7 @@ async def test_two_connections_of_one_key_are_two_writers_whatever_is_drawn() ->
     robots = [server.connect() for _ in range(TWICE)]
     for robot in robots:
         assert (await robot.heard())["type"] == "websocket.accept"
-    writers = [connection.writer for connection in server.sockets._open]
+    writers = [connection.writer for connection in server.sockets.connections._open]
     assert len(set(writers)) == TWICE
     await _leave(robots)
 
@@ -99,7 +97,7 @@ async def test_a_connection_without_a_free_name_is_closed_with_the_reason() -> N
     assert (await first.heard())["type"] == "websocket.accept"
     assert (await second.heard())["type"] == "websocket.accept"
     closed = await second.heard()
-    assert (closed["type"], closed["code"]) == ("websocket.close", LIMIT)
+    assert (closed["type"], closed["code"]) == ("websocket.close", 4429)
     assert "for a writer" in closed["reason"]
     await _leave([first])
 

@@ -8,26 +8,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.images import jpeg
 
-from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets, TooManyTicketsError
-from qwen3vl_vln.edge.link import WATCHED_MOST
+from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, TICKETS_MOST, Tickets
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.views import (
-    ASKED_SECONDS,
-    IDLE_SECONDS,
-    STALLED_SECONDS,
     VIEWERS_MOST,
     VIEWERS_PER_TASK,
-    EndedUnseenError,
-    NoPictureError,
-    TooManyViewersError,
     Views,
 )
-from qwen3vl_vln.ipc.channel import Message
+from qwen3vl_vln.edge.watches import ASKED_SECONDS, IDLE_SECONDS, STALLED_SECONDS
+from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyTicketsError, TooManyViewersError
+from qwen3vl_vln.ipc.frame_slots import VIEW_SLOTS
+from qwen3vl_vln.ipc.to_edge import ViewDrawn
 from qwen3vl_vln.overlay.render import decode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Writer, find_font
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 
 
 class TestTickets:
@@ -76,28 +73,28 @@ class Drawer:
 
     restarts: int = 0
     here: bool = True
-    given: dict[int, tuple[bytes, Message]] = field(default_factory=dict)
-    canvases: dict[int, bytes] = field(default_factory=dict)
+    given: dict[int, tuple[bytes, Scene]] = field(default_factory=dict)
+    outputs: dict[int, bytes] = field(default_factory=dict)
     shown: int = 0
     writer: Writer = field(default_factory=lambda: Writer(find_font()))
 
-    def show(self, slot: int, picture: bytes, body: Message) -> bool:
+    def show(self, task_id: str, slot: int, picture: bytes, scene: Scene) -> bool:
         assert slot not in self.given, "the place is still in use"
         if self.here:
-            self.given[slot] = picture, body
+            self.given[slot] = picture, scene
             self.shown += 1
         return self.here
 
     def drawn(self, slot: int, size: int) -> bytes:
-        assert len(self.canvases[slot]) == size
-        return self.canvases[slot]
+        assert len(self.outputs[slot]) == size
+        return self.outputs[slot]
 
     def draw(self, views: Views) -> None:
         """Draw all that was given."""
-        for slot, (picture, body) in list(self.given.items()):
-            self.canvases[slot] = render(picture, Scene.from_json(body["scene"]), self.writer)
+        for slot, (picture, scene) in list(self.given.items()):
+            self.outputs[slot] = render(picture, scene, self.writer)
             del self.given[slot]
-            views.rendered({"type": "rendered", "slot": slot, "size": len(self.canvases[slot])})
+            views.rendered(ViewDrawn(slot=slot, size=len(self.outputs[slot])))
 
     def restart(self) -> None:
         self.restarts += 1
@@ -116,7 +113,7 @@ def send(task: Task, at: float) -> None:
 
 
 def scene(drawer: Drawer, slot: int) -> Scene:
-    return Scene.from_json(drawer.given[slot][1]["scene"])
+    return drawer.given[slot][1]
 
 
 async def nothing() -> None:
@@ -251,10 +248,10 @@ class TestViews:
         assert drawer.shown == 1, "nobody asks any more"
 
     async def test_bounds(self, views: Views) -> None:
-        tasks = [robot(str(number)) for number in range(WATCHED_MOST + 1)]
-        for task in tasks[:WATCHED_MOST]:
+        tasks = [robot(str(number)) for number in range(VIEW_SLOTS + 1)]
+        for task in tasks[:VIEW_SLOTS]:
             assert views.visualized(task, 0.0) is None
-        with pytest.raises(TooManyViewersError, match=f"{WATCHED_MOST} tasks"):
+        with pytest.raises(TooManyViewersError, match=f"{VIEW_SLOTS} tasks"):
             views.open(tasks[-1])
         assert views.visualized(tasks[-1], 0.0) is None
         for number in range(VIEWERS_MOST):
@@ -273,7 +270,7 @@ class TestViews:
 
     async def test_a_view_that_stalls_ends(self, views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
         assert STALLED_SECONDS > 2 * IDLE_SECONDS
-        monkeypatch.setattr("qwen3vl_vln.edge.views.STALLED_SECONDS", 0.05)
+        monkeypatch.setattr("qwen3vl_vln.edge.watches.STALLED_SECONDS", 0.05)
         gone = asyncio.create_task(nothing())
         waiting, stalled = views.open(robot("waiting", at=None)), views.open(robot("stalled"))
         views.look(0.1)

@@ -7,15 +7,15 @@ import pytest
 from tests.support.images import jpeg
 
 from qwen3vl_vln.edge import waiters
-from qwen3vl_vln.edge.http.errors import api_error
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.waiters import SYNC_SECONDS, WAITERS_MOST
-from qwen3vl_vln.task.errors import EndedError, SyncTimeoutError, TooManyWaitersError
+from qwen3vl_vln.errors import EndedError, SyncTimeoutError, TooManyWaitersError
+from qwen3vl_vln.ipc.to_edge import Fault, FrameFault
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.tasks import Entry
 
-from .samples import navigation_without_worker
+from .samples import call_result, navigation_without_worker
 
 
 def begun() -> tuple[Navigation, Entry]:
@@ -29,17 +29,7 @@ def wait(navigation: Navigation, entry: Entry, seed: int) -> "asyncio.Task[dict[
 
 
 def told(navigation: Navigation, entry: Entry, frame: int) -> None:
-    result: dict[str, Any] = {
-        "outcome": "hold",
-        "detail": "",
-        "waypoints": [],
-        "action": "",
-        "environment": "",
-        "progress": None,
-    }
-    task = entry.task
-    place = {"type": "result", "task": task.task_id, "epoch": task.epoch, "frame": frame}
-    navigation.on_message(place | result | {"clamped": False, "seconds": 0.1})
+    navigation.on_message(call_result(entry.task, frame, "hold"))
 
 
 async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -48,8 +38,7 @@ async def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     navigation, entry = begun()
     with pytest.raises(SyncTimeoutError) as late:
         await wait(navigation, entry, 1)
-    refusal = api_error(late.value)
-    assert refusal is not None and refusal.status == 504
+    assert late.value.status == 504
     assert navigation._waiters.count(entry.task.task_id) == 0, "who has gone takes no place"
 
 
@@ -64,12 +53,12 @@ async def test_what_is_asked_no_more_is_waited_for_no_more(change: dict[str, Any
     assert answer["linear_vel"] == 0.0 and answer["state"] in ("waiting", "hold")
 
 
-@pytest.mark.parametrize("reason", ["corrupt_frame", "costly_picture"])
-async def test_a_picture_that_is_not_looked_at_is_waited_for_no_more(reason: str) -> None:
+@pytest.mark.parametrize("fault", [Fault.CORRUPT_FRAME, Fault.COSTLY_PICTURE])
+async def test_a_picture_that_is_not_looked_at_is_waited_for_no_more(fault: Fault) -> None:
     navigation, entry = begun()
     waiting = wait(navigation, entry, 1)
     await asyncio.sleep(0)
-    navigation.on_message({"type": "fault", "task": entry.task.task_id, "epoch": entry.task.epoch, "reason": reason})
+    navigation.on_message(FrameFault(task_id=entry.task.task_id, epoch=entry.task.epoch, fault=fault))
     assert (await asyncio.wait_for(waiting, 1))["linear_vel"] == 0.0
 
 
@@ -94,9 +83,7 @@ async def test_who_waited_long_for_a_plan_may_drive_it() -> None:
     waiting = wait(navigation, entry, 1)
     await asyncio.sleep(0)
     now[0] += 3.0
-    result = {"outcome": "plan", "waypoints": [(0.5, 0.0, 0.0)], "action": "forward", "environment": "", "detail": ""}
-    place = {"type": "result", "task": entry.task.task_id, "epoch": entry.task.epoch, "frame": 1, "progress": None}
-    navigation.on_message(place | result | {"clamped": False, "seconds": 3.0})
+    navigation.on_message(call_result(entry.task, 1, "plan", (0.5, 0.0, 0.0), action="forward", seconds=3.0))
     body = await waiting
     assert body["state"] == "moving" and body["linear_vel"] > 0
     assert navigation.answer_now(entry, None)["reason"] == "no_image", "but no second answer without a picture"

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from qwen3vl_common.errors import ApiError
+from qwen3vl_vln.errors import TooManyFramesError
 
 MESSAGES_PER_SECOND, BURST = 120.0, 240.0
 """A robot sends ten pictures and thirty ticks a second."""
@@ -11,12 +11,6 @@ FLOOD_PER_SECOND, FLOOD_SECONDS = 1000.0, 3.0
 """On average over that time: no program that waits for an answer sends so much."""
 _SLOTS_PER_SECOND = 4
 _MOST_BUCKETS = 1024
-
-
-class TooManyFrames(ApiError):
-    """A task's frames come faster than they are taken."""
-
-    status, type, code, retry_after_seconds = 429, "invalid_request_error", "too_many_frames", 1
 
 
 @dataclass(slots=True)
@@ -69,10 +63,10 @@ class FrameRates:
         """Count a frame.
 
         Raises:
-            TooManyFrames: there were too many before it.
+            TooManyFramesError: there were too many before it.
         """
         if len(self._buckets) >= _MOST_BUCKETS:
             self._buckets = {name: bucket for name, bucket in self._buckets.items() if bucket.spent(now)}
         if not self._buckets.setdefault((key, task_id), Bucket()).take(now):
-            most = f"{MESSAGES_PER_SECOND:g} frames a second"
-            raise TooManyFrames(f"of one key {most} are taken for a task; send fewer, or one after another's answer")
+            most = f"of one key {MESSAGES_PER_SECOND:g} frames a second are taken for a task"
+            raise TooManyFramesError(f"{most}; send fewer, or one after another's answer")

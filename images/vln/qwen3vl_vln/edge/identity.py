@@ -9,19 +9,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from qwen3vl_common.keys import KeyRing
-from qwen3vl_vln.edge.own_robots import RobotNotOfKeyError, is_for
+from qwen3vl_vln.edge.own_robots import is_for
+from qwen3vl_vln.errors import NoKeyError, NoRightError, RobotNotOfKeyError
 
 DRIVE, VIEW, STOP = "drive", "view", "stop"
 EVERYTHING = frozenset((DRIVE, VIEW, STOP))
 BEARER_SUBPROTOCOL = "qwen3vl.bearer."
-
-
-class NoKeyError(Exception):
-    """No key, or one that nobody has."""
-
-
-class NoRightError(Exception):
-    """The key may not do that."""
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@ stands one append."""
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any
 
-from qwen3vl_vln.ipc.channel import Message
+from qwen3vl_vln.ipc.rows import AnswerRow, OdometryPose, PlanRow
+from qwen3vl_vln.ipc.to_worker import JournalBatch
 from qwen3vl_vln.task.answer import Answer
 from qwen3vl_vln.task.task import Task
 
@@ -14,7 +14,6 @@ KEPT_MOST = 20_000
 """Answers that wait at most; the worker that wants none is busy or dead."""
 BATCH_MOST = 1000
 """Answers in one message, whose length is bounded."""
-_EMPTY = {"type": "record", "answers": [], "plans": [], "lost": 0, "end": False}
 
 
 class Journal:
@@ -24,48 +23,49 @@ class Journal:
         send: takes messages for the worker.
     """
 
-    def __init__(self, send: Callable[[Message], None]) -> None:
+    def __init__(self, send: Callable[[JournalBatch], None]) -> None:
         self._send = send
-        self._answers: list[tuple[str, tuple[Any, ...]]] = []
-        self._plans: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        self._answers: list[tuple[str, AnswerRow]] = []
+        self._plans: dict[str, list[PlanRow]] = defaultdict(list)
         self._ending: set[str] = set()
         self._lost: dict[str, int] = defaultdict(int)
         self._flushed = 0.0
 
     def answered(self, task_id: str, body: Answer, now: float) -> None:
         """An answer went out."""
-        row = (
-            now,
-            body["frame_id"],
-            body["seq"],
-            body["state"],
-            body["reason"],
-            body["linear_vel"],
-            body["angular_vel"],
-            body["plan_id"],
-            body["age_ms"],
+        row = AnswerRow(
+            at=now,
+            frame_id=body["frame_id"],
+            seq=body["seq"],
+            state=body["state"],
+            reason=body["reason"],
+            linear_mps=body["linear_vel"],
+            angular_rps=body["angular_vel"],
+            plan_id=body["plan_id"],
+            age_ms=body["age_ms"],
         )
         self._answers.append((task_id, row))
 
     def planned(self, task: Task, frame: int, now: float, *, opening: bool) -> None:
         """The task began a plan."""
-        drive = task.drive
-        if drive is None:
+        follower = task.follower
+        if follower is None:
             return
-        fix, place = drive.anchor, drive.anchor.odometry
+        fix, place = follower.anchor, follower.anchor.odometry
+        anchor = None if place is None else OdometryPose(x=place.x, y=place.y, yaw=place.yaw, origin=fix.origin)
         self._plans[task.task_id].append(
-            {
-                "at": now,
-                "plan_id": drive.plan_id,
-                "frame": frame,
-                "epoch": task.epoch,
-                "waypoints": [(point.dx, point.dy, point.dtheta) for point in drive.plan.waypoints],
-                "anchor": None if place is None else (place.x, place.y, place.yaw, fix.origin),
-                "age_seconds": now - drive.started_at,
-                "model_seconds": drive.model_seconds,
-                "validity_seconds": drive.validity_seconds,
-                "opening": opening,
-            }
+            PlanRow(
+                at=now,
+                plan_id=follower.plan_id,
+                frame=frame,
+                epoch=task.epoch,
+                waypoints=follower.plan.waypoints,
+                anchor=anchor,
+                age_seconds=now - follower.started_at,
+                model_seconds=follower.model_seconds,
+                validity_seconds=follower.validity_seconds,
+                opening=opening,
+            )
         )
 
     def ends(self, task_id: str) -> None:
@@ -92,7 +92,7 @@ class Journal:
             del self._answers[:surplus]
 
     def _send_all(self) -> None:
-        answers: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        answers: dict[str, list[AnswerRow]] = defaultdict(list)
         for task_id, row in self._answers:
             answers[task_id].append(row)
         plans, ending, lost = self._plans, self._ending, self._lost
@@ -100,14 +100,13 @@ class Journal:
         for task_id in answers.keys() | plans.keys() | ending | lost.keys():
             rows = answers.get(task_id, [])
             for start in range(0, len(rows) - BATCH_MOST, BATCH_MOST):
-                self._send({**_EMPTY, "task": task_id, "answers": rows[start : start + BATCH_MOST]})
+                self._send(JournalBatch(task_id=task_id, answers=tuple(rows[start : start + BATCH_MOST])))
             self._send(
-                {
-                    **_EMPTY,
-                    "task": task_id,
-                    "answers": rows[-(len(rows) % BATCH_MOST or BATCH_MOST) :],
-                    "plans": plans.get(task_id, []),
-                    "lost": lost.get(task_id, 0),
-                    "end": task_id in ending,
-                }
+                JournalBatch(
+                    task_id=task_id,
+                    answers=tuple(rows[-(len(rows) % BATCH_MOST or BATCH_MOST) :]),
+                    plans=tuple(plans.get(task_id, ())),
+                    lost=lost.get(task_id, 0),
+                    end=task_id in ending,
+                )
             )

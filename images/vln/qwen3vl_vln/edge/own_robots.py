@@ -3,13 +3,7 @@
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
-
-class RobotNotOfKeyError(Exception):
-    """The key is for other robots."""
-
-
-class NoRobotNamedError(Exception):
-    """A robot must be named: the key is for several."""
+from qwen3vl_vln.errors import NoRobotNamedError
 
 
 def is_for(robots: Sequence[str] | None, robot: str) -> bool:
@@ -27,5 +21,5 @@ def named(robots: Sequence[str] | None, robot: str) -> str:
         return robot
     exact = [name for name in robots if "*" not in name]
     if len(exact) != 1:
-        raise NoRobotNamedError(f"name the robot: this key is for {', '.join(robots)}")
+        raise NoRobotNamedError(f"name the robot: this key is for {', '.join(robots)}", param="config.robot")
     return exact[0]

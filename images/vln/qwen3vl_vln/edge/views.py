@@ -5,160 +5,21 @@ Nothing here is called for a frame of a robot. A look every few hundredths of a 
 watched task; the worker has at most one of them in hand, so a slow one makes fewer pictures and no queue."""
 
 import asyncio
-import base64
 import contextlib
-import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from qwen3vl_vln.edge.link import WATCHED_MOST
+from qwen3vl_vln.edge.drawings import Drawings, Screen
 from qwen3vl_vln.edge.metrics import Metrics
-from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.overlay.scene import Scene
+from qwen3vl_vln.edge.watches import ASKED_SECONDS, Rendering, Viewer, Watch
+from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyViewersError
+from qwen3vl_vln.ipc.frame_slots import VIEW_SLOTS
+from qwen3vl_vln.ipc.to_edge import ViewDrawn
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import Reason, State
 
 VIEWERS_MOST, VIEWERS_PER_TASK = 32, 8
 LOOK_SECONDS = 0.04
-SHOW_SECONDS = 0.095
-"""Between two pictures of a task."""
-IDLE_SECONDS = 1.0
-"""A picture that no newer one follows is drawn again, so that its age and the state stay true."""
-ASKED_SECONDS = 2.0
-"""A robot that wants pictures in its answers counts as a viewer for this long after each frame."""
 FRESH_SECONDS, SNAPSHOT_SECONDS = 0.5, 2.0
-NOTHING = b"\xff\xd8"
-"""Drawn over black: the picture itself takes long to decode."""
-STALLED_SECONDS = 5.0
-"""A stream that should have pictures and gets none is ended, so that nobody takes an old one for the present."""
-
-
-class ViewError(Exception):
-    """Nothing can be shown to this viewer."""
-
-
-class TooManyViewersError(ViewError):
-    """More would watch than are served."""
-
-
-class NoPictureError(ViewError):
-    """There is nothing to show yet."""
-
-
-class EndedUnseenError(ViewError):
-    """The task has ended, and nobody watched it to the end."""
-
-
-class Screen(Protocol):
-    """The worker, as far as it draws: it has `WATCHED_MOST` places for pictures and as many for drawn ones."""
-
-    restarts: int
-
-    def show(self, slot: int, picture: bytes, body: Message) -> bool:
-        """Give a picture to be drawn; False when nobody is there to take it."""
-
-    def drawn(self, slot: int, size: int) -> bytes:
-        """What was drawn."""
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """A picture as viewers get it, made at `at`, with its turn among those of its task; `last`: the task has ended."""
-
-    jpeg: bytes
-    at: float
-    number: int
-    last: bool
-
-
-@dataclass(frozen=True)
-class _Shown:
-    watch: "Watch"
-    generation: int
-    at: float
-    last: bool
-
-
-@dataclass(eq=False)
-class Watch:
-    """A task that somebody watches.
-
-    Attributes:
-        asked_at: when an answer last wanted its picture.
-        newer: done when another rendering is there, or when there will be none.
-        text: the rendering as base64, for answers.
-    """
-
-    task: Task
-    slot: int
-    viewers: int = 0
-    asked_at: float = -math.inf
-    rendering: Rendering | None = None
-    text: str | None = None
-    over: bool = False
-    newer: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    picture: bytes = b""
-    picture_at: float = 0.0
-    shown_at: float = -math.inf
-    _shown: tuple[float, Any] = (0.0, None)
-
-    def next_picture(self, now: float) -> bytes | None:
-        """The picture to draw now, if one is due."""
-        newest = self.task.eyes.newest
-        if newest is not None:
-            self.picture, self.picture_at = newest
-        if self.picture and self.task.eyes.fault is Reason.COSTLY_PICTURE:
-            self.picture = NOTHING
-        present = self.picture_at, self.task.state(now)
-        since = now - self.shown_at
-        if not self.picture or self.over or since < SHOW_SECONDS:
-            return None
-        if present == self._shown and (since < IDLE_SECONDS or not self.viewers):
-            return None
-        self._shown, self.shown_at = present, now
-        return self.picture
-
-    def drawn_since(self, then: float) -> Rendering | None:
-        """The newest rendering, if it is no older than that."""
-        return self.rendering if self.rendering is not None and self.rendering.at >= then else None
-
-    def wake(self) -> None:
-        """Tell those who wait."""
-        self.newer.set_result(None)
-        self.newer = asyncio.get_running_loop().create_future()
-
-    def end(self) -> None:
-        """There will be no more pictures."""
-        self.over = True
-        self.wake()
-
-
-@dataclass
-class Viewer:
-    """One who watches; the way to pictures."""
-
-    watch: Watch
-    _seen: int = 0
-
-    async def next(self, gone: "asyncio.Task[None]") -> Rendering | None:
-        """The newest rendering that was not seen yet, however many were missed; None when there are no more, or when
-        `gone` is done."""
-        watch = self.watch
-        while not gone.done():
-            rendering = watch.rendering
-            if rendering is not None and rendering.number > self._seen:
-                self._seen = rendering.number
-                return rendering
-            if watch.over:
-                return None
-            # A robot that has not sent a picture is waited for.
-            due = bool(watch.picture)
-            waited = {watch.newer, gone}
-            done, _ = await asyncio.wait(waited, timeout=STALLED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            if due and not done:
-                return None
-        return None
 
 
 @dataclass
@@ -168,11 +29,13 @@ class Views:
     screen: Screen
     metrics: Metrics
     _watches: dict[str, Watch] = field(default_factory=dict)
-    _free: list[int] = field(default_factory=lambda: list(range(WATCHED_MOST)))
-    _shown: dict[int, _Shown] = field(default_factory=dict)
+    _free: list[int] = field(default_factory=lambda: list(range(VIEW_SLOTS)))
     _some: asyncio.Event = field(default_factory=asyncio.Event)
     _viewers: int = 0
     _closed: bool = False
+
+    def __post_init__(self) -> None:
+        self._drawings = Drawings(self.screen, self.metrics)
 
     # Viewers ---------------------------------------------------------------------------------------------------------
 
@@ -187,7 +50,7 @@ class Views:
         if self._viewers >= VIEWERS_MOST:
             raise TooManyViewersError(f"{VIEWERS_MOST} viewers watch already; close one")
         if watch is None:
-            raise TooManyViewersError(f"{WATCHED_MOST} tasks are watched already; close the views of one")
+            raise TooManyViewersError(f"{VIEW_SLOTS} tasks are watched already; close the views of one")
         if watch.viewers >= VIEWERS_PER_TASK:
             raise TooManyViewersError(f"{VIEWERS_PER_TASK} viewers watch task {task.task_id!r} already; close one")
         watch.viewers += 1
@@ -210,7 +73,7 @@ class Views:
         viewer = self.open(task)
         watch, began = viewer.watch, time.monotonic()
         try:
-            self._show(watch, began)
+            self._drawings.show(watch, began)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(SNAPSHOT_SECONDS):
                     while not watch.over and watch.drawn_since(began - FRESH_SECONDS) is None:
@@ -283,63 +146,8 @@ class Views:
         """Give the worker what is new of each watched task."""
         for watch in list(self._watches.values()):
             self._leave(watch, now)
-            self._show(watch, now)
+            self._drawings.show(watch, now)
 
-    def _show(self, watch: Watch, now: float) -> None:
-        shown = self._shown.get(watch.slot)
-        # What a worker that is gone had in hand will not come.
-        if watch.over or (shown is not None and shown.generation == self.screen.restarts):
-            return
-        picture = watch.next_picture(now)
-        if picture is None:
-            if watch.task.verdict is not None and not watch.picture:
-                watch.end()
-            return
-        body = {"type": "show", "task": watch.task.task_id, "slot": watch.slot}
-        scene = scene_of(watch.task, now, time.time(), picture_at=watch.picture_at)
-        if self.screen.show(watch.slot, picture, body | {"scene": scene.as_json()}):
-            last = watch.task.verdict is not None
-            self._shown[watch.slot] = _Shown(watch, self.screen.restarts, now, last)
-
-    def rendered(self, message: Message) -> None:
+    def rendered(self, message: ViewDrawn) -> None:
         """The worker has drawn what it was given, or could not (size 0)."""
-        shown = self._shown.pop(message["slot"], None)
-        if shown is None or not message["size"]:
-            self.metrics.rendered(drawn=False)
-            return
-        self.metrics.rendered(drawn=True)
-        watch = shown.watch
-        if watch.over:
-            return
-        number = 1 + (watch.rendering.number if watch.rendering is not None else 0)
-        jpeg = self.screen.drawn(message["slot"], message["size"])
-        watch.rendering = Rendering(jpeg, shown.at, number, shown.last)
-        if watch.asked_at > shown.at - ASKED_SECONDS:
-            watch.text = base64.b64encode(jpeg).decode()
-        if shown.last:
-            watch.end()
-        else:
-            watch.wake()
-
-
-def scene_of(task: Task, now: float, wall: float, *, picture_at: float) -> Scene:
-    """What is said about a task now, over its picture of `picture_at`."""
-    state, reason = task.state(now)
-    drive, told = task.drive, task.reckoning
-    moving = state is State.MOVING
-    clock = time.strftime("%H:%M:%S", time.gmtime(wall)) + f".{int(wall * 10) % 10}Z"
-    return Scene(
-        camera=task.settings.camera,
-        rest=() if drive is None else tuple(drive.rest(told)),
-        v=told.commanded_v if moving else 0.0,
-        w=told.commanded_w if moving else 0.0,
-        state=state.value,
-        reason=reason.value,
-        plan_age_seconds=None if drive is None else now - drive.started_at,
-        picture_age_seconds=max(0.0, now - picture_at),
-        progress=task.progress,
-        instruction=task.settings.instruction,
-        environment=task.environment,
-        message=task.explain(state, reason),
-        at=clock,
-    )
+        self._drawings.rendered(message)

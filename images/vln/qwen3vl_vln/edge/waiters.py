@@ -3,7 +3,7 @@
 import asyncio
 import math
 
-from qwen3vl_vln.task.errors import SyncTimeoutError, TooManyWaitersError
+from qwen3vl_vln.errors import SyncTimeoutError, TooManyWaitersError
 
 SYNC_SECONDS = 60.0
 WAITERS_MOST = 8

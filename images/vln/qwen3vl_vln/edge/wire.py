@@ -6,12 +6,13 @@ import math
 import struct
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.edge.images import START, problem, size
+from qwen3vl_vln.errors import UnknownVersionError
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.motion.geometry import Pose
-from qwen3vl_vln.motion.reckoning import Odometry
 from qwen3vl_vln.task.delays import LATE_SECONDS, OLDEST_SECONDS, Delay
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.words import Reason
 
 SUBPROTOCOL = "qwen3vl.vln.v1"
 HEADER = struct.Struct("<2sBBHHIIQfffffI")
@@ -21,10 +22,6 @@ ODOMETRY, TWIST, FORCE_KEY, BLOCKED, EMERGENCY_STOP, WITHHELD = 1, 2, 4, 8, 16, 
 MICROSECONDS, MILLISECONDS = 1e-6, 1e-3
 LONGEST_SECONDS = 3600.0
 """A greater age is the difference of two clocks."""
-
-
-class UnknownVersionError(ValueError):
-    """The message speaks another version of the protocol, or none."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a robot was told, summed up: where that leads, how far and how much it turns, and when it was said.
+"""What a robot was commanded to do, summed up: where that leads, how far, how much it turns, and when that was.
 
 A command counts until the next one and at most as long as the robot may follow it."""
 
@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from qwen3vl_vln.motion.geometry import Pose
 
 KEPT_SECONDS = 4.0
-"""How far back it can be said when something was told."""
+"""How far back it can be said when something was commanded."""
 IN_PLACE = 0
 """A turn in place, among the directions of driving: 1 forward, -1 backward."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """What was told up to one moment: the pose it leads to, metres (the sum of |v|·dt), radians (the sum of |w|·dt)."""
+    """What was commanded up to one moment: the pose it leads to, metres (sum of |v|·dt), radians (sum of |w|·dt)."""
 
     pose: Pose = field(default_factory=Pose)
     metres: float = 0.0
@@ -38,14 +38,14 @@ class _Stretch:
 
 
 @dataclass(slots=True)
-class Told:
+class CommandedMotion:
     """Commands in the order in which they were sent. Times in seconds on the server's monotonic clock.
 
     Attributes:
-        mark: what was told up to now.
+        mark: what was commanded up to now.
         v: m/s, the newest command's.
         w: rad/s, the newest command's.
-        turned_way_since: when a turn of the present sign was told first.
+        turned_way_since: when a turn of the present sign was commanded first.
     """
 
     mark: Mark = field(default_factory=Mark)
@@ -58,7 +58,7 @@ class Told:
     _stretches: deque[_Stretch] = field(default_factory=deque)
 
     def command(self, v: float, w: float, now: float, hold_seconds: float) -> None:
-        """The robot was told these velocities, which end the command before; it follows them so long at most."""
+        """These velocities were sent to the robot and end the command before; it follows them so long at most."""
         self.advance(now)
         self.v, self.w, self._until = v, w, now + hold_seconds
         if w and math.copysign(1.0, w) != self.turning_sign:
@@ -75,7 +75,7 @@ class Told:
             self.mark = self.mark.driven(self.v, self.w, seconds)
 
     def at(self, time: float) -> Mark:
-        """What was told up to a moment; exact for the last seconds."""
+        """What was commanded up to a moment; exact for the last seconds."""
         for stretch in reversed(self._stretches):
             if time >= stretch.end:
                 return stretch.before.driven(stretch.v, stretch.w, stretch.end - stretch.start)
@@ -84,22 +84,22 @@ class Told:
         return self._stretches[0].before if self._stretches else self.mark
 
     def after(self, pose: Pose, since: float) -> Pose:
-        """A pose moved on by what was told since a moment."""
+        """A pose moved on by what was commanded since a moment."""
         for stretch in self._since(since):
             pose = pose.driven(stretch.v, stretch.w, stretch.end - max(stretch.start, since))
         return pose
 
     def fastest(self, since: float) -> tuple[float, float]:
-        """The highest speeds told since a moment: m/s and rad/s."""
-        told = [(abs(stretch.v), abs(stretch.w)) for stretch in self._since(since)]
-        return max((v for v, _ in told), default=0.0), max((w for _, w in told), default=0.0)
+        """The highest speeds commanded since a moment: m/s and rad/s."""
+        commanded = [(abs(stretch.v), abs(stretch.w)) for stretch in self._since(since)]
+        return max((v for v, _ in commanded), default=0.0), max((w for _, w in commanded), default=0.0)
 
     def ways(self, since: float) -> set[int]:
-        """What was told since a moment: 1 forward, -1 backward, IN_PLACE; empty for nothing."""
+        """What was commanded since a moment: 1 forward, -1 backward, IN_PLACE; empty for nothing."""
         return {(stretch.v > 0) - (stretch.v < 0) for stretch in self._since(since)}
 
     def turned(self, since: float) -> bool:
-        """Whether a turn was told since a moment."""
+        """Whether a turn was commanded since a moment."""
         return any(stretch.w for stretch in self._since(since))
 
     def _since(self, since: float) -> list[_Stretch]:

@@ -3,11 +3,11 @@
 Progress only grows: what is behind, also what was driven while the model was still thinking, is never driven again."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.geometry import Pose, unwrapped, wrapped
-from qwen3vl_vln.motion.limits import Limits
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_vln.motion.geometry import Pose, wrapped
+from qwen3vl_vln.motion.legs import DriveLeg, Leg, TurnLeg, legs
 from qwen3vl_vln.waypoint import Waypoint
 
 TURN_IN_PLACE_RADIANS = 0.5
@@ -21,31 +21,11 @@ LOOKAHEAD_METRES = 0.35
 HEADING_GAIN = 2.5
 SETTLE_SECONDS = 0.8
 """What each stop adds to the time of a plan, because the last centimetres are driven slowly."""
-REACH_SECONDS = 0.25
-SETTLE_REACHES = 3.0
-"""So many times longer it takes where an answer may be followed for longer than `REACH_SECONDS`."""
+HORIZON_SECONDS = 0.25
+SETTLE_HORIZONS = 3.0
+"""So many times longer it takes where an answer may be followed for longer than `HORIZON_SECONDS`."""
 SPARE_RADIANS, SPARE_RADIANS_PER_METRE = 0.1, 0.4
 """What may be turned beyond what a plan says, to keep to its path."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Drive:
-    start: Pose
-    end: Pose
-    heading: float
-    metres: float
-    sign: float
-    waypoint: int
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    heading: float
-    planned: float
-    waypoint: int
-
-
-_Leg = _Drive | _Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +43,6 @@ class Steer:
     radians: float | None
 
 
-def legs(waypoints: Sequence[Waypoint]) -> list[_Leg]:
-    """The path of a plan in the frame of its start. A bearing is followed, then `dtheta` is turned."""
-    path: list[_Leg] = []
-    pose = Pose()
-    for index, point in enumerate(waypoints):
-        metres = math.hypot(point.dx, point.dy)
-        end = pose.after(point.dx, point.dy, point.dtheta)
-        if metres > 1e-6:
-            sign = -1.0 if point.dx < 0 else 1.0
-            heading = pose.yaw + math.atan2(sign * point.dy, sign * point.dx)
-            path.append(_Drive(pose, end, heading, metres, sign, index))
-            following = waypoints[index + 1] if index + 1 < len(waypoints) else None
-            # Where the robot drives on, the bearing of the next leg takes the place of the turn.
-            if following is None or math.hypot(following.dx, following.dy) <= 1e-6:
-                path.append(_Turn(end.yaw, 0.0, index))
-        elif abs(point.dtheta) > 1e-6:
-            path.append(_Turn(end.yaw, point.dtheta, index))
-        pose = end
-    return path
-
-
 @dataclass(slots=True)
 class Plan:
     """A plan under way. Poses given to it are in the frame of its start.
@@ -94,7 +53,7 @@ class Plan:
     """
 
     waypoints: tuple[Waypoint, ...]
-    legs: list[_Leg] = field(default_factory=list)
+    legs: list[Leg] = field(default_factory=list)
     consumed: bool = False
     _leg: int = 0
     _direction: float = 0.0
@@ -108,24 +67,24 @@ class Plan:
     @property
     def metres(self) -> float:
         """Length of the whole path."""
-        return sum(leg.metres for leg in self.legs if isinstance(leg, _Drive))
+        return sum(leg.metres for leg in self.legs if isinstance(leg, DriveLeg))
 
-    def seconds(self, limits: Limits, reach: float = REACH_SECONDS) -> float:
+    def seconds(self, limits: Limits, horizon_seconds: float = HORIZON_SECONDS) -> float:
         """Time that driving it takes at the limits, with all starts and stops.
 
         Args:
-            reach: seconds for which the robot may follow an answer; it nears each stop the more slowly.
+            horizon_seconds: seconds for which the robot may follow an answer; it nears each stop the more slowly.
         """
-        settle = SETTLE_SECONDS + SETTLE_REACHES * max(0.0, reach - REACH_SECONDS)
+        settle = SETTLE_SECONDS + SETTLE_HORIZONS * max(0.0, horizon_seconds - HORIZON_SECONDS)
         total = settle
         heading = 0.0
         for leg in self.legs:
-            turn = abs(wrapped(leg.heading - heading)) if isinstance(leg, _Drive) else abs(leg.heading - heading)
+            turn = abs(wrapped(leg.heading - heading)) if isinstance(leg, DriveLeg) else abs(leg.heading - heading)
             heading = leg.heading
             if turn > ANGLE_TOLERANCE:
                 total += turn / limits.angular_radians_per_second + settle
                 total += limits.angular_radians_per_second / limits.angular_acceleration
-            if isinstance(leg, _Drive):
+            if isinstance(leg, DriveLeg):
                 total += leg.metres / limits.linear_meters_per_second
                 total += limits.linear_meters_per_second / limits.linear_acceleration
         return total
@@ -133,66 +92,66 @@ class Plan:
     def turn_budget(self, pose: Pose) -> float:
         """Radians that may be turned, to either side, by a robot that stands there now and drives the rest."""
         left = self.legs[self._leg :]
-        metres = sum(leg.metres for leg in left if isinstance(leg, _Drive)) - self._along
+        metres = sum(leg.metres for leg in left if isinstance(leg, DriveLeg)) - self._along
         radians, heading = 0.0, pose.yaw
         for leg in left:
             turn = leg.heading - heading
-            radians += abs(turn if isinstance(leg, _Turn) and leg.planned else wrapped(turn))
+            radians += abs(turn if isinstance(leg, TurnLeg) and leg.planned else wrapped(turn))
             heading = leg.heading
         return radians + SPARE_RADIANS + SPARE_RADIANS_PER_METRE * max(0.0, metres)
 
-    def advance(self, pose: Pose, told_yaw: float) -> None:
+    def advance(self, pose: Pose, commanded_yaw: float) -> None:
         """Leave the legs behind that are driven.
 
         Args:
             pose: where the robot is now.
-            told_yaw: its heading if it has turned as it was told since the plan was adopted.
+            commanded_yaw: its heading if it has turned as it was commanded since the plan was adopted.
         """
-        while self._leg < len(self.legs) and self._passed(self.legs[self._leg], pose, told_yaw):
+        while self._leg < len(self.legs) and self._passed(self.legs[self._leg], pose, commanded_yaw):
             self._leg += 1
             self._direction, self._turning, self._along = 0.0, False, 0.0
         self.consumed = self._leg >= len(self.legs)
 
-    def _passed(self, leg: _Leg, pose: Pose, told_yaw: float) -> bool:
-        if isinstance(leg, _Drive):
-            self._along = max(self._along, _projection(leg, pose))
+    def _passed(self, leg: Leg, pose: Pose, commanded_yaw: float) -> bool:
+        if isinstance(leg, DriveLeg):
+            self._along = max(self._along, leg.along(pose))
             return leg.metres - self._along <= LENGTH_TOLERANCE
         if self._direction == 0.0:
-            self._direction = math.copysign(1.0, leg.planned or _turn_left(leg, pose.yaw))
+            self._direction = math.copysign(1.0, leg.planned or leg.left(pose.yaw))
         # Whichever way of reckoning is further: odometry that stands still or is mirrored keeps no robot turning.
-        return min(_turn_left(leg, yaw) * self._direction for yaw in (pose.yaw, told_yaw)) <= ANGLE_TOLERANCE
+        return min(leg.left(yaw) * self._direction for yaw in (pose.yaw, commanded_yaw)) <= ANGLE_TOLERANCE
 
-    def steer(self, coming: Pose, told_yaw: float, limits: Limits, reach: float) -> Steer:
+    def steer(self, coming: Pose, commanded_yaw: float, limits: Limits, horizon_seconds: float) -> Steer:
         """Velocities that follow the path.
 
         Args:
-            coming: where the robot will stand when what it was told has happened.
-            told_yaw: its heading if it has turned as it was told since the plan was adopted.
-            reach: seconds for which it may follow the answer.
+            coming: where the robot will stand when what it was commanded has happened.
+            commanded_yaw: its heading if it has turned as it was commanded since the plan was adopted.
+            horizon_seconds: seconds for which it may follow the answer.
 
         Raises:
             IndexError: the plan is consumed.
         """
         leg = self.legs[self._leg]
-        if isinstance(leg, _Turn):
-            left = min(_turn_left(leg, yaw) * self._direction for yaw in (coming.yaw, told_yaw))
-            return _in_place(0.0 if left <= ANGLE_TOLERANCE else left, self._direction, limits, reach)
-        cross = _cross(leg, coming)
+        if isinstance(leg, TurnLeg):
+            left = min(leg.left(yaw) * self._direction for yaw in (coming.yaw, commanded_yaw))
+            return _in_place(0.0 if left <= ANGLE_TOLERANCE else left, self._direction, limits, horizon_seconds)
+        cross = leg.cross_track(coming)
         wished = leg.heading - leg.sign * math.atan2(cross, LOOKAHEAD_METRES)
         error = wrapped(wished - coming.yaw)
-        turn = _nearer_zero(error, wrapped(wished - told_yaw))
+        turn = _nearer_zero(error, wrapped(wished - commanded_yaw))
         self._turning = abs(turn) > (ALIGNED_RADIANS if self._turning else TURN_IN_PLACE_RADIANS)
         if self._turning:
-            return _in_place(abs(turn), turn, limits, reach)
-        metres = self._until_stop(leg, max(self._along, _projection(leg, coming)))
+            return _in_place(abs(turn), turn, limits, horizon_seconds)
+        metres = self._until_stop(leg, max(self._along, leg.along(coming)))
         metres = 0.0 if metres <= LENGTH_TOLERANCE else metres
-        v = braking(metres, limits.linear_acceleration, reach) * max(0.2, 1.0 - 1.5 * abs(error))
-        gain = min(HEADING_GAIN, 1.0 / reach)
+        v = braking(metres, limits.linear_acceleration, horizon_seconds) * max(0.2, 1.0 - 1.5 * abs(error))
+        gain = min(HEADING_GAIN, 1.0 / horizon_seconds)
         return Steer(leg.sign * v, gain * error if metres else 0.0, metres, None)
 
     def skip_drives(self) -> None:
         """Leave the legs behind that drive, up to the next turn: nothing of the way is left to spend."""
-        while self._leg < len(self.legs) and isinstance(self.legs[self._leg], _Drive):
+        while self._leg < len(self.legs) and isinstance(self.legs[self._leg], DriveLeg):
             self._leg += 1
         self._direction, self._turning, self._along = 0.0, False, 0.0
         self.consumed = self._leg >= len(self.legs)
@@ -201,10 +160,10 @@ class Plan:
         """Leave all of it behind: what it may turn is spent."""
         self._leg, self.consumed = len(self.legs), True
 
-    def _until_stop(self, leg: _Drive, along: float) -> float:
+    def _until_stop(self, leg: DriveLeg, along: float) -> float:
         metres = leg.metres - along
         for following in self.legs[self._leg + 1 :]:
-            if isinstance(following, _Turn) or following.sign != leg.sign:
+            if isinstance(following, TurnLeg) or following.sign != leg.sign:
                 break
             if abs(wrapped(following.heading - leg.heading)) > CORNER_RADIANS:
                 break
@@ -221,18 +180,13 @@ class Plan:
             ends.append(ends[-1].after(point.dx, point.dy, point.dtheta))
         first = ends[leg.waypoint + 1]
         place = first.seen_from(pose)
-        if isinstance(leg, _Turn):
+        if isinstance(leg, TurnLeg):
             place = Pose(0.0, 0.0, place.yaw)
         return [Waypoint(place.x, place.y, place.yaw), *self.waypoints[leg.waypoint + 1 :]]
 
 
-def _turn_left(leg: _Turn, yaw: float) -> float:
-    # Only what was planned as a turn of its own may be more than half a round.
-    return leg.heading - yaw if leg.planned else leg.heading - unwrapped(yaw, leg.heading)
-
-
-def _in_place(left: float, direction: float, limits: Limits, reach: float) -> Steer:
-    return Steer(0.0, math.copysign(braking(left, limits.angular_acceleration, reach), direction), 0.0, left)
+def _in_place(left: float, direction: float, limits: Limits, horizon_seconds: float) -> Steer:
+    return Steer(0.0, math.copysign(braking(left, limits.angular_acceleration, horizon_seconds), direction), 0.0, left)
 
 
 def _nearer_zero(angle: float, other: float) -> float:
@@ -240,19 +194,11 @@ def _nearer_zero(angle: float, other: float) -> float:
     return min(angle, other, key=abs) if angle * other > 0 else 0.0
 
 
-def _projection(leg: _Drive, pose: Pose) -> float:
-    dx, dy = leg.end.x - leg.start.x, leg.end.y - leg.start.y
-    return ((pose.x - leg.start.x) * dx + (pose.y - leg.start.y) * dy) / leg.metres
+def braking(distance: float, acceleration: float, horizon_seconds: float) -> float:
+    """The speed from which a robot stands within `distance` though it follows the command for the horizon first.
 
-
-def _cross(leg: _Drive, pose: Pose) -> float:
-    dx, dy = leg.end.x - leg.start.x, leg.end.y - leg.start.y
-    return (dx * (pose.y - leg.start.y) - dy * (pose.x - leg.start.x)) / leg.metres
-
-
-def braking(distance: float, acceleration: float, reach: float) -> float:
-    """The speed from which a robot stands within `distance` though it follows the command for `reach` seconds first.
-
-    Below both √(2·a·distance) and distance/reach, between which it is the smooth passage.
+    Below both √(2·a·distance) and distance/horizon, between which it is the smooth passage.
     """
-    return acceleration * (math.sqrt(reach * reach + 2.0 * distance / acceleration) - reach)
+    return acceleration * (
+        math.sqrt(horizon_seconds * horizon_seconds + 2.0 * distance / acceleration) - horizon_seconds
+    )

@@ -19,7 +19,7 @@ ANOTHER_CLOCK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Speeds:
-    """What a robot may do, or was told: m/s and rad/s."""
+    """What a robot may do, or was commanded: m/s and rad/s."""
 
     linear: float
     angular: float

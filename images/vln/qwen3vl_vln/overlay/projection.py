@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qwen3vl_vln.motion.limits import Camera
+from qwen3vl_common.navigation.settings import Camera
 
 Floats = npt.NDArray[np.float64]
 NEAR_METRES = 0.05

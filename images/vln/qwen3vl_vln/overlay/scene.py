@@ -1,9 +1,8 @@
 """What is said about one picture: values that the edge knows and the worker draws."""
 
 from dataclasses import dataclass, field
-from typing import Any, Self
 
-from qwen3vl_vln.motion.limits import Camera
+from qwen3vl_common.navigation.settings import Camera
 from qwen3vl_vln.waypoint import Waypoint
 
 
@@ -34,17 +33,3 @@ class Scene:
     environment: str = ""
     message: str = ""
     at: str = ""
-
-    def as_json(self) -> dict[str, Any]:
-        """As a message between the two processes carries it."""
-        body = dict(vars(self))
-        body["camera"] = self.camera.as_json()
-        body["rest"] = [(point.dx, point.dy, point.dtheta) for point in self.rest]
-        return body
-
-    @classmethod
-    def from_json(cls, body: dict[str, Any]) -> Self:
-        """The scene that `as_json` wrote."""
-        camera = Camera.from_json(body["camera"], "camera")
-        rest = tuple(Waypoint(*point) for point in body["rest"])
-        return cls(**(body | {"camera": camera, "rest": rest}))

@@ -2,20 +2,19 @@
 
 import base64
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from typing import Any
 
+from qwen3vl_vln.ipc.rows import AnswerRow, OdometryPose, PlanRow
+from qwen3vl_vln.ipc.to_worker import TaskUpdate
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.recording import schemas
+from qwen3vl_vln.waypoint import Waypoint
 
 ODOMETRY_FRAME, ROBOT_FRAME, CAMERA_FRAME = "odom", "robot", "camera"
 INFO, WARNING, ERROR = 2, 3, 4
 NANOSECONDS = 1_000_000_000
-
-Fix = Sequence[float] | None
-"""x, y, yaw and the number of the odometry's origin; None without odometry."""
-Point = Sequence[float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +27,39 @@ class Entry:
     sequence: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCall:
+    """A model call that ended: the fields of `qwen3vl.ModelCall`."""
+
+    frame: int
+    epoch: int
+    instruction: str
+    language: str
+    profile: str
+    reverse: bool
+    history_frames: int
+    seconds: float
+    text: str | None
+    finish_reason: str | None
+    outcome: str
+    reason: str
+    waypoints: tuple[Waypoint, ...]
+    action: str
+    environment: str
+    progress: float | None
+    clamped: bool
+
+
+def about(task: TaskUpdate) -> dict[str, Any]:
+    """A task's settings as events have them."""
+    body = _fields(task)
+    del body["task_id"]
+    body["history"] = body.pop("history_frames")
+    return body | {name: body[name].as_json() for name in ("keyframes", "camera", "limits")}
+
+
 def frame(
-    at_ns: int, number: int, epoch: int, jpeg: bytes, *, key: bool, pose: Fix, fault: str | None = None
+    at_ns: int, number: int, epoch: int, jpeg: bytes, *, key: bool, pose: OdometryPose | None, fault: str | None = None
 ) -> list[Entry]:
     """A picture that was looked at; one that cannot be decoded is told of but not kept, viewers choke on it."""
     body = {"frame": number, "epoch": epoch, "key": key, "fault": fault, "size_bytes": len(jpeg), "pose": _pose(pose)}
@@ -45,46 +75,44 @@ def frame(
         }
         entries.append(Entry(schemas.CAMERA, at_ns, image, number))
     if pose is not None:
-        place = _pose_3d(Pose(*pose[:3]))
+        place = _pose_3d(Pose(pose.x, pose.y, pose.yaw))
         transform = {"translation": place["position"], "rotation": place["orientation"]}
         frames = {"parent_frame_id": ODOMETRY_FRAME, "child_frame_id": ROBOT_FRAME}
         entries.append(Entry(schemas.TRANSFORMS, at_ns, {"timestamp": _time(at_ns), **frames, **transform}))
     return entries
 
 
-def call(at_ns: int, fields: dict[str, Any]) -> list[Entry]:
-    """A model call that ended; `fields` are those of `qwen3vl.ModelCall`, waypoints as triples."""
-    text, outcome = fields["text"], fields["outcome"]
-    body = {**fields, "text": None if text is None else readable(text), "waypoints": _waypoints(fields["waypoints"])}
-    level = WARNING if outcome in ("invalid", "failed") else INFO
-    said = f"{outcome} ({fields['reason']}) after {fields['seconds']:.2f} s: {body['text'] or ''}".rstrip(" :")
-    return [Entry(schemas.MODEL, at_ns, body, fields["frame"]), log(at_ns, level, "model", said)]
+def call(at_ns: int, ended: ModelCall) -> list[Entry]:
+    """A model call that ended."""
+    text = "" if ended.text is None else readable(ended.text)
+    body = _fields(ended) | {"text": ended.text and text, "waypoints": _waypoints(ended.waypoints)}
+    level = WARNING if ended.outcome in ("invalid", "failed") else INFO
+    said = f"{ended.outcome} ({ended.reason}) after {ended.seconds:.2f} s: {text}".rstrip(" :")
+    return [Entry(schemas.MODEL, at_ns, body, ended.frame), log(at_ns, level, "model", said)]
 
 
-def plan(at_ns: int, fields: dict[str, Any]) -> list[Entry]:
-    """A plan that began to count; `fields` are those of `qwen3vl.Plan`, waypoints as triples and the anchor as a fix.
+def plan(at_ns: int, row: PlanRow) -> list[Entry]:
+    """A plan that began to count.
 
     With odometry its poses stand in the odometry's frame, else in the robot's frame at the key frame.
     """
-    anchor: Fix = fields["anchor"]
-    body = {**fields, "anchor": _pose(anchor), "waypoints": _waypoints(fields["waypoints"])}
-    pose, poses = Pose() if anchor is None else Pose(*anchor[:3]), []
-    for point in fields["waypoints"]:
-        pose = pose.after(*point)
+    anchor = row.anchor
+    body = _fields(row) | {"anchor": _pose(anchor), "waypoints": _waypoints(row.waypoints)}
+    del body["at"]
+    pose, poses = Pose() if anchor is None else Pose(anchor.x, anchor.y, anchor.yaw), []
+    for point in row.waypoints:
+        pose = pose.after(point.dx, point.dy, point.dtheta)
         poses.append(_pose_3d(pose))
     name = ROBOT_FRAME if anchor is None else ODOMETRY_FRAME
     shown = {"timestamp": _time(at_ns), "frame_id": name, "poses": poses}
-    return [Entry(schemas.PLANS, at_ns, body, fields["frame"]), Entry(schemas.PLAN, at_ns, shown, fields["frame"])]
+    return [Entry(schemas.PLANS, at_ns, body, row.frame), Entry(schemas.PLAN, at_ns, shown, row.frame)]
 
 
-ANSWER_FIELDS = ("frame_id", "seq", "state", "reason", "linear_mps", "angular_rps", "plan_id", "age_ms")
-
-
-def answers(rows: Iterable[tuple[int, Sequence[Any]]]) -> list[Entry]:
-    """Answers that went out: the time of each, and its values in the order of `ANSWER_FIELDS`."""
-    return [
-        Entry(schemas.ANSWERS, at_ns, dict(zip(ANSWER_FIELDS, row, strict=True)), int(row[0])) for at_ns, row in rows
-    ]
+def answer(at_ns: int, row: AnswerRow) -> Entry:
+    """An answer that went out."""
+    body = _fields(row)
+    del body["at"]
+    return Entry(schemas.ANSWERS, at_ns, body, row.frame_id)
 
 
 def event(
@@ -110,8 +138,12 @@ def _time(at_ns: int) -> dict[str, int]:
     return {"sec": at_ns // NANOSECONDS, "nsec": at_ns % NANOSECONDS}
 
 
-def _pose(fix: Fix) -> dict[str, float] | None:
-    return None if fix is None else {"x": fix[0], "y": fix[1], "yaw": fix[2], "origin": int(fix[3])}
+def _fields(row: AnswerRow | PlanRow | ModelCall | TaskUpdate) -> dict[str, Any]:
+    return {one.name: getattr(row, one.name) for one in fields(row)}
+
+
+def _pose(pose: OdometryPose | None) -> dict[str, float] | None:
+    return None if pose is None else {"x": pose.x, "y": pose.y, "yaw": pose.yaw, "origin": pose.origin}
 
 
 def _pose_3d(pose: Pose) -> dict[str, Any]:
@@ -122,5 +154,5 @@ def _pose_3d(pose: Pose) -> dict[str, Any]:
     }
 
 
-def _waypoints(points: Sequence[Point]) -> list[dict[str, float]]:
-    return [dict(zip(("dx", "dy", "dtheta"), point, strict=True)) for point in points]
+def _waypoints(points: Sequence[Waypoint]) -> list[dict[str, float]]:
+    return [{"dx": point.dx, "dy": point.dy, "dtheta": point.dtheta} for point in points]

@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
-from qwen3vl_vln.ipc.channel import Message
+from qwen3vl_vln.ipc.to_edge import RecordingStatus, ToEdge
+from qwen3vl_vln.ipc.to_worker import CameraFrame, ForgetTask, JournalBatch, TaskUpdate, ToRecorder
 from qwen3vl_vln.recording import messages
-from qwen3vl_vln.recording.messages import Entry, Fix
+from qwen3vl_vln.recording.messages import Entry, ModelCall
 from qwen3vl_vln.recording.store import RecordingStore
 from qwen3vl_vln.recording.writer import RecordingWriter
 
@@ -42,9 +43,9 @@ class Recorder:
         send: takes messages for the edge; called in the loop.
     """
 
-    def __init__(self, folder: Path, bounds: Bounds, send: Callable[[Message], None]) -> None:
+    def __init__(self, folder: Path, bounds: Bounds, send: Callable[[ToEdge], None]) -> None:
         self._folder, self._bounds, self._send = folder, bounds, send
-        self._tasks: dict[str, dict[str, Any]] = {}
+        self._tasks: dict[str, TaskUpdate] = {}
         self._jobs: queue.SimpleQueue[tuple[Job, int] | None] = queue.SimpleQueue()
         self._waiting_bytes, self._lock = 0, threading.Lock()
         self._lost: dict[str, int] = {}
@@ -56,73 +57,68 @@ class Recorder:
 
     # In the loop ----------------------------------------------------------------------------------------------------
 
-    def take(self, message: Message) -> None:
+    def take(self, message: ToRecorder) -> None:
         """See a message of the edge."""
-        kind, task_id = message["type"], message["task"]
-        if kind == "task":
-            self._settings(task_id, message)
-        elif task_id not in self._tasks:
-            return
-        elif kind == "record":
-            self._record(task_id, message)
-        elif kind == "forget":
-            self._event(task_id, "deleted", "", self._tasks[task_id])
-            self._end(task_id)
+        match message:
+            case TaskUpdate():
+                self._update(message)
+            case JournalBatch():
+                if message.task_id in self._tasks:
+                    self._journal(message)
+            case ForgetTask():
+                if (task := self._tasks.get(message.task_id)) is not None:
+                    self._event("deleted", "", task)
+                    self._end(message.task_id)
+            case _:
+                assert_never(message)
 
-    def _settings(self, task_id: str, message: Message) -> None:
+    def _update(self, task: TaskUpdate) -> None:
+        task_id = task.task_id
         before = self._tasks.get(task_id)
-        if not message["recording"]:
+        if not task.recording:
             if before is not None:
-                self._event(task_id, "recording_off", "", message)
+                self._event("recording_off", "", task)
                 self._end(task_id)
             return
-        if before is None and message["verdict"] is not None:
+        if before is None and task.verdict is not None:
             return
-        self._tasks[task_id] = message
-        about = {name: value for name, value in message.items() if name not in ("type", "task")}
-        at_ns = self._now_ns()
+        self._tasks[task_id] = task
+        about, at_ns = messages.about(task), self._now_ns()
         self._put(SMALL_BYTES, lambda writer: writer.begin(task_id, about, at_ns))
-        for kind, text in changes(before, message):
-            self._event(task_id, kind, text, message, about=about)
+        for kind, text in changes(before, task):
+            self._event(kind, text, task, about=about)
 
-    def _record(self, task_id: str, message: Message) -> None:
-        rows = [(self._ns(row[0]), row[1:]) for row in message["answers"]]
-        plans = [(self._ns(fields.pop("at")), fields) for fields in message["plans"]]
-
+    def _journal(self, batch: JournalBatch) -> None:
         def entries() -> list[Entry]:
-            made = [entry for at_ns, fields in plans for entry in messages.plan(at_ns, fields)]
-            return made + messages.answers(rows)
+            made = [entry for row in batch.plans for entry in messages.plan(self._ns(row.at), row)]
+            return made + [messages.answer(self._ns(row.at), row) for row in batch.answers]
 
-        if rows or plans:
-            self._add(task_id, SMALL_BYTES * len(rows), entries)
-        if message["lost"]:
-            self._lost[task_id] = self._lost.get(task_id, 0) + message["lost"]
-        if message["end"]:
-            self._end(task_id)
+        if batch.answers or batch.plans:
+            self._add(batch.task_id, SMALL_BYTES * len(batch.answers), entries)
+        if batch.lost:
+            self._lost[batch.task_id] = self._lost.get(batch.task_id, 0) + batch.lost
+        if batch.end:
+            self._end(batch.task_id)
 
-    def frame(self, message: Message, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
+    def frame(self, message: CameraFrame, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
         """A picture was looked at."""
-        task_id = message["task"]
-        if task_id in self._tasks:
-            at_ns, number, epoch = self._ns(message["received"]), message["frame"], message["epoch"]
-            pose: Fix = message["pose"]
+        if message.task_id in self._tasks:
+            at_ns, number, epoch, pose = self._ns(message.received_at), message.frame, message.epoch, message.pose
             self._add(
-                task_id,
+                message.task_id,
                 2 * len(jpeg),
                 lambda: messages.frame(at_ns, number, epoch, jpeg, key=key, pose=pose, fault=fault),
             )
 
-    def call(self, task_id: str, fields: dict[str, Any]) -> None:
-        """A model call ended; `fields` are those of `messages.call`."""
+    def call(self, task_id: str, call: ModelCall) -> None:
+        """A model call ended."""
         if task_id in self._tasks:
             at_ns = self._now_ns()
-            self._add(task_id, SMALL_BYTES + len(fields["text"] or ""), lambda: messages.call(at_ns, fields))
+            self._add(task_id, SMALL_BYTES + len(call.text or ""), lambda: messages.call(at_ns, call))
 
-    def _event(
-        self, task_id: str, kind: str, text: str, message: Message, *, about: dict[str, Any] | None = None
-    ) -> None:
-        at_ns, epoch = self._now_ns(), message["epoch"]
-        self._add(task_id, SMALL_BYTES, lambda: messages.event(at_ns, kind, text, epoch, task=about))
+    def _event(self, kind: str, text: str, task: TaskUpdate, *, about: dict[str, Any] | None = None) -> None:
+        at_ns, epoch = self._now_ns(), task.epoch
+        self._add(task.task_id, SMALL_BYTES, lambda: messages.event(at_ns, kind, text, epoch, task=about))
 
     def _add(self, task_id: str, size: int, entries: Callable[[], list[Entry]]) -> None:
         lost, at_ns = self._lost.pop(task_id, 0), self._now_ns()
@@ -180,22 +176,22 @@ class Recorder:
         writer.close()
 
     def _tell(self, task_id: str, size_bytes: int, error: str | None) -> None:
-        message = {"type": "recording", "task": task_id, "bytes": size_bytes, "error": error}
+        message = RecordingStatus(task_id=task_id, finished_bytes=size_bytes, error=error)
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._send, message)
 
 
-def changes(before: Message | None, after: Message) -> list[tuple[str, str]]:
+def changes(before: TaskUpdate | None, after: TaskUpdate) -> list[tuple[str, str]]:
     """What is new about a task, as events: a word and a sentence each."""
     if before is None:
-        return [("worker_restarted" if after["again"] else "recording_on", after["instruction"])]
+        return [("worker_restarted" if after.again else "recording_on", after.instruction)]
     found = []
-    if after["instruction"] != before["instruction"]:
-        found.append(("instruction_changed", after["instruction"]))
-    if (after["phase"] == "Paused") != (before["phase"] == "Paused") and after["verdict"] is None:
-        found.append(("paused" if after["phase"] == "Paused" else "resumed", ""))
-    if after["camera_number"] != before["camera_number"]:
+    if after.instruction != before.instruction:
+        found.append(("instruction_changed", after.instruction))
+    if (after.phase == "Paused") != (before.phase == "Paused") and after.verdict is None:
+        found.append(("paused" if after.phase == "Paused" else "resumed", ""))
+    if after.camera_number != before.camera_number:
         found.append(("camera_changed", "its pictures have another shape"))
-    if after["verdict"] != before["verdict"]:
-        found.append(("finished", f"{after['verdict']}: {after['message']}"))
+    if after.verdict != before.verdict:
+        found.append(("finished", f"{after.verdict}: {after.message}"))
     return found

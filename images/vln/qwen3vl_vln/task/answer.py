@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_common.navigation.states import State
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS
 from qwen3vl_vln.task.delays import unix_seconds
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import State
 from qwen3vl_vln.waypoint import Waypoint
 
 Answer = dict[str, Any]
 
 
 def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, waited: bool = False) -> Answer:
-    """The answer that goes out now, with velocities counted as told.
+    """The answer that goes out now, with velocities counted as commanded.
 
     Args:
         now, wall: seconds on the monotonic clock, and Unix time.
@@ -20,7 +20,7 @@ def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, 
         waited: the client has waited for the model and sent no picture meanwhile.
     """
     state, reason, v, w = task.velocities(now, wall, waited=waited)
-    drive = task.drive
+    follower = task.follower
     body: Answer = {
         "task_id": task.task_id,
         "frame_id": task.counts.frames,
@@ -46,18 +46,18 @@ def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, 
         "link": None if task.link is None else task.link.as_json(),
         "message": task.explain(state, reason),
     }
-    if drive is None:
+    if follower is None:
         return body
-    age = now - drive.started_at
-    body["waypoints"] = [_waypoint(point) for point in drive.rest(task.reckoning)]
+    age = now - follower.started_at
+    body["waypoints"] = [_waypoint(point) for point in task.execution.rest()]
     body["action"] = task.action if state is State.MOVING else "stop"
-    body["inference_time"] = drive.model_seconds
-    body["plan_id"] = drive.plan_id
+    body["inference_time"] = follower.model_seconds
+    body["plan_id"] = follower.plan_id
     body["age_ms"] = round(age * 1000)
-    body["valid_ms"] = max(0, int(1000 * min(HOLD_SECONDS, drive.validity_seconds - age)))
-    if drive.captured is not None:
-        body["captured_at"] = drive.captured
-        body["valid_until"] = drive.captured + drive.validity_seconds * _per_second(drive.captured)
+    body["valid_ms"] = max(0, int(1000 * min(HOLD_SECONDS, follower.validity_seconds - age)))
+    if follower.captured is not None:
+        body["captured_at"] = follower.captured
+        body["valid_until"] = follower.captured + follower.validity_seconds * _per_second(follower.captured)
     return body
 
 

@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.words import Reason
 
 NO_IMAGE_SECONDS = 1.0
 ASIDE_SECONDS = 10.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import orjson
 
-from qwen3vl_vln.motion.limits import Limits
-from qwen3vl_vln.task.task import Settings
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_vln.task.settings import Settings
 
 BOUNDED = {
     "linearMetersPerSecond": "linear_meters_per_second",
@@ -46,7 +46,7 @@ class Ceilings:
         changes: dict[str, Any] = {
             name: ceiling for name, ceiling in self.values.items() if getattr(asked, name) > ceiling
         }
-        return replace(settings, limits=replace(asked, **changes), wanted=asked if changes else None)
+        return replace(settings, limits=asked.model_copy(update=changes), wanted=asked if changes else None)
 
 
 NONE = Ceilings({})

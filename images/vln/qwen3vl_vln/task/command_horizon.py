@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.reckoning import HOLD_SECONDS
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS
 
 LEAST_SECONDS = 1.0
 """The least between two frames that is reckoned with where nobody else ends a command: any program may stall."""

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.task.events import Frame
-from qwen3vl_vln.task.words import Reason
 
 WINDOW_SECONDS = 60.0
 STEP_SECONDS = 0.05

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.states import ENDINGS, Reason, State, Verdict
 from qwen3vl_vln.task.calls import SLOW_SECONDS, Calls
 from qwen3vl_vln.task.camera_monitor import ASIDE_SECONDS, CameraMonitor
 from qwen3vl_vln.task.delays import OLDEST_SECONDS
+from qwen3vl_vln.task.plan_execution import Ended
 from qwen3vl_vln.task.stuck import TRIES, StuckDetector
-from qwen3vl_vln.task.words import ENDINGS, Reason, State, Verdict
 
 FAILURES_FOR_ERROR = 3
 FORBIDDING = (Reason.BLOCKED, Reason.EMERGENCY_STOP, Reason.BAD_ODOMETRY, Reason.FRAME_OLD)
@@ -36,7 +37,7 @@ class Facts:
     paused: bool
     flag: Reason | None
     plan_from: float | None
-    left: tuple[State, Reason] | None
+    left: Ended | None
     hopeless: bool = False
 
 
@@ -52,6 +53,8 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
         return State.ERROR, Reason.WORKER_SILENT
     if facts.eyes.fault is not None:
         return State.ERROR, facts.eyes.fault
+    if facts.calls.context_too_small:
+        return State.ERROR, Reason.CONTEXT_TOO_SMALL
     if facts.calls.failures >= FAILURES_FOR_ERROR:
         return State.ERROR, Reason.MODEL_FAILED
     if facts.paused:
@@ -69,8 +72,8 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
     if facts.hopeless and not facts.calls.failures:
         troubled, trouble = True, Reason.PLAN_TOO_OLD
     if facts.left is not None:
-        state, reason = facts.left
-        return state, trouble if reason in IDLE and troubled else reason
+        reason = facts.left.reason
+        return facts.left.state, trouble if reason in IDLE and troubled else reason
     if trouble is Reason.PLAN_TOO_OLD:
         return State.WAITING, trouble
     if facts.eyes.newest_at is None:
@@ -109,6 +112,8 @@ def explained(
         return message
     if reason is Reason.MODEL_FAILED:
         return f"the model fails: {model_error}"
+    if reason is Reason.CONTEXT_TOO_SMALL:
+        return model_error or ""
     if reason is Reason.MODEL_SLOW:
         return f"the model has not answered for more than {SLOW_SECONDS:g} s"
     if reason is Reason.COSTLY_PICTURE:

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from qwen3vl_vln.motion.reckoning import Odometry
-from qwen3vl_vln.task.words import Reason
+from qwen3vl_common.navigation.states import Reason
+from qwen3vl_vln.motion.dead_reckoning import Odometry
 from qwen3vl_vln.waypoint import Waypoint
 
 

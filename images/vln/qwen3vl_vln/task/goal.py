@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from qwen3vl_vln.motion.reckoning import DeadReckoning
+from qwen3vl_vln.motion.dead_reckoning import DeadReckoning
 
 STANDING_SECONDS = 0.5
 STILL_MPS, STILL_RPS = 0.03, 0.06

@@ -5,7 +5,8 @@ Two programs with one key at one address differ by their connections, as long as
 from collections import Counter, deque
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.task.lease import QUIET_SECONDS, LeaseBusyError
+from qwen3vl_vln.errors import LeaseBusyError
+from qwen3vl_vln.task.lease import QUIET_SECONDS
 
 KEPT_ALIVE_FRAMES = 2
 """A connection that brought so many frames within the time of the lease is kept open by its program."""
@@ -14,17 +15,9 @@ ADDRESSES_MOST = 8
 ADVICE = "give each program its own X-Writer-Id"
 
 
-class ConnectionBusyError(LeaseBusyError):
-    """Another connection of what counts as the same writer brings its frames."""
-
-    def __init__(self, writer: str) -> None:
-        wait = f"wait until it is silent for {QUIET_SECONDS:g} s"
-        Exception.__init__(self, f"another connection of writer {writer!r} drives this task; {ADVICE}, or {wait}")
-
-
 @dataclass(frozen=True, slots=True)
 class Peer:
-    """Where a frame comes from.
+    """Where a frame comes from, or a connection.
 
     Attributes:
         key: the name of its key.
@@ -43,8 +36,11 @@ class Peer:
     @property
     def writer(self) -> str:
         """The writer's id."""
-        if self.name:
-            return self.name
+        return self.name or self.origin
+
+    @property
+    def origin(self) -> str:
+        """Key and address: by these a program is known too that names itself anew at each start."""
         return self.key if self.proxied else f"{self.key}@{self.address}"
 
 
@@ -65,7 +61,7 @@ class HttpWriters:
         """See that no other connection is the writer.
 
         Raises:
-            ConnectionBusyError: one is.
+            LeaseBusyError: one is.
         """
         self._look_at_addresses(peer)
         if peer.name or peer.connection is None:
@@ -74,7 +70,8 @@ class HttpWriters:
             self._frames.popleft()
         brought = Counter(connection for _, writer, connection in self._frames if writer == peer.writer)
         if any(count >= KEPT_ALIVE_FRAMES for connection, count in brought.items() if connection != peer.connection):
-            raise ConnectionBusyError(peer.writer)
+            busy = f"another connection of writer {peer.writer!r} drives this task"
+            raise LeaseBusyError(f"{busy}; {ADVICE}, or wait until it is silent for {QUIET_SECONDS:g} s")
         if len(brought) >= PER_REQUEST_CONNECTIONS:
             apart = "programs at one address cannot be told apart"
             self.warning = f"writer {peer.writer!r} opens a connection for each frame: {apart}; {ADVICE}"

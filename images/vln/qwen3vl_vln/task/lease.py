@@ -6,23 +6,12 @@ is not driven by the next: nobody knows where the robot was carried meanwhile.""
 import math
 from dataclasses import dataclass
 
+from qwen3vl_vln.errors import LeaseBusyError
+
 QUIET_SECONDS = 2.0
 """After this long without a frame another writer may take the lease."""
 QUIET_RUN_SECONDS = 0.5
 """The same for another run of one writer, whose connection is still open: most likely its program was killed."""
-
-
-class LeaseBusyError(Exception):
-    """Another writer has the task, or another run of the same one."""
-
-    def __init__(self, writer: str, *, other_run: bool = False) -> None:
-        if other_run:
-            wait = f"wait until it is closed, or silent for {QUIET_RUN_SECONDS:g} s"
-            super().__init__(f"another run of writer {writer!r} drives this task; ask for takeover, or {wait}")
-        else:
-            super().__init__(
-                f"writer {writer!r} drives this task; ask for takeover, or wait until it is silent for 2 s"
-            )
 
 
 @dataclass(slots=True)
@@ -50,9 +39,12 @@ class Lease:
         """
         if self.writer is not None and not takeover and not self.of(writer, run):
             if self.writer != writer and now - self.used_at < QUIET_SECONDS:
-                raise LeaseBusyError(self.writer)
+                wait = f"wait until it is silent for {QUIET_SECONDS:g} s"
+                raise LeaseBusyError(f"writer {self.writer!r} drives this task; ask for takeover, or {wait}")
             if self.writer == writer and not self.closed and now - self.framed_at < QUIET_RUN_SECONDS:
-                raise LeaseBusyError(self.writer, other_run=True)
+                wait = f"wait until it is closed, or silent for {QUIET_RUN_SECONDS:g} s"
+                other = f"another run of writer {self.writer!r}"
+                raise LeaseBusyError(f"{other} drives this task; ask for takeover, or {wait}")
         self.writer, self.run, self.used_at = writer, run, now
         self.framed_at, self.closed = -math.inf, False
         self.epoch += 1

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from qwen3vl_common.navigation.states import old_status
 from qwen3vl_vln.task.ceilings import clamped
 from qwen3vl_vln.task.task import Task
-from qwen3vl_vln.task.words import old_status
 
 
 def record(task: Task, now: float) -> dict[str, Any]:
@@ -12,7 +12,7 @@ def record(task: Task, now: float) -> dict[str, Any]:
     state, reason = task.state(now)
     settings, counts = task.settings, task.counts
     owner = task.owner
-    waypoints = task.drive.rest(task.reckoning) if task.drive is not None else []
+    waypoints = task.execution.rest()
     return {
         "task_id": task.task_id,
         "instruction": settings.instruction,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.motion.reckoning import DeadReckoning
+from qwen3vl_vln.motion.dead_reckoning import DeadReckoning
 from qwen3vl_vln.waypoint import Waypoint
 
 TURN_RADIANS = 0.1
@@ -54,7 +54,7 @@ class StuckDetector:
 
     def observe(self, reckoning: DeadReckoning) -> None:
         """Count what the robot was told to do up to now."""
-        yaw = reckoning.told.yaw
+        yaw = reckoning.commanded_pose.yaw
         self._turned += 0.0 if self._yaw is None else abs(yaw - self._yaw)
         self._yaw, self._metres = yaw, reckoning.commanded_metres
         if self._metres - self._advanced[0] >= ADVANCED_METRES:

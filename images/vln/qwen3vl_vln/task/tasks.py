@@ -5,13 +5,14 @@ import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from qwen3vl_vln.errors import RobotBusyError, RobotChangedError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.delays import Stamps
-from qwen3vl_vln.task.errors import RobotBusyError, RobotChangedError, TooManyTasksError, UnknownTaskError
 from qwen3vl_vln.task.events import Owner
-from qwen3vl_vln.task.http_writers import HttpWriters
+from qwen3vl_vln.task.http_writers import HttpWriters, Peer
 from qwen3vl_vln.task.lease import Lease
 from qwen3vl_vln.task.pace import Pace
-from qwen3vl_vln.task.task import Settings, Task
+from qwen3vl_vln.task.settings import Settings
+from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.unused import unused
 
 FINISHED_SECONDS = 600.0
@@ -39,7 +40,8 @@ class Entry:
         newest_state: of the newest answer.
         maker: the client that made it and may not make any number; None where a Kubernetes object or the operator did.
         made_at: when it was made, if not by a Kubernetes object; seconds on the monotonic clock.
-        writers, former_writers: who drove this robot, and who drove another one by this task.
+        writers, former_writers: who drove this robot, and who drove another one by this task; by name, and by key and
+            address.
         stamps, http: time stamps of the writer on HTTP, and who else writes there.
     """
 
@@ -60,8 +62,10 @@ class Entry:
         waits = self.task.verdict is None and self.task.started is None
         return waits and self.made_at is not None and now - self.made_at >= NEVER_CAME_SECONDS
 
-    def need_robot(self, writer: str, robot: str | None = None) -> None:
+    def need_robot(self, peer: Peer, robot: str | None = None) -> None:
         """See that a writer means the robot of this task; one that drove the former robot has to name it.
+
+        A program that names itself anew at each start is known by key and address.
 
         Raises:
             RobotChangedError: it means another one, or may do so.
@@ -70,9 +74,14 @@ class Entry:
         if robot is not None and robot != own:
             raise RobotChangedError(f"this task is of robot {own!r}, not of {robot!r}")
         if robot is not None:
-            self.former_writers.discard(writer)
-        elif writer in self.former_writers:
+            self.former_writers.discard(peer.writer)
+        elif self.former_writers and self._drove_another(peer):
             raise RobotChangedError(f"robot_changed: this task is of robot {own!r} now; name it to drive it")
+
+    def _drove_another(self, peer: Peer) -> bool:
+        if peer.writer in self.former_writers:
+            return True
+        return peer.origin in self.former_writers and peer.writer not in self.writers
 
     def change_robot(self) -> int:
         """Nobody drives the new robot yet; the epoch of the lease."""
@@ -80,10 +89,11 @@ class Entry:
         self.writers = set()
         return self.lease.drop()
 
-    def drives(self, writer: str) -> None:
+    def drives(self, peer: Peer) -> None:
         """Remember a writer of this robot."""
-        if len(self.writers) < WRITERS_MOST:
-            self.writers.add(writer)
+        for known_as in (peer.origin, peer.writer):
+            if len(self.writers) < WRITERS_MOST:
+                self.writers.add(known_as)
 
 
 @dataclass

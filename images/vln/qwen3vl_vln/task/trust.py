@@ -3,8 +3,8 @@
 import math
 from dataclasses import dataclass
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.motion.agreement import Finding, OdometryFault
-from qwen3vl_vln.task.words import Reason
 
 LASTING = (OdometryFault.MIRRORED, OdometryFault.AXES)
 """Nothing that the robot does makes these good: its program is mended, and says so with another origin or a new run."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from qwen3vl_vln.motion.limits import Keyframes
+from qwen3vl_common.navigation.settings import Keyframes
 
 Grey = npt.NDArray[np.uint8]
 WIDTH, HEIGHT = 160, 120

@@ -4,81 +4,29 @@ One key frame a task waits, the newest; calls of different tasks take turns. A c
 answer is not wanted any more: another instruction, a stop, a pause, the end."""
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, assert_never
 
-from qwen3vl_vln.ipc.channel import Message
-from qwen3vl_vln.motion.limits import Keyframes
-from qwen3vl_vln.parser import ParseLimits, early_plan, parse
-from qwen3vl_vln.waypoint import Waypoint
+from qwen3vl_vln.ipc.rows import OdometryPose
+from qwen3vl_vln.ipc.to_edge import Fault, FrameDecoded, FrameFault, SlotLeft, ToEdge, WantFrame
+from qwen3vl_vln.ipc.to_worker import CameraFrame, ForgetTask, LeaveSlot, TaskUpdate, ToScheduler
 from qwen3vl_vln.worker.decoding import Decoder
-from qwen3vl_vln.worker.keyframes import KeyframeChooser, view
-from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
-from qwen3vl_vln.worker.prompt import request
+from qwen3vl_vln.worker.keyframes import CorruptImageError, view
+from qwen3vl_vln.worker.model_call import ModelCaller, Recorder
+from qwen3vl_vln.worker.pictures import KeyPicture, scaled, small_already
+from qwen3vl_vln.worker.question import Model
+from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 
 log = logging.getLogger(__name__)
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.25, 5.0
-GUIDED_PROFILE = "waypoints"
-"""The engine is held to the schema, so that what is written of it can be relied on before its end."""
 OLD_KEY_FRAME_SECONDS = 0.5
 """A key frame that waited longer for the model is replaced by a picture of now."""
-
-
-class Recorder(Protocol):
-    """Keeps what is shown to it; never waits, never fails."""
-
-    def frame(self, message: Message, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
-        """A picture was looked at."""
-
-    def call(self, task_id: str, fields: dict[str, Any]) -> None:
-        """A model call ended."""
-
-
-class Model(Protocol):
-    """Answers one question."""
-
-    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
-        """See `ModelClient`."""
-
-
-@dataclass(frozen=True)
-class KeyFrame:
-    """A picture for the model; `keep`: somebody waits for the answer to this one."""
-
-    number: int
-    jpeg: bytes
-    at: float
-    keep: bool = False
-
-
-@dataclass
-class TaskState:
-    """What is known of one task here."""
-
-    epoch: int
-    instruction: str
-    language: str
-    profile: str
-    reverse: bool
-    chooser: KeyframeChooser
-    history: deque[bytes]
-    camera_number: int
-    waiting: KeyFrame | None = None
-    call: "asyncio.Task[None] | None" = None
-    queued: bool = False
-    failures: int = 0
-    stale: bool = False
-
-    def edit(self, message: Message, keyframes: Keyframes) -> None:
-        """Take other settings within an epoch."""
-        self.language, self.profile, self.reverse = message["language"], message["profile"], message["reverse"]
-        self.chooser.settings = keyframes
-        self.history = deque(self.history, maxlen=message["history"])
 
 
 @dataclass
@@ -89,15 +37,17 @@ class InferenceScheduler:
         send: takes messages for the edge.
         read: the bytes of a slot.
         calls: how many questions run at once.
+        context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown what was seen, asked and answered.
         decoder: looks at pictures.
     """
 
     model_name: str
     model: Model
-    send: Callable[[Message], None]
+    send: Callable[[ToEdge], None]
     read: Callable[[int, int], bytes]
     calls: int = 4
+    context_length: int | None = None
     recorder: Recorder | None = None
     decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, TaskState] = field(default_factory=dict)
@@ -105,56 +55,46 @@ class InferenceScheduler:
     _running: int = 0
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    def take(self, message: Message) -> None:
-        """Act on a message."""
-        task_id = message["task"]
-        if message["type"] == "task":
-            self._configure(task_id, message)
-        elif message["type"] == "forget":
-            self._forget(task_id)
-        elif message["type"] == "leave":
-            # Messages are taken in their order: nothing before this one reads the slot any more.
-            self.send({"type": "left", "task": "", "slot": message["slot"]})
-        elif message["type"] == "frame" and (job := self._jobs.get(task_id)) and job.epoch == message["epoch"]:
-            jpeg = self.read(message["slot"], message["size"])
-            self._spawn(self._look(task_id, job, message, jpeg))
+    def __post_init__(self) -> None:
+        self._caller = ModelCaller(self.model_name, self.model, self.send, self.context_length, self.recorder)
 
-    def _configure(self, task_id: str, message: Message) -> None:
-        old = self._jobs.get(task_id)
-        if not message["active"]:
-            self._forget(task_id)
+    def take(self, message: ToScheduler) -> None:
+        """Act on a message."""
+        match message:
+            case TaskUpdate():
+                self._configure(message)
+            case ForgetTask():
+                self._forget(message.task_id)
+            case LeaveSlot():
+                # Messages are taken in their order: nothing before this one reads the slot any more.
+                self.send(SlotLeft(slot=message.slot))
+            case CameraFrame():
+                job = self._jobs.get(message.task_id)
+                if job is not None and job.epoch == message.epoch:
+                    jpeg = self.read(message.slot, message.size)
+                    self._spawn(self._look(job, message, jpeg))
+            case _:
+                assert_never(message)
+
+    def _configure(self, update: TaskUpdate) -> None:
+        old = self._jobs.get(update.task_id)
+        if not update.active:
+            self._forget(update.task_id)
             return
-        keyframes = Keyframes.from_json(message["keyframes"], "keyframes")
-        if old is not None and old.epoch == message["epoch"]:
+        if old is not None and old.epoch == update.epoch:
             # Nothing that was asked is void by it; the picture that is wanted, or looked at, stays so.
-            old.edit(message, keyframes)
+            old.edit(update)
             return
-        same_camera = old is not None and old.camera_number == message["camera_number"]
-        history = deque(old.history if old is not None and same_camera else (), maxlen=message["history"])
         if old is not None:
-            self._cancel(old)
-        self._jobs[task_id] = TaskState(
-            message["epoch"],
-            message["instruction"],
-            message["language"],
-            message["profile"],
-            message["reverse"],
-            KeyframeChooser(keyframes),
-            history,
-            message["camera_number"],
-        )
-        self.send({"type": "want", "task": task_id, "epoch": message["epoch"]})
+            old.cancel()
+        self._jobs[update.task_id] = TaskState.begin(update, old)
+        self.send(WantFrame(task_id=update.task_id, epoch=update.epoch))
 
     def _forget(self, task_id: str) -> None:
         if job := self._jobs.pop(task_id, None):
-            self._cancel(job)
+            job.cancel()
 
-    def _cancel(self, job: TaskState) -> None:
-        job.waiting = None
-        if job.call is not None:
-            job.call.cancel()
-
-    def _spawn(self, coroutine: Any) -> "asyncio.Task[None]":
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(coroutine)
         self._tasks.add(task)
         task.add_done_callback(self._done)
@@ -165,41 +105,35 @@ class InferenceScheduler:
         if not task.cancelled() and (error := task.exception()):
             log.error("analysis failed", exc_info=error)
 
-    async def _look(self, task_id: str, job: TaskState, message: Message, jpeg: bytes) -> None:
+    async def _look(self, job: TaskState, message: CameraFrame, jpeg: bytes) -> None:
+        task_id = message.task_id
         async with self.decoder.turn(task_id):
             if self._jobs.get(task_id) is not job:
                 return
             decoded = await self.decoder.decode(view, jpeg)
         seen, now = decoded.seen, asyncio.get_running_loop().time()
-        if decoded.costly:
-            self._fault(task_id, job, message, jpeg, "costly_picture")
+        if decoded.costly or seen is None or seen.covered:
+            unseen = Fault.CORRUPT_FRAME if seen is None else Fault.COVERED_CAMERA
+            self._fault(job, message, jpeg, Fault.COSTLY_PICTURE if decoded.costly else unseen)
             return
-        if seen is None:
-            self._fault(task_id, job, message, jpeg, "corrupt_frame")
-            return
-        if seen.covered:
-            self._fault(task_id, job, message, jpeg, "covered_camera")
-            return
-        pose = tuple(message["pose"]) if message["pose"] else None
-        key = job.chooser.choose(seen, now, pose, force=message["force"] or job.stale)
-        self.send(
-            {"type": "looked", "task": task_id, "epoch": job.epoch, "key": key, "changed": job.chooser.changed(seen)}
-        )
+        key = job.chooser.choose(seen, now, _place(message.pose), force=message.force or job.stale)
+        changed = job.chooser.changed(seen)
+        self.send(FrameDecoded(task_id=task_id, epoch=job.epoch, key=key, changed=changed))
         if self.recorder is not None:
             self.recorder.frame(message, jpeg, key=key)
         # One that somebody waits for is not replaced by a newer one.
-        kept = job.waiting is not None and job.waiting.keep and not message["keep"]
+        kept = job.waiting is not None and job.waiting.keep and not message.keep
         if key and self._jobs.get(task_id) is job and not kept:
             job.stale = False
-            job.waiting = KeyFrame(message["frame"], jpeg, now, keep=message["keep"])
+            job.waiting = KeyFrame(message.frame, jpeg, now, keep=message.keep)
             self._enqueue(task_id, job)
         self._want(task_id, job, job.chooser.rest_seconds(now))
 
-    def _fault(self, task_id: str, job: TaskState, message: Message, jpeg: bytes, reason: str) -> None:
-        self.send({"type": "fault", "task": task_id, "epoch": job.epoch, "reason": reason})
+    def _fault(self, job: TaskState, message: CameraFrame, jpeg: bytes, fault: Fault) -> None:
+        self.send(FrameFault(task_id=message.task_id, epoch=job.epoch, fault=fault))
         if self.recorder is not None:
-            self.recorder.frame(message, jpeg, fault=reason)
-        self._want(task_id, job, 0.0)
+            self.recorder.frame(message, jpeg, fault=fault.value)
+        self._want(message.task_id, job, 0.0)
 
     def _want(self, task_id: str, job: TaskState, seconds: float) -> None:
         """Ask for the next picture once it can be a key frame."""
@@ -207,7 +141,7 @@ class InferenceScheduler:
 
     def _ask_for_frame(self, task_id: str, job: TaskState) -> None:
         if self._jobs.get(task_id) is job:
-            self.send({"type": "want", "task": task_id, "epoch": job.epoch})
+            self.send(WantFrame(task_id=task_id, epoch=job.epoch))
 
     def _enqueue(self, task_id: str, job: TaskState) -> None:
         if not job.queued and job.call is None:
@@ -231,80 +165,33 @@ class InferenceScheduler:
             job.call.add_done_callback(partial(self._ended, task_id, job))
 
     async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> None:
-        loop = asyncio.get_running_loop()
-        asked = loop.time()
-        answer: Message = {"task": task_id, "epoch": job.epoch, "frame": key.number}
-        self.send({"type": "call", **answer})
-        try:
-            body = request(
-                self.model_name,
-                job.instruction,
-                list(job.history),
-                key.jpeg,
-                language=job.language,
-                profile=job.profile,
-                reverse=job.reverse,
-            )
-            heard = self._opening_heard(job, answer, asked) if job.profile == GUIDED_PROFILE else None
-            reply = await self.model.ask(body, heard)
-        except ModelError as error:
-            deadline = isinstance(error, ModelDeadlineError)
-            self.send({"type": "failed", **answer, "message": str(error), "deadline": deadline})
-            self._record(job, answer, loop.time() - asked, {"outcome": "failed", "detail": str(error)})
-            await self._back_off(job)
-        except asyncio.CancelledError:
-            self._record(job, answer, loop.time() - asked, {"outcome": "cancelled", "detail": "not_wanted_any_more"})
-            raise
-        else:
-            read, seconds = self._read_reply(job, reply), loop.time() - asked
-            self.send({"type": "result", **answer, **read, "seconds": seconds})
-            self._record(job, answer, seconds, read, reply)
+        pictures = await self._scaled(task_id, job, key)
+        if pictures is None:
+            return
+        if await self._caller.ask(task_id, job, key, pictures):
             job.failures = 0
-            job.history.append(key.jpeg)
+            job.history.append(pictures.small)
+        else:
+            await self._back_off(job)
+
+    async def _scaled(self, task_id: str, job: TaskState, key: KeyFrame) -> KeyPicture | None:
+        """A key frame as the model is shown it; None where its colours cannot be decoded, or not in time."""
+        with contextlib.suppress(CorruptImageError):
+            if (pictures := small_already(key.jpeg)) is not None:
+                return pictures
+        async with self.decoder.turn(task_id):
+            decoded = await self.decoder.decode(scaled, key.jpeg)
+        if decoded.seen is not None and not decoded.costly:
+            return decoded.seen
+        fault = Fault.COSTLY_PICTURE if decoded.costly else Fault.CORRUPT_FRAME
+        self.send(FrameFault(task_id=task_id, epoch=job.epoch, fault=fault))
+        job.stale = True
+        return None
 
     def _ended(self, task_id: str, job: TaskState, _: "asyncio.Task[None]") -> None:
         self._running -= 1
         job.call = None
         self._go_on(task_id, job)
-
-    def _record(
-        self, job: TaskState, answer: Message, seconds: float, read: Message, reply: Reply | None = None
-    ) -> None:
-        if self.recorder is None:
-            return
-        fields = {
-            "frame": answer["frame"],
-            "epoch": answer["epoch"],
-            "instruction": job.instruction,
-            "language": job.language,
-            "profile": job.profile,
-            "reverse": job.reverse,
-            "history_frames": len(job.history),
-            "seconds": seconds,
-            "text": None if reply is None else reply.text,
-            "finish_reason": None if reply is None else reply.finish_reason,
-            "outcome": read["outcome"],
-            "reason": read["detail"],
-            "waypoints": read.get("waypoints", []),
-            "action": read.get("action", ""),
-            "environment": read.get("environment", ""),
-            "progress": read.get("progress"),
-            "clamped": read.get("clamped", False),
-        }
-        self.recorder.call(answer["task"], fields)
-
-    def _opening_heard(self, job: TaskState, answer: Message, asked: float) -> Callable[[str], None]:
-        """Sends the waypoints of an answer as soon as their array is closed, once."""
-        limits, sent = ParseLimits(reverse=job.reverse), False
-
-        def heard(text: str) -> None:
-            nonlocal sent
-            if not sent and "]" in text and (waypoints := early_plan(text, limits)):
-                sent = True
-                seconds = asyncio.get_running_loop().time() - asked
-                self.send({"type": "opening", **answer, "waypoints": _points(waypoints), "seconds": seconds})
-
-        return heard
 
     async def _back_off(self, job: TaskState) -> None:
         job.failures += 1
@@ -326,19 +213,6 @@ class InferenceScheduler:
                 self._enqueue(task_id, job)
         self._start_calls()
 
-    def _read_reply(self, job: TaskState, reply: Reply) -> Message:
-        limits = ParseLimits(reverse=job.reverse)
-        parsed = parse(reply.text, finish_reason=reply.finish_reason, profile=job.profile, limits=limits)
-        return {
-            "outcome": parsed.outcome,
-            "detail": parsed.reason,
-            "waypoints": _points(parsed.waypoints),
-            "action": parsed.action,
-            "environment": parsed.environment,
-            "progress": parsed.progress,
-            "clamped": parsed.clamped,
-        }
-
     async def close(self) -> None:
         """Cancel everything."""
         self._jobs.clear()
@@ -348,5 +222,5 @@ class InferenceScheduler:
         self.decoder.close()
 
 
-def _points(waypoints: Sequence[Waypoint]) -> list[tuple[float, float, float]]:
-    return [(point.dx, point.dy, point.dtheta) for point in waypoints]
+def _place(pose: OdometryPose | None) -> tuple[float, float, float, float] | None:
+    return None if pose is None else (pose.x, pose.y, pose.yaw, pose.origin)

@@ -5,7 +5,8 @@ from typing import Any
 from tests.support.stand_in_vln import new_record
 from tests.unit.operator import samples
 
-from qwen3vl_operator.nav_task.record import Record, assertion
+from qwen3vl_common.navigation.record import Record
+from qwen3vl_operator.nav_task.record import assertion
 from qwen3vl_operator.nav_task.spec import NavTask, parse_task
 from qwen3vl_operator.nav_task.status import Link
 

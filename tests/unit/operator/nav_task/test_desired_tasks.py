@@ -5,9 +5,9 @@ from dataclasses import replace
 
 from tests.unit.operator.nav_task.samples_nav import TASK_ID, UID, nav_task
 
+from qwen3vl_common.navigation.record import Owner
 from qwen3vl_operator.kube.key import task_key
 from qwen3vl_operator.nav_task.desired_tasks import MOST_GONE, DesiredTasks, Entry, Intent
-from qwen3vl_operator.nav_task.record import Owner
 
 KEY = task_key("robots", "walk")
 OTHER_UID = "89abcdef-0000-4000-8000-000000000002"

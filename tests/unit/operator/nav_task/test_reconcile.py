@@ -9,6 +9,8 @@ from tests.unit.operator import samples
 from tests.unit.operator.fake_kube import FakeKube
 from tests.unit.operator.nav_task.samples_nav import REACHABLE, TASK_ID, WALKING, model_body, nav_body, record
 
+from qwen3vl_common.navigation.record import Record
+from qwen3vl_common.navigation.requests import Resume
 from qwen3vl_operator.indexes import INDEXES
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError
@@ -18,7 +20,7 @@ from qwen3vl_operator.kube.store import Store
 from qwen3vl_operator.kube.trim import trim
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Intent
 from qwen3vl_operator.nav_task.reconcile import LOOK_AGAIN_SECONDS, LOOK_SOON_SECONDS, TaskReconciler
-from qwen3vl_operator.nav_task.record import Record, Refusal, Resume
+from qwen3vl_operator.nav_task.record import Refusal
 from qwen3vl_operator.nav_task.status import Link
 from qwen3vl_operator.nav_task.vln_sync_pool import VlnSyncPool
 

@@ -1,31 +1,14 @@
 """The NavTask's fields against the VLN API that acts on them."""
 
-import dataclasses
-from typing import Any
-
-import pytest
 from tests.unit.operator.nav_task.samples_nav import nav_body, nav_task
 
-from qwen3vl_operator.nav_task.record import Resume, assertion
-from qwen3vl_operator.nav_task.spec import History, Keyframes, Limits, NavTaskSpec
+from qwen3vl_common.navigation.requests import Resume
+from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_operator.nav_task.record import assertion
+from qwen3vl_operator.nav_task.spec import NavTaskSpec
 from qwen3vl_operator.vision_model.spec import Ceilings
 from qwen3vl_vln.edge.http import bodies
-from qwen3vl_vln.motion import limits as vln
 from qwen3vl_vln.task.ceilings import BOUNDED
-
-PAIRS = [(Limits, vln.Limits), (Keyframes, vln.Keyframes), (History, vln.History)]
-
-
-@pytest.mark.parametrize(("ours", "theirs"), PAIRS, ids=["limits", "keyframes", "history"])
-def test_the_schema_has_the_vln_apis_names_defaults_and_bounds(ours: Any, theirs: Any) -> None:
-    schema = ours.model_json_schema(by_alias=True)["properties"]
-    assert ours(**{}).model_dump(by_alias=True) == theirs().as_json()
-    for field in dataclasses.fields(theirs):
-        head, *rest = field.name.split("_")
-        part = schema[head + "".join(word.capitalize() for word in rest)]
-        if "low" in field.metadata:
-            # What the apiserver takes, the VLN API takes.
-            assert field.metadata["low"] <= part["minimum"] < part["maximum"] <= field.metadata["high"], field.name
 
 
 def test_a_ceiling_may_be_what_its_limit_may_be() -> None:

@@ -7,9 +7,10 @@ import pytest
 from tests.unit.operator import samples
 from tests.unit.operator.nav_task.samples_nav import REACHABLE, TASK_ID, WALKING, model_body, nav_body, nav_task, record
 
+from qwen3vl_common.navigation.record import Record
 from qwen3vl_operator.crds import nav_tasks
 from qwen3vl_operator.nav_task.conditions import COMPLETE, FAILED, TASK_REASONS, TaskCondition
-from qwen3vl_operator.nav_task.record import Record, Refusal
+from qwen3vl_operator.nav_task.record import Refusal
 from qwen3vl_operator.nav_task.spec import NavTask
 from qwen3vl_operator.nav_task.status import (
     Link,

@@ -12,10 +12,11 @@ from aiohttp import web
 from tests.support.stand_in_vln import StandInVln, new_record
 from tests.unit.operator.nav_task.samples_nav import TASK_ID, UID, nav_task
 
+from qwen3vl_common.navigation.requests import Resume
 from qwen3vl_operator.kube.key import Key, task_key
 from qwen3vl_operator.nav_task import vln_assertions, vln_client, vln_stops
 from qwen3vl_operator.nav_task.desired_tasks import DesiredTasks, Entry, Intent
-from qwen3vl_operator.nav_task.record import Resume, assertion
+from qwen3vl_operator.nav_task.record import assertion
 from qwen3vl_operator.nav_task.vln_client import VlnClient
 from qwen3vl_operator.nav_task.vln_sync import VlnSync
 
@@ -546,7 +547,7 @@ async def test_what_the_vln_api_does_not_know_is_confirmed_and_what_lies_between
 async def test_a_task_that_is_known_to_have_ended_is_not_stopped(setting: Setting) -> None:
     setting.want()
     await setting.turn()
-    setting.vln.finish(TASK_ID, "GoalReached", "goal")
+    setting.vln.finish(TASK_ID, "GoalReached")
     await setting.turn()
     setting.stop()
     assert await setting.turn() == [READ]

@@ -1,16 +1,20 @@
 """Recordings over HTTP: lists and files, read in threads, so that no robot waits for a disk."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
-from qwen3vl_common.errors import PathNotFound
+from qwen3vl_vln.edge.http.callers import Callers
+from qwen3vl_vln.edge.http.documented import described
+from qwen3vl_vln.edge.http.json_body import Json
+from qwen3vl_vln.edge.http.shapes import MCAP, RecordingList
 from qwen3vl_vln.edge.identity import VIEW
+from qwen3vl_vln.edge.navigation import Navigation
+from qwen3vl_vln.errors import UnknownRecordingError, UnknownTaskError
 from qwen3vl_vln.recording import store
 
 PIECE_BYTES = 64 * 1024
@@ -18,36 +22,35 @@ PAUSE_SECONDS = 0.002
 """Between two pieces: robots' answers go before a download, which so has some 30 MiB/s."""
 
 
-def add(app: FastAPI, folder: Path | None, known: Callable[[str], bool], need: Callable[..., Any]) -> None:
-    """Add the two routes.
+def router(navigation: Navigation, callers: Callers) -> APIRouter:
+    """The routes."""
+    routes, folder = APIRouter(tags=["recordings"]), navigation.link.options.recordings_dir
 
-    Args:
-        folder: of the recordings; None where nothing is recorded.
-        known: whether there is a task of that id.
-        need: sees that the caller of a request has a right.
-    """
-
-    @app.get("/vln/task/{task_id}/recordings")
+    @routes.get("/vln/task/{task_id}/recordings", **described(RecordingList, UnknownTaskError))
     async def recordings(request: Request, task_id: str) -> Response:
-        need(request, VIEW)
+        """The recordings of a task, also of one that is gone."""
+        callers.need(request, VIEW)
         found = None if folder is None else await asyncio.to_thread(store.listed, folder, task_id)
-        if found is None and not known(task_id):
-            raise PathNotFound(f"there is no task {task_id!r}, and no recording of one", code="unknown_task")
+        if found is None and navigation.tasks.find(task_id) is None:
+            raise UnknownTaskError(f"there is no task {task_id!r}, and no recording of one")
         files = [
             {"name": one.name, "bytes": one.size_bytes, "begin": one.begin, "finished": one.whole}
             for one in found or ()
         ]
-        return Response(orjson.dumps({"task_id": task_id, "recordings": files}), media_type="application/json")
+        return Json({"task_id": task_id, "recordings": files})
 
-    @app.get("/vln/task/{task_id}/recordings/{name}")
+    @routes.get("/vln/task/{task_id}/recordings/{name}", **described(MCAP, UnknownRecordingError))
     async def recording(request: Request, task_id: str, name: str) -> Response:
-        need(request, VIEW)
+        """One file."""
+        callers.need(request, VIEW)
         opened = None if folder is None else await asyncio.to_thread(_open, folder, task_id, name)
         if opened is None:
-            raise PathNotFound(f"task {task_id!r} has no recording {name!r}", code="unknown_recording")
+            raise UnknownRecordingError(f"task {task_id!r} has no recording {name!r}")
         file, size = opened
         headers = {"content-length": str(size), "content-disposition": f'attachment; filename="{task_id}-{name}"'}
         return StreamingResponse(_pieces(file, size), media_type="application/octet-stream", headers=headers)
+
+    return routes
 
 
 def _open(folder: Path, task_id: str, name: str) -> tuple[BinaryIO, int] | None:

@@ -7,15 +7,11 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from qwen3vl_vln.edge.views import ViewError
+from qwen3vl_vln.errors import TooManyTicketsError
 from qwen3vl_vln.unused import unused
 
 TICKET_SECONDS = 60.0
 TICKETS_MOST = 256
-
-
-class TooManyTicketsError(ViewError):
-    """More tickets wait to be used than are kept."""
 
 
 @dataclass

@@ -2,18 +2,33 @@
 
 import asyncio
 
-import orjson
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from qwen3vl_common.errors import PathNotFound
 from qwen3vl_common.strangers import acquaint
+from qwen3vl_vln.edge.http.callers import Callers
+from qwen3vl_vln.edge.http.documented import described
+from qwen3vl_vln.edge.http.json_body import Json
+from qwen3vl_vln.edge.http.shapes import JPEG, MOTION_JPEG, Ticket
 from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, Tickets
-from qwen3vl_vln.edge.identity import VIEW, Authenticator, NoKeyError
+from qwen3vl_vln.edge.identity import VIEW
 from qwen3vl_vln.edge.navigation import Navigation
-from qwen3vl_vln.edge.views import Rendering, Viewer, Views
+from qwen3vl_vln.edge.views import Views
+from qwen3vl_vln.edge.watches import Rendering, Viewer
+from qwen3vl_vln.errors import (
+    EndedUnseenError,
+    NoKeyError,
+    NoPictureError,
+    NoTaskError,
+    NoUnusedIdError,
+    TooManyTicketsError,
+    TooManyViewersError,
+    UnknownTaskError,
+)
 from qwen3vl_vln.task.task import Task
 
+OF_VIEWING = (UnknownTaskError, EndedUnseenError, TooManyViewersError)
+OF_TICKETS = (UnknownTaskError, TooManyTicketsError, NoUnusedIdError)
 BOUNDARY = b"qwen3vl-picture"
 SLOWEST_SECONDS = 10.0
 """A viewer that takes no picture for this long is given up."""
@@ -47,46 +62,52 @@ class MotionJpeg(Response):
             self._views.close(self._viewer)
 
 
-def add(app: FastAPI, navigation: Navigation, authenticator: Authenticator) -> None:
-    """Add the routes."""
-    tickets, views = Tickets(), navigation.views
+def router(navigation: Navigation, callers: Callers) -> APIRouter:
+    """The routes."""
+    routes, tickets, views = APIRouter(tags=["views"]), Tickets(), navigation.views
 
     def admit(request: Request, task_id: str) -> Task:
         ticket = request.query_params.get("ticket")
         if ticket is None:
-            authenticator.caller(request.headers).need(VIEW)
+            callers.need_key(request, VIEW)
         elif not tickets.take(ticket, task_id, navigation.now()):
             good = f"a ticket is good once, for {TICKET_SECONDS:g} s and for its own task"
             raise NoKeyError(f"{good}; get one by POST /vln/task/<id>/ticket")
-        acquaint(request.scope)
+        else:
+            acquaint(request.scope)
         return navigation.tasks.get(task_id).task
 
-    @app.get("/vln/task/{task_id}/snapshot")
+    @routes.get("/vln/task/{task_id}/snapshot", **described(JPEG, *OF_VIEWING, NoPictureError))
     async def snapshot(request: Request, task_id: str) -> Response:
+        """The newest picture, as its viewers have it."""
         rendering = await views.snapshot(admit(request, task_id))
         return Response(rendering.jpeg, media_type="image/jpeg", headers=HEADERS)
 
-    @app.get("/vln/task/{task_id}/view")
+    @routes.get("/vln/task/{task_id}/view", **described(MOTION_JPEG, *OF_VIEWING))
     async def view(request: Request, task_id: str) -> Response:
+        """Each new picture as a part, until the task ends."""
         return MotionJpeg(views, views.open(admit(request, task_id)))
 
-    @app.get("/vln/robot/{robot}/view")
+    @routes.get("/vln/robot/{robot}/view", **described(MOTION_JPEG, NoTaskError, TooManyViewersError))
     async def view_of_robot(request: Request, robot: str) -> Response:
-        authenticator.caller(request.headers).need(VIEW)
-        acquaint(request.scope)
+        """The pictures of whatever unfinished task the robot has."""
+        callers.need_key(request, VIEW)
         entry = navigation.tasks.of_robot(robot)
         if entry is None:
-            raise PathNotFound(f"robot {robot!r} has no unfinished task", code="no_task")
+            raise NoTaskError(f"robot {robot!r} has no unfinished task")
         return MotionJpeg(views, views.open(entry.task))
 
-    @app.post("/vln/task/{task_id}/ticket")
+    @routes.post("/vln/task/{task_id}/ticket", **described(Ticket, *OF_TICKETS))
     async def ticket(request: Request, task_id: str) -> Response:
-        authenticator.caller(request.headers).need(VIEW)
+        """Leave to look at this task once, for pages that cannot send a key."""
+        callers.need_key(request, VIEW)
         navigation.tasks.get(task_id)
         given = tickets.give(task_id, navigation.now())
         address = f"/vln/task/{task_id}/view?ticket={given}"
         body = {"ticket": given, "expires_in": round(TICKET_SECONDS), "url": address}
-        return Response(orjson.dumps(body), media_type="application/json", headers=HEADERS)
+        return Json(body, headers=HEADERS)
+
+    return routes
 
 
 def _part(rendering: Rendering) -> bytes:

@@ -1,4 +1,4 @@
-"""The words of answers and records: states, reasons, verdicts and phases."""
+"""The words of answers and records: states, reasons, verdicts and phases. Pure."""
 
 from enum import StrEnum
 
@@ -6,13 +6,13 @@ from enum import StrEnum
 class State(StrEnum):
     """What a task is doing; `moving` is the only one with a velocity that is not zero."""
 
-    STOPPED = "stopped"
-    GOAL = "goal"
-    ERROR = "error"
+    WAITING = "waiting"
+    MOVING = "moving"
     HOLD = "hold"
     STALE = "stale"
-    MOVING = "moving"
-    WAITING = "waiting"
+    ERROR = "error"
+    GOAL = "goal"
+    STOPPED = "stopped"
 
 
 class Reason(StrEnum):
@@ -23,6 +23,7 @@ class Reason(StrEnum):
     WAITING_FOR_MODEL = "waiting_for_model"
     MODEL_SLOW = "model_slow"
     MODEL_FAILED = "model_failed"
+    CONTEXT_TOO_SMALL = "context_too_small"
     WORKER_SILENT = "worker_silent"
     UNUSABLE_FRAME = "unusable_frame"
     CORRUPT_FRAME = "corrupt_frame"
@@ -85,7 +86,7 @@ class Phase(StrEnum):
     FINISHED = "Finished"
 
 
-ENDINGS = {
+ENDINGS: dict[Verdict, tuple[State, Reason]] = {
     Verdict.GOAL_REACHED: (State.GOAL, Reason.GOAL_REACHED),
     Verdict.STOPPED_BY_MODEL: (State.STOPPED, Reason.STOPPED_BY_MODEL),
     Verdict.CANCELLED: (State.STOPPED, Reason.STOP_REQUESTED),
@@ -94,11 +95,16 @@ ENDINGS = {
     Verdict.ROBOT_SILENT: (State.STOPPED, Reason.ROBOT_SILENT),
     Verdict.MODEL_LOST: (State.STOPPED, Reason.MODEL_LOST),
 }
+"""State and reason of a task that ended so."""
+COMPLETE = (Verdict.GOAL_REACHED, Verdict.STOPPED_BY_MODEL)
+"""Verdicts of a walk that came to where it should; with any other one it did not."""
+OLD_STATUSES = ("running", "paused", "completed", "failed")
+"""Words of the older protocol for a task."""
 
 
 def old_status(phase: Phase, verdict: Verdict | None) -> str:
     """The word of the older protocol: there a task runs from its creation, and a stopped one is completed."""
-    if verdict in (Verdict.GOAL_REACHED, Verdict.STOPPED_BY_MODEL, Verdict.CANCELLED):
+    if verdict in (*COMPLETE, Verdict.CANCELLED):
         return "completed"
     if verdict is not None:
         return "failed"

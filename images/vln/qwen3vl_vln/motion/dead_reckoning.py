@@ -1,15 +1,15 @@
-"""Where the robot is, as far as anyone knows: by its odometry, else by what it was told.
+"""Where the robot is, as far as anyone knows: by its odometry, else by what it was commanded to do.
 
-A command counts until the next one and at most as long as the robot may follow it. A robot that was told 0 has not
+A command counts until the next one and at most as long as the robot may follow it. A robot that was commanded 0 has not
 moved.
 """
 
 from dataclasses import dataclass, field
 
+from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.agreement import Agreement, Finding, OdometryFault
-from qwen3vl_vln.motion.commanded import Told
+from qwen3vl_vln.motion.commanded import CommandedMotion
 from qwen3vl_vln.motion.geometry import Pose, unwrapped
-from qwen3vl_vln.motion.limits import Limits
 from qwen3vl_vln.motion.track import WINDOW_SECONDS, Speeds, Track
 
 HOLD_SECONDS = 0.25
@@ -33,7 +33,7 @@ class Odometry:
 class Fix:
     """Where the robot was at one moment, by both ways of reckoning, so that motion since then can be told."""
 
-    told: Pose
+    commanded: Pose
     commanded_metres: float
     odometry: Pose | None
     origin: int
@@ -57,7 +57,7 @@ class DeadReckoning:
     place: int = 0
     v: float | None = None
     w: float | None = None
-    commands: Told = field(default_factory=Told)
+    commands: CommandedMotion = field(default_factory=CommandedMotion)
     _track: Track = field(default_factory=Track)
     _agreement: Agreement = field(default_factory=Agreement)
     _observed: bool = False
@@ -66,18 +66,18 @@ class DeadReckoning:
     _pose_at: float = 0.0
 
     @property
-    def told(self) -> Pose:
-        """Where it would be if it had done what it was told."""
+    def commanded_pose(self) -> Pose:
+        """Where it would be if it had done what it was commanded to do."""
         return self.commands.mark.pose
 
     @property
     def commanded_metres(self) -> float:
-        """Metres that it was told to drive, in all."""
+        """Metres that it was commanded to drive, in all."""
         return self.commands.mark.metres
 
     @property
     def commanded_radians(self) -> float:
-        """Radians that it was told to turn, to either side, in all."""
+        """Radians that it was commanded to turn, to either side, in all."""
         return self.commands.mark.radians
 
     @property
@@ -101,12 +101,12 @@ class DeadReckoning:
         return self._track.metres
 
     def command(self, v: float, w: float, now: float) -> None:
-        """The robot was told these velocities at `now`, which ends the command before."""
+        """These velocities were sent to the robot at `now`, which ends the command before."""
         self.advance(now)
         self.commands.command(v, w, now, self.hold_seconds)
 
     def advance(self, now: float) -> None:
-        """Bring what was told up to `now`."""
+        """Bring what was commanded up to `now`."""
         self._now = max(now, self._now)
         self.commands.advance(now)
 
@@ -135,7 +135,7 @@ class DeadReckoning:
         if self._jumps(pose, captured, at, limits):
             finding = _jump(self._track.pose or pose, pose)
             self.forget()
-        self._ahead = pose.yaw - self.told.yaw
+        self._ahead = pose.yaw - self.commanded_pose.yaw
         self._track.take(pose, captured)
         self._observed, self._pose_at = True, at
         self.v, self.w = odometry.v, odometry.w
@@ -151,8 +151,8 @@ class DeadReckoning:
         return self._track.jumps(pose, captured, Speeds(max(v, commanded_v), max(w, commanded_w)))
 
     def _unwrapped(self, pose: Pose) -> Pose:
-        # By what it was told meanwhile, also over frames without odometry: how often it has turned round is kept.
-        near = pose.yaw if self._ahead is None else self.told.yaw + self._ahead
+        # By what it was commanded meanwhile, also over frames without odometry: how often it has turned round is kept.
+        near = pose.yaw if self._ahead is None else self.commanded_pose.yaw + self._ahead
         return Pose(pose.x, pose.y, unwrapped(pose.yaw, near))
 
     def forget(self) -> None:
@@ -169,12 +169,12 @@ class DeadReckoning:
             odometry: that came with the picture; another than the newest where that one was captured later.
             at: when it was taken, on the server's monotonic clock.
         """
-        told = self.commands.mark if at is None else self.commands.at(at)
+        commanded = self.commands.mark if at is None else self.commands.at(at)
         pose, metres = self.odometry, self.odometry_metres
         if pose is not None and odometry is not None and odometry.origin == self.origin:
             seen = Pose(odometry.pose.x, odometry.pose.y, unwrapped(odometry.pose.yaw, pose.yaw))
             pose, metres = seen, metres - seen.distance(pose)
-        return Fix(told.pose, told.metres, pose, self.origin, metres, self.place)
+        return Fix(commanded.pose, commanded.metres, pose, self.origin, metres, self.place)
 
     def since(self, fix: Fix) -> tuple[Pose, Pose, float]:
         """Motion since a moment: pose now in the frame of then, the pose it will come to stand at, and metres driven.
@@ -184,7 +184,7 @@ class DeadReckoning:
         commanded_metres = self.commanded_metres - fix.commanded_metres
         now = self.odometry
         if now is None or fix.odometry is None or fix.place != self.place:
-            pose = self.told.seen_from(fix.told)
+            pose = self.commanded_pose.seen_from(fix.commanded)
             return pose, pose, commanded_metres
         pose = now.seen_from(fix.odometry)
         # Whichever way of reckoning says more: a plan is never driven further than it is long.
@@ -193,9 +193,9 @@ class DeadReckoning:
 
     def turned(self, fix: Fix) -> tuple[float, float]:
         """The most that the robot is turned to the right (≤ 0) and to the left (≥ 0) of its heading at a moment."""
-        told, now = self.told.yaw - fix.told.yaw, self.odometry
-        seen = told if now is None or fix.odometry is None or fix.place != self.place else now.yaw - fix.odometry.yaw
-        return min(0.0, told, seen), max(0.0, told, seen)
+        turned, now = self.commanded_pose.yaw - fix.commanded.yaw, self.odometry
+        seen = turned if now is None or fix.odometry is None or fix.place != self.place else now.yaw - fix.odometry.yaw
+        return min(0.0, turned, seen), max(0.0, turned, seen)
 
 
 def _jump(before: Pose, pose: Pose) -> Finding:

@@ -1,0 +1,84 @@
+"""What the worker knows of one task: what it is about, its earlier key frames, what waits for the model."""
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from qwen3vl_vln.ipc.to_worker import TaskUpdate
+from qwen3vl_vln.worker.context_budget import Allowed
+from qwen3vl_vln.worker.keyframes import KeyframeChooser
+from qwen3vl_vln.worker.pictures import Picture
+
+
+@dataclass(frozen=True)
+class KeyFrame:
+    """A picture for the model; `keep`: somebody waits for the answer to this one."""
+
+    number: int
+    jpeg: bytes
+    at: float
+    keep: bool = False
+
+
+@dataclass
+class TaskState:
+    """What is known of one task here.
+
+    Attributes:
+        history: earlier key frames that the model was asked about, in their small size, the oldest first.
+        allowed: what the engine's refusals have left to be shown.
+        shown_history: so many earlier ones were in the newest question.
+        warning: what was said last about pictures that the context does not hold.
+        waiting: the key frame that it is asked about next.
+        call: the call under way.
+        queued: it waits for its turn.
+        failures: of calls, in a row.
+        stale: the next picture is a key frame, whatever it shows.
+    """
+
+    epoch: int
+    instruction: str
+    language: str
+    profile: str
+    reverse: bool
+    chooser: KeyframeChooser
+    history: deque[Picture]
+    camera_number: int
+    allowed: Allowed = field(default_factory=Allowed)
+    shown_history: int = 0
+    warning: str = ""
+    waiting: KeyFrame | None = None
+    call: "asyncio.Task[None] | None" = None
+    queued: bool = False
+    failures: int = 0
+    stale: bool = False
+
+    @classmethod
+    def begin(cls, update: TaskUpdate, old: "TaskState | None") -> "TaskState":
+        """The state of a new epoch; what the same camera saw before stays of use, and what the
+        engine's context holds is the same whatever the task is about."""
+        same_camera = old is not None and old.camera_number == update.camera_number
+        return cls(
+            epoch=update.epoch,
+            instruction=update.instruction,
+            language=update.language,
+            profile=update.profile,
+            reverse=update.reverse,
+            chooser=KeyframeChooser(update.keyframes),
+            history=deque(old.history if old is not None and same_camera else (), maxlen=update.history_frames),
+            camera_number=update.camera_number,
+            allowed=Allowed() if old is None else old.allowed,
+            warning="" if old is None else old.warning,
+        )
+
+    def edit(self, update: TaskUpdate) -> None:
+        """Take other settings within an epoch."""
+        self.language, self.profile, self.reverse = update.language, update.profile, update.reverse
+        self.chooser.settings = update.keyframes
+        self.history = deque(self.history, maxlen=update.history_frames)
+
+    def cancel(self) -> None:
+        """What was asked, and what was to be asked, is not wanted any more."""
+        self.waiting = None
+        if self.call is not None:
+            self.call.cancel()
