@@ -9,7 +9,7 @@ from qwen3vl_eval.robot import CommandHorizon, RobotSide
 from qwen3vl_eval.server import Server
 from qwen3vl_eval.watch import Watch
 from qwen3vl_vln.task.settings import Settings
-from qwen3vl_vln.worker.model_call import Model
+from qwen3vl_vln.worker.question import Model
 from qwen3vl_world.world import World
 
 
@@ -18,6 +18,7 @@ class Loop:
 
     Args:
         draw: makes the JPEG of a picture's number; without it the world's camera does.
+        context_length: of the model, in tokens; None where nobody has said.
 
     Attributes:
         answers: of the server, as they came to the robot.
@@ -31,11 +32,12 @@ class Loop:
         rhythm: CommandHorizon | None = None,
         network: Conditions | None = None,
         draw: Callable[[int], bytes] | None = None,
+        context_length: int | None = None,
     ) -> None:
         self.world, self.now = world, 0.0
         self.answers: list[dict[str, Any]] = []
         draw = draw or (lambda number: world.draw(self.robot.shots[number]))
-        self.server = Server(settings, model, developer(draw))
+        self.server = Server(settings, model, developer(draw), context_length)
         heard = self.answers.append
         self.robot = RobotSide(
             world, self.server, rhythm or CommandHorizon(), network or Conditions(), world.seed, heard

@@ -28,7 +28,7 @@ from qwen3vl_vln.task.settings import Settings
 from qwen3vl_vln.task.task import Task
 from qwen3vl_vln.task.tasks import Tasks
 from qwen3vl_vln.worker.decoding import Decoder
-from qwen3vl_vln.worker.model_call import Model
+from qwen3vl_vln.worker.question import Model
 from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 BOOT_ID = "b00710ad"
@@ -84,12 +84,15 @@ class Server:
 
     Args:
         develop: makes the JPEG of what was sent as a picture, when somebody looks at it.
+        context_length: of the model, in tokens; None where nobody has said.
 
     Attributes:
         key_frames: pictures that the worker chose for the model.
     """
 
-    def __init__(self, settings: Settings, model: Model, develop: Develop = bytes) -> None:
+    def __init__(
+        self, settings: Settings, model: Model, develop: Develop = bytes, context_length: int | None = None
+    ) -> None:
         link = WorkerLink(_OPTIONS, lambda message: self._navigation.on_message(message), self._tasks)
         self._navigation = _Navigation(link, Metrics(), Tasks(BOOT_ID))
         self._link = link
@@ -102,6 +105,7 @@ class Server:
             self._hear,
             lambda slot, size: pictures.read(slot, size),
             calls=1,
+            context_length=context_length,
             decoder=decoder,
         )
         pictures = _Pictures(develop)

@@ -68,6 +68,8 @@ async def serve(options: argparse.Namespace) -> None:
         log_level=options.log_level,
         slots=UNFINISHED_MOST,
         slot_bytes=bounds.max_bytes,
+        context_length=options.context_length,
+        warm_up=options.warm_up,
         recordings_dir=options.recordings_dir,
         recordings_max_mib=options.recordings_max_mib,
         recording_file_max_mib=options.recording_file_max_mib,
@@ -200,6 +202,12 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         metavar="NETWORK",
         help="proxies as 10.0.0.0/8: the last address of their X-Forwarded-For is taken for a program's; repeatable",
     )
+    context = (
+        "tokens of prompt and answer that the model's engine holds; default: not known, it says when it is too much"
+    )
+    parser.add_argument("--context-length", type=_from_one, help=context)
+    warm_up = "ask the model once at the start, so that one that is too slow is told of before a walk"
+    parser.add_argument("--warm-up", action="store_true", help=warm_up)
     parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
     parser.add_argument("--model-timeout-seconds", type=float, default=30.0)
     parser.add_argument("--max-frame-bytes", type=int, default=Bounds.max_bytes)

@@ -1,5 +1,6 @@
 """The VisionModel resource as typed values. The CRD's schema, its documentation and every default come from here."""
 
+import ipaddress
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -202,6 +203,19 @@ class Ceilings(Part):
     max_plan_age_seconds: PlanAge | None = Field(default=None, description="Oldest picture that a plan may have, s.")
 
 
+def _network(text: str) -> str:
+    """The same text, if it names a network or an address.
+
+    Raises:
+        ValueError: it does not.
+    """
+    ipaddress.ip_network(text)
+    return text
+
+
+Network = Annotated[str, Field(max_length=43, pattern=r"^[0-9a-fA-F:.]+(/[0-9]{1,3})?$"), AfterValidator(_network)]
+
+
 class Navigation(Part):
     """The VLN API of this model: a robot's camera frames in, velocities out."""
 
@@ -219,6 +233,18 @@ class Navigation(Part):
     ceilings: Ceilings = Field(
         default=Ceilings(),
         description="What no task's limits exceed; holds for tasks under way within the kubelet's minute and a half.",
+    )
+    tasks_per_key: int = Field(
+        default=32,
+        ge=1,
+        le=192,
+        description="Unfinished tasks that belong to no NavTask, of one key from one address.",
+    )
+    trusted_proxies: list[Network] = Field(
+        default=[],
+        max_length=32,
+        description="Proxies before the VLN API, as 10.0.0.0/8 or an address: the last address of their X-Forwarded-For"
+        " is taken for a program's.",
     )
     resources: NavigationResources = Field(
         default=NavigationResources(), description="What the VLN API asks of its node."

@@ -11,6 +11,7 @@ from qwen3vl_common.navigation.settings import Camera, Keyframes, Limits
 from qwen3vl_vln.ipc.to_edge import ToEdge
 from qwen3vl_vln.ipc.to_worker import CameraFrame, TaskUpdate
 from qwen3vl_vln.worker.model_client import Reply
+from qwen3vl_vln.worker.question import Model as ModelProtocol
 from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 PLAN = '{"reached_goal": false, "waypoints": [{"dx": 0.5, "dy": 0, "dtheta": 0}], "action": "forward"}'
@@ -67,13 +68,22 @@ class Model:
 
 
 class Bench:
-    """An scheduler, its model, and what it sends."""
+    """An scheduler, its model, and what it sends.
 
-    def __init__(self, calls: int = 4) -> None:
+    Args:
+        other: answers in the place of `model`.
+    """
+
+    def __init__(self, calls: int = 4, other: ModelProtocol | None = None, context_length: int | None = None) -> None:
         self.model, self.sent = Model(), list[ToEdge]()
         self.slots: dict[int, bytes] = {}
         self.scheduler = InferenceScheduler(
-            "m", self.model, self.sent.append, lambda slot, size: self.slots[slot], calls=calls
+            "m",
+            self.model if other is None else other,
+            self.sent.append,
+            lambda slot, size: self.slots[slot],
+            calls=calls,
+            context_length=context_length,
         )
         self.numbers = 0
 

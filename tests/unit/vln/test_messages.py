@@ -27,10 +27,12 @@ from qwen3vl_vln.ipc.to_edge import (
     CallBegan,
     CallFailed,
     CallResult,
+    ContextWarning,
     EarlyPlan,
     Fault,
     FrameDecoded,
     FrameFault,
+    ModelWarm,
     RecordingStatus,
     SlotLeft,
     ToEdge,
@@ -269,9 +271,11 @@ HANDLED_BY_EDGE: dict[ToEdge, Callable[[Navigation, Task], object]] = {
     CallBegan(task_id="t", epoch=1, frame=1): lambda navigation, task: task.calls.since,
     EARLY: lambda navigation, task: task.follower,
     RESULT: lambda navigation, task: task.environment,
-    CallFailed(task_id="t", epoch=1, frame=1, message="HTTP 503", deadline=False): (
+    CallFailed(task_id="t", epoch=1, frame=1, message="HTTP 503", deadline=False, context_too_small=False): (
         lambda navigation, task: task.calls.last_error
     ),
+    ContextWarning(task_id="t", text="too long"): lambda navigation, task: task.warnings.get("context"),
+    ModelWarm(seconds=6.0): lambda navigation, task: navigation.tasks.pace.median_seconds,
     ViewDrawn(slot=0, size=0): lambda navigation, task: counted(navigation, "qwen3vl_vln_pictures_rendered_total"),
     RecordingStatus(task_id="t", finished_bytes=0, error="disk full"): lambda navigation, task: task.recording_error,
 }

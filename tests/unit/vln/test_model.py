@@ -8,18 +8,27 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from aiohttp import web
 
-from qwen3vl_vln.worker.model_client import LARGEST_ANSWER, ModelClient, ModelDeadlineError, ModelError
+from qwen3vl_vln.worker.model_client import (
+    LARGEST_ANSWER,
+    ContextLengthError,
+    ModelClient,
+    ModelDeadlineError,
+    ModelError,
+)
 
 Send = Callable[[bytes], Awaitable[None]]
+TOO_LONG = "context_length_exceeded"
 ANSWER = json.dumps({"choices": [{"message": {"content": "turn left"}, "finish_reason": "stop"}]}).encode()
 
 
 @contextlib.asynccontextmanager
-async def client_of(say: Callable[[Send], Awaitable[None]]) -> AsyncIterator[ModelClient]:
+async def client_of(
+    say: Callable[[Send], Awaitable[None]], status: int = 200, content_type: str = "application/octet-stream"
+) -> AsyncIterator[ModelClient]:
     """A client of a model that says something in pieces."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.StreamResponse()
+        response = web.StreamResponse(status=status, headers={"content-type": content_type})
         await response.prepare(request)
         await say(response.write)
         return response
@@ -35,6 +44,15 @@ async def client_of(say: Callable[[Send], Awaitable[None]]) -> AsyncIterator[Mod
     finally:
         await client.close()
         await runner.cleanup()
+
+
+def saying(body: bytes) -> Callable[[Send], Awaitable[None]]:
+    """One that says this."""
+
+    async def say(send: Send) -> None:
+        await send(body)
+
+    return say
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -73,3 +91,48 @@ async def test_an_answer_without_end_is_given_up(streamed: bool) -> None:
     async with client_of(say) as client:
         with pytest.raises(ModelError, match="too long"):
             await client.ask({}, (lambda text: None) if streamed else None)
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        # LMDeploy and the simulator, then vLLM and SGLang as the gateway hands them on.
+        (
+            {"message": "Input length (9000) must be smaller than the model context length (8192).", "code": TOO_LONG},
+            "8192",
+        ),
+        (
+            {"message": "This model's maximum context length is 4096 tokens. However, ...", "code": "engine_refused"},
+            "4096",
+        ),
+        (
+            {"message": "The input (9 tokens) is longer than the model's context length (8 tokens).", "code": None},
+            "8 tokens",
+        ),
+    ],
+)
+async def test_a_question_that_is_too_long_is_told_from_other_refusals(error: dict[str, str], says: str) -> None:
+    async with client_of(saying(json.dumps({"error": error}).encode()), 400) as client:
+        with pytest.raises(ContextLengthError, match=says):
+            await client.ask({})
+    event = b"data: " + json.dumps({"error": error}).encode() + b"\n\n"
+    async with client_of(saying(event), content_type="text/event-stream") as client:
+        with pytest.raises(ContextLengthError, match=says):
+            await client.ask({}, lambda text: None)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (400, b'{"error": {"message": "no such picture", "code": "invalid_image"}}', "HTTP 400 invalid_image"),
+        (503, b'{"error": {"message": "x", "code": "model_unavailable"}}', "HTTP 503 model_unavailable"),
+        (400, b'{"error": {"message": null, "code": null}}', "HTTP 400 None"),
+        (400, b'{"error": "what"}', "HTTP 400"),
+        (502, b"<html>", "HTTP 502"),
+    ],
+)
+async def test_other_refusals_are_failures(status: int, body: bytes, says: str) -> None:
+    async with client_of(saying(body), status) as client:
+        with pytest.raises(ModelError, match=f"^{says}$") as refused:
+            await client.ask({})
+        assert not isinstance(refused.value, ContextLengthError)

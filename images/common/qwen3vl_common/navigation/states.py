@@ -23,6 +23,7 @@ class Reason(StrEnum):
     WAITING_FOR_MODEL = "waiting_for_model"
     MODEL_SLOW = "model_slow"
     MODEL_FAILED = "model_failed"
+    CONTEXT_TOO_SMALL = "context_too_small"
     WORKER_SILENT = "worker_silent"
     UNUSABLE_FRAME = "unusable_frame"
     CORRUPT_FRAME = "corrupt_frame"

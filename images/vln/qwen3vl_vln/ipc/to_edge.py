@@ -104,13 +104,34 @@ class CallResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFailed:
-    """The model gave no answer; `deadline`: not in time."""
+    """The model gave no answer.
+
+    Attributes:
+        deadline: not in time.
+        context_too_small: not even one small picture fits its context.
+    """
 
     task_id: str
     epoch: int
     frame: int
     message: str
     deadline: bool
+    context_too_small: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContextWarning:
+    """What of a task's pictures the model's context does not hold, as a sentence; empty when it holds all again."""
+
+    task_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelWarm:
+    """The model answered a question that no task asked; `seconds` is what that took."""
+
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,5 +151,6 @@ class RecordingStatus:
     error: str | None
 
 
-ToNavigation = FrameDecoded | FrameFault | CallBegan | EarlyPlan | CallResult | CallFailed | ViewDrawn | RecordingStatus
+OfTask = FrameDecoded | FrameFault | CallBegan | EarlyPlan | CallResult | CallFailed | ContextWarning | RecordingStatus
+ToNavigation = OfTask | ViewDrawn | ModelWarm
 ToEdge = Alive | WantFrame | SlotLeft | ToNavigation

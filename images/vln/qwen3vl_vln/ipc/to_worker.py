@@ -19,6 +19,8 @@ class WorkerSettings:
         model_name: as the gateway knows it.
         gateway_url: with /v1.
         max_model_calls: questions to the model at once.
+        context_length: tokens of prompt and answer that the model's engine holds; None where nobody has said.
+        warm_up: the model is asked once before any task asks it.
         slots, slot_bytes: of the memory that camera frames come in; tasks at most, bytes of a picture at most.
         view_slots, output_slot_bytes: tasks drawn at once, bytes of a drawn picture at most.
         recordings_dir: None where nothing is recorded.
@@ -32,6 +34,8 @@ class WorkerSettings:
     log_level: str
     slots: int
     slot_bytes: int
+    context_length: int | None = None
+    warm_up: bool = False
     view_slots: int = VIEW_SLOTS
     output_slot_bytes: int = OUTPUT_SLOT_BYTES
     recordings_dir: Path | None = None

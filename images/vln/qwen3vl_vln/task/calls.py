@@ -30,6 +30,7 @@ class Calls:
         since: when the call under way began.
         failures: in a row.
         failing_since: when the first of them was.
+        context_too_small: the newest one was, because not even one picture fits the model's context.
         last_error: what the newest failure said.
         seconds: durations of the newest calls; the first call of all, a cold one, is left out.
         opened: the picture whose answer is being driven by its opening, and those waypoints.
@@ -38,6 +39,7 @@ class Calls:
     since: float | None = None
     failures: int = 0
     failing_since: float | None = None
+    context_too_small: bool = False
     last_error: str | None = None
     seconds: deque[float] = field(default_factory=lambda: deque(maxlen=SECONDS_REMEMBERED))
     opened: tuple[int, tuple[Waypoint, ...]] | None = None
@@ -58,9 +60,10 @@ class Calls:
         """Whether the call under way takes long."""
         return self.since is not None and now - self.since > SLOW_SECONDS
 
-    def failed(self, number: int, message: str, now: float) -> None:
+    def failed(self, number: int, message: str, now: float, *, context_too_small: bool = False) -> None:
         """The call about a picture failed."""
         self._over(number)
+        self.context_too_small = context_too_small
         self.failures += 1
         self.failing_since = now if self.failing_since is None else self.failing_since
         self.last_error = message
@@ -68,7 +71,7 @@ class Calls:
     def answered(self, number: int, seconds: float) -> None:
         """The call about a picture was answered."""
         self._over(number)
-        self.failures, self.failing_since = 0, None
+        self.failures, self.failing_since, self.context_too_small = 0, None, False
         if self._warm:
             self.seconds.append(seconds)
         self._warm = True
@@ -87,5 +90,5 @@ class Calls:
     def clear(self) -> None:
         """Forget all that was asked."""
         self.since = self.failing_since = self.opened = None
-        self.failures = 0
+        self.failures, self.context_too_small = 0, False
         self._seen.clear()

@@ -53,6 +53,8 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
         return State.ERROR, Reason.WORKER_SILENT
     if facts.eyes.fault is not None:
         return State.ERROR, facts.eyes.fault
+    if facts.calls.context_too_small:
+        return State.ERROR, Reason.CONTEXT_TOO_SMALL
     if facts.calls.failures >= FAILURES_FOR_ERROR:
         return State.ERROR, Reason.MODEL_FAILED
     if facts.paused:
@@ -110,6 +112,8 @@ def explained(
         return message
     if reason is Reason.MODEL_FAILED:
         return f"the model fails: {model_error}"
+    if reason is Reason.CONTEXT_TOO_SMALL:
+        return model_error or ""
     if reason is Reason.MODEL_SLOW:
         return f"the model has not answered for more than {SLOW_SECONDS:g} s"
     if reason is Reason.COSTLY_PICTURE:

@@ -275,14 +275,23 @@ class Task:
             return False
         return self.goal.wants_picture(now) if self.goal.candidate else True
 
-    def failed(self, epoch: int, frame: int, message: str, now: float, *, deadline: bool) -> None:
+    def on_context(self, warning: str) -> None:
+        """What of its pictures the model's context does not hold; empty when it holds all."""
+        if warning:
+            self.warnings["context"] = warning
+        else:
+            self.warnings.pop("context", None)
+
+    def failed(
+        self, epoch: int, frame: int, message: str, now: float, *, deadline: bool, context_too_small: bool = False
+    ) -> None:
         """A call of the model failed or ran out of time. The plan under way stays, for it ends by itself; but not one
         that this very answer had begun with."""
         if epoch != self.epoch or self.verdict is not None:
             return
         if self.calls.opened is not None and self.calls.opened[0] == frame:
             self.call_lost(message)
-        self.calls.failed(frame, message, now)
+        self.calls.failed(frame, message, now, context_too_small=context_too_small)
         self.counts.model_errors += 1
         self.counts.deadline_misses += deadline
 

@@ -3,14 +3,17 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
-from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, EarlyPlan, ToEdge
+from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, EarlyPlan, ToEdge
 from qwen3vl_vln.ipc.to_worker import CameraFrame
 from qwen3vl_vln.parser import Parsed, ParseLimits, early_plan, parse
 from qwen3vl_vln.recording.messages import ModelCall
+from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown
 from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
-from qwen3vl_vln.worker.prompt import request
+from qwen3vl_vln.worker.pictures import KeyPicture
+from qwen3vl_vln.worker.question import Model, Question, ask
 from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 
 GUIDED_PROFILE = "waypoints"
@@ -27,48 +30,44 @@ class Recorder(Protocol):
         """A model call ended."""
 
 
-class Model(Protocol):
-    """Answers one question."""
-
-    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
-        """See `ModelClient`."""
-
-
 @dataclass
 class ModelCaller:
     """Asks the model.
 
     Attributes:
         send: takes messages for the edge.
+        context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown each call that ended.
     """
 
     model_name: str
     model: Model
     send: Callable[[ToEdge], None]
+    context_length: int | None = None
     recorder: Recorder | None = None
 
-    async def ask(self, task_id: str, job: TaskState, key: KeyFrame) -> bool:
+    async def ask(self, task_id: str, job: TaskState, key: KeyFrame, pictures: KeyPicture) -> bool:
         """Ask about a key frame; whether the model answered."""
         loop = asyncio.get_running_loop()
         asked, epoch = loop.time(), job.epoch
         self.send(CallBegan(task_id=task_id, epoch=epoch, frame=key.number))
+        question = self._question(job, pictures)
         try:
-            body = request(
-                self.model_name,
-                job.instruction,
-                list(job.history),
-                key.jpeg,
-                language=job.language,
-                profile=job.profile,
-                reverse=job.reverse,
-            )
             heard = self._early_plan_heard(task_id, job, key, asked) if job.profile == GUIDED_PROFILE else None
-            reply = await self.model.ask(body, heard)
-        except ModelError as error:
-            message, deadline = str(error), isinstance(error, ModelDeadlineError)
-            self.send(CallFailed(task_id=task_id, epoch=epoch, frame=key.number, message=message, deadline=deadline))
-            self._record(task_id, job, key, loop.time() - asked, Parsed("failed", message))
+            told = partial(self._shows, task_id, job, question)
+            reply = await ask(self.model, question, job.allowed, told=told, heard=heard)
+        except (ModelError, ContextTooSmallError) as error:
+            self.send(
+                CallFailed(
+                    task_id=task_id,
+                    epoch=epoch,
+                    frame=key.number,
+                    message=str(error),
+                    deadline=isinstance(error, ModelDeadlineError),
+                    context_too_small=isinstance(error, ContextTooSmallError),
+                )
+            )
+            self._record(task_id, job, key, loop.time() - asked, Parsed("failed", str(error)))
             return False
         except asyncio.CancelledError:
             self._record(task_id, job, key, loop.time() - asked, Parsed("cancelled", "not_wanted_any_more"))
@@ -93,6 +92,26 @@ class ModelCaller:
         )
         self._record(task_id, job, key, seconds, parsed, reply)
         return True
+
+    def _question(self, job: TaskState, pictures: KeyPicture) -> Question:
+        return Question(
+            model_name=self.model_name,
+            instruction=job.instruction,
+            language=job.language,
+            profile=job.profile,
+            reverse=job.reverse,
+            history=tuple(job.history),
+            now=pictures,
+            context_length=self.context_length,
+        )
+
+    def _shows(self, task_id: str, job: TaskState, question: Question, shown: Shown, allowed: Allowed) -> None:
+        """A question goes out that shows so much; what is missing in it is said once."""
+        job.allowed, job.shown_history = allowed, shown.history
+        warning = question.warning(shown, allowed)
+        if warning != job.warning:
+            job.warning = warning
+            self.send(ContextWarning(task_id=task_id, text=warning))
 
     def _early_plan_heard(self, task_id: str, job: TaskState, key: KeyFrame, asked: float) -> Callable[[str], None]:
         """Sends the waypoints of an answer as soon as their array is closed, once."""
@@ -129,7 +148,7 @@ class ModelCaller:
                 language=job.language,
                 profile=job.profile,
                 reverse=job.reverse,
-                history_frames=len(job.history),
+                history_frames=job.shown_history,
                 seconds=seconds,
                 text=None if reply is None else reply.text,
                 finish_reason=None if reply is None else reply.finish_reason,

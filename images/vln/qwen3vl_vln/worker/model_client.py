@@ -9,6 +9,12 @@ import aiohttp
 import orjson
 
 LARGEST_ANSWER = 1 << 20
+BAD_REQUEST = 400
+CONTEXT_LENGTH_CODE = "context_length_exceeded"
+"""LMDeploy's code for a prompt that is too long, and the simulator's."""
+CONTEXT_LENGTH_WORDS = ("maximum context length", "longer than the model's context length")
+"""vLLM and SGLang have no code for it."""
+MESSAGE_CHARACTERS = 200
 
 
 class ModelError(Exception):
@@ -17,6 +23,10 @@ class ModelError(Exception):
 
 class ModelDeadlineError(ModelError):
     """No answer in time."""
+
+
+class ContextLengthError(ModelError):
+    """The question is longer than the engine's context; the message is the engine's own."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +64,7 @@ class ModelClient:
 
         Raises:
             ModelDeadlineError: it took longer than the timeout.
+            ContextLengthError: the question is too long.
             ModelError: there is none.
         """
         if self._session is None:
@@ -67,7 +78,7 @@ class ModelClient:
                     return await _streamed(response, heard)
                 content = await _whole(response)
                 if response.status != 200:
-                    raise ModelError(f"HTTP {response.status} {_code(content)}".rstrip())
+                    raise _refusal(response.status, content)
         except TimeoutError:
             raise ModelDeadlineError(f"no answer in {self._timeout_seconds:g} s") from None
         except (aiohttp.ClientError, asyncio.IncompleteReadError, OSError) as error:
@@ -127,18 +138,31 @@ def _event(line: bytes) -> dict[str, Any]:
     try:
         event = orjson.loads(line[len(b"data:") :])
         if "error" in event:
-            raise ModelError(f"the stream ended with an error {str(event['error'].get('code') or '')[:64]}".rstrip())
+            raise _too_long(event["error"]) or ModelError(
+                f"the stream ended with an error {str(event['error'].get('code') or '')[:64]}".rstrip()
+            )
         choices = event["choices"]
         return dict(choices[0]) if choices else {}
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise ModelError("the stream is not a chat completion") from None
 
 
-def _code(content: bytes) -> str:
+def _refusal(status: int, content: bytes) -> ModelError:
     try:
-        return str(orjson.loads(content)["error"]["code"])[:64]
+        error = orjson.loads(content)["error"]
+        code = str(error["code"])[:64]
     except (orjson.JSONDecodeError, KeyError, TypeError):
-        return ""
+        return ModelError(f"HTTP {status}")
+    too_long = _too_long(error) if status == BAD_REQUEST else None
+    return too_long or ModelError(f"HTTP {status} {code}".rstrip())
+
+
+def _too_long(error: Any) -> ContextLengthError | None:
+    """The error for a question that is longer than the context: by its code, or by the words of engines without one."""
+    message = str(error.get("message") or "")
+    if error.get("code") == CONTEXT_LENGTH_CODE or any(words in message for words in CONTEXT_LENGTH_WORDS):
+        return ContextLengthError(message[:MESSAGE_CHARACTERS] or CONTEXT_LENGTH_CODE)
+    return None
 
 
 def reply_of(content: bytes) -> Reply:

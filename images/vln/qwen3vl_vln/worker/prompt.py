@@ -79,6 +79,16 @@ def schema(*, reverse: bool) -> dict[str, Any]:
     }
 
 
+def texts(instruction: str, history: int, *, language: str, profile: str) -> tuple[str, str]:
+    """The words of the two messages, the system's and the user's.
+
+    Args:
+        history: number of earlier pictures.
+    """
+    about = _CURRENT[language].format(count=history) if history else _ONLY[language]
+    return _SYSTEMS[profile][language].format(**_BOUNDS), f"{about}\nInstruction: {instruction}"
+
+
 def request(
     model: str,
     instruction: str,
@@ -95,14 +105,13 @@ def request(
         history: earlier key frames, the oldest first; JPEG.
         current: the picture of now; JPEG.
     """
-    about = _CURRENT[language].format(count=len(history)) if history else _ONLY[language]
+    system, question = texts(instruction, len(history), language=language, profile=profile)
     pictures = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in (*history, current)]
-    text = {"type": "text", "text": f"{about}\nInstruction: {instruction}"}
     body = {
         "model": model,
         "messages": [
-            {"role": "system", "content": _SYSTEMS[profile][language].format(**_BOUNDS)},
-            {"role": "user", "content": [*pictures, text]},
+            {"role": "system", "content": system},
+            {"role": "user", "content": [*pictures, {"type": "text", "text": question}]},
         ],
         "max_tokens": MAX_TOKENS[profile],
         "temperature": 0,

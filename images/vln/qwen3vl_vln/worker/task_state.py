@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from qwen3vl_vln.ipc.to_worker import TaskUpdate
+from qwen3vl_vln.worker.context_budget import Allowed
 from qwen3vl_vln.worker.keyframes import KeyframeChooser
+from qwen3vl_vln.worker.pictures import Picture
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,10 @@ class TaskState:
     """What is known of one task here.
 
     Attributes:
-        history: earlier key frames that the model was asked about, the oldest first.
+        history: earlier key frames that the model was asked about, in their small size, the oldest first.
+        allowed: what the engine's refusals have left to be shown.
+        shown_history: so many earlier ones were in the newest question.
+        warning: what was said last about pictures that the context does not hold.
         waiting: the key frame that it is asked about next.
         call: the call under way.
         queued: it waits for its turn.
@@ -37,8 +42,11 @@ class TaskState:
     profile: str
     reverse: bool
     chooser: KeyframeChooser
-    history: deque[bytes]
+    history: deque[Picture]
     camera_number: int
+    allowed: Allowed = field(default_factory=Allowed)
+    shown_history: int = 0
+    warning: str = ""
     waiting: KeyFrame | None = None
     call: "asyncio.Task[None] | None" = None
     queued: bool = False
@@ -47,7 +55,8 @@ class TaskState:
 
     @classmethod
     def begin(cls, update: TaskUpdate, old: "TaskState | None") -> "TaskState":
-        """The state of a new epoch; what the same camera saw before stays of use."""
+        """The state of a new epoch; what the same camera saw before stays of use, and what the
+        engine's context holds is the same whatever the task is about."""
         same_camera = old is not None and old.camera_number == update.camera_number
         return cls(
             epoch=update.epoch,
@@ -58,6 +67,8 @@ class TaskState:
             chooser=KeyframeChooser(update.keyframes),
             history=deque(old.history if old is not None and same_camera else (), maxlen=update.history_frames),
             camera_number=update.camera_number,
+            allowed=Allowed() if old is None else old.allowed,
+            warning="" if old is None else old.warning,
         )
 
     def edit(self, update: TaskUpdate) -> None:

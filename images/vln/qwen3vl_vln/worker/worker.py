@@ -1,5 +1,6 @@
 """The parts of the worker, and which message of the edge is for which of them."""
 
+import asyncio
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from qwen3vl_vln.recording.recorder import Bounds, Recorder
 from qwen3vl_vln.worker.model_client import ModelClient
 from qwen3vl_vln.worker.renderer import OverlayRenderer
 from qwen3vl_vln.worker.scheduler import InferenceScheduler
+from qwen3vl_vln.worker.warm_up import WarmModel
 
 MIB = 1024 * 1024
 
@@ -33,6 +35,7 @@ class Worker:
     scheduler: InferenceScheduler
     renderer: OverlayRenderer
     recorder: Recorder | None
+    warming: "asyncio.Task[None] | None" = None
 
     def take(self, message: ToWorker) -> None:
         """Hand a message to those that it is for.
@@ -59,6 +62,8 @@ class Worker:
 
     async def close(self) -> None:
         """End what runs here."""
+        if self.warming is not None:
+            self.warming.cancel()
         self.renderer.close()
         await self.scheduler.close()
         if self.recorder is not None:
@@ -82,15 +87,25 @@ def build(
             before and after they are drawn.
     """
     key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None
-    model = ModelClient(settings.gateway_url, key, timeout_seconds=settings.model_timeout_seconds)
+    client = ModelClient(settings.gateway_url, key, timeout_seconds=settings.model_timeout_seconds)
+    model = WarmModel(client, send)
     recorder = None
     if settings.recordings_dir is not None:
         bounds = Bounds(settings.recordings_max_mib * MIB, settings.recording_file_max_mib * MIB)
         recorder = Recorder(settings.recordings_dir, bounds, send)
     frames = Arena(frames_fd, settings.slots, settings.slot_bytes)
     scheduler = InferenceScheduler(
-        settings.model_name, model, send, frames.read, calls=settings.max_model_calls, recorder=recorder
+        settings.model_name,
+        model,
+        send,
+        frames.read,
+        calls=settings.max_model_calls,
+        context_length=settings.context_length,
+        recorder=recorder,
     )
     inputs = Arena(view_inputs_fd, settings.view_slots, settings.slot_bytes)
     outputs = Arena(view_outputs_fd, settings.view_slots, settings.output_slot_bytes)
-    return Worker(model, scheduler, OverlayRenderer(send, inputs, outputs), recorder)
+    warming = None
+    if settings.warm_up:
+        warming = asyncio.create_task(model.warm_up(settings.model_name, settings.context_length))
+    return Worker(client, scheduler, OverlayRenderer(send, inputs, outputs), recorder, warming)

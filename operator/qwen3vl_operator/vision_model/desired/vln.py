@@ -80,6 +80,10 @@ def _container(model: VisionModel, navigation: Navigation, image: str, pull_poli
         *("--port", str(names.VLN_PORT)),
         *("--model-name", model.served_name),
         *("--gateway-url", gateway_url),
+        *("--context-length", str(model.spec.engine.context_length)),
+        "--warm-up",
+        *("--tasks-per-key", str(navigation.tasks_per_key)),
+        *(word for network in navigation.trusted_proxies for word in ("--trusted-proxies", network)),
         *("--recordings-dir", RECORDINGS_MOUNT),
         *("--recordings-max-mib", str(int(quantity(_max_size(navigation)) * RECORDINGS_SHARE / MEBIBYTE))),
     ]

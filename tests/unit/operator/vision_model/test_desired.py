@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 from tests.unit.operator import samples
 from tests.unit.operator.samples import EVERYTHING
 
@@ -19,7 +20,9 @@ from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
 from qwen3vl_operator.vision_model.spec import VisionModel, parse
+from qwen3vl_vln.__main__ import _options as vln_command_line
 from qwen3vl_vln.task.ceilings import Ceilings
+from qwen3vl_vln.task.tasks import OWNED_ONLY, TASKS_PER_MAKER, UNFINISHED_MOST
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 NAVIGATION = samples.SIMULATOR | {
@@ -27,6 +30,8 @@ NAVIGATION = samples.SIMULATOR | {
         "keysSecret": "robots",
         "resources": {"cpu": 1, "memory": "2Gi"},
         "recordings": {"maxSize": "20Gi"},
+        "tasksPerKey": 64,
+        "trustedProxies": ["10.0.0.0/8", "fd00::7"],
     },
     "pod": {"imagePullSecrets": [{"name": "registry"}], "nodeSelector": {"for": "engines"}},
 }
@@ -68,6 +73,36 @@ def test_the_pull_policy_of_an_image_does_not_depend_on_the_image_before(image: 
     model = parse(samples.body("m", samples.LMDEPLOY | {"engine": {"image": image}}))
     [engine] = [one for one in desired(model, samples.SETTINGS, owns_served_name=True) if one["kind"] == "StatefulSet"]
     assert engine["spec"]["template"]["spec"]["containers"][0]["imagePullPolicy"] == policy
+
+
+def vln_options(spec: Object) -> Any:
+    """What the VLN API reads from the command line that a model gives it."""
+    [vln] = [
+        one
+        for one in desired(samples.model(spec), samples.SETTINGS, owns_served_name=True)
+        if one["kind"] == "Deployment"
+    ]
+    return vln_command_line(vln["spec"]["template"]["spec"]["containers"][0]["args"])
+
+
+def test_the_vln_api_is_told_what_the_engine_holds_and_whom_it_may_trust() -> None:
+    told = vln_options(NAVIGATION | {"engine": {"name": "simulator", "contextLength": 4096}})
+    assert (told.context_length, told.warm_up, told.tasks_per_key) == (4096, True, 64)
+    assert [str(network) for network in told.trusted_proxies] == ["10.0.0.0/8", "fd00::7/128"]
+    usual = vln_options(samples.SIMULATOR | {"navigation": {}})
+    assert (usual.context_length, usual.tasks_per_key, usual.trusted_proxies) == (8192, TASKS_PER_MAKER, [])
+
+
+@pytest.mark.parametrize("proxy", ["10.0.0.1/8", "1.2.3", "proxy.example", "10.0.0.0/33", ""])
+def test_a_proxy_that_the_vln_api_would_not_take_is_refused(proxy: str) -> None:
+    with pytest.raises(ValidationError):
+        samples.model(samples.SIMULATOR | {"navigation": {"trustedProxies": [proxy]}})
+
+
+@pytest.mark.parametrize("number", [0, UNFINISHED_MOST - OWNED_ONLY + 1])
+def test_no_key_may_have_more_tasks_than_there_is_room_for(number: int) -> None:
+    with pytest.raises(ValidationError):
+        samples.model(samples.SIMULATOR | {"navigation": {"tasksPerKey": number}})
 
 
 def test_there_is_no_golden_file_that_nothing_renders() -> None:
@@ -125,7 +160,10 @@ def spec_hashes(spec: Object) -> dict[str, str]:
         ({"replicas": 2}, False, False),
         ({"paused": True}, False, False),
         ({"navigation": {"auth": "None"}}, False, True),
-        ({"engine": {"name": "simulator", "contextLength": 4096}}, True, False),
+        ({"engine": {"name": "simulator", "contextLength": 4096}}, True, True),
+        ({"engine": {"name": "simulator", "args": ["--max-body-bytes", "1"]}}, True, False),
+        ({"navigation": {"tasksPerKey": 64}}, False, True),
+        ({"navigation": {"trustedProxies": ["10.0.0.0/8"]}}, False, True),
         ({"servedName": "other"}, True, True),
         ({"pod": {"annotations": {"a": "b"}}}, True, True),
     ],

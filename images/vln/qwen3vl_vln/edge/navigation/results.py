@@ -8,10 +8,12 @@ from qwen3vl_vln.ipc.to_edge import (
     CallBegan,
     CallFailed,
     CallResult,
+    ContextWarning,
     EarlyPlan,
     Fault,
     FrameDecoded,
     FrameFault,
+    ModelWarm,
     RecordingStatus,
     ToNavigation,
     ViewDrawn,
@@ -27,6 +29,9 @@ class Results(Shared):
         """Take a message of the worker."""
         if isinstance(message, ViewDrawn):
             self.views.rendered(message)
+            return
+        if isinstance(message, ModelWarm):
+            self.tasks.pace.took(message.seconds)
             return
         entry = self.tasks.find(message.task_id)
         if entry is None:
@@ -46,7 +51,14 @@ class Results(Shared):
                 self._waiters.wake(task.task_id, message.frame)
                 self.metrics.result(message.outcome, message.seconds)
             case CallFailed():
-                task.failed(message.epoch, message.frame, message.message, now, deadline=message.deadline)
+                task.failed(
+                    message.epoch,
+                    message.frame,
+                    message.message,
+                    now,
+                    deadline=message.deadline,
+                    context_too_small=message.context_too_small,
+                )
                 self.metrics.failed(deadline=message.deadline)
             case FrameFault(fault=Fault.COSTLY_PICTURE):
                 # It has cost what it has cost, whatever became of the task meanwhile.
@@ -61,6 +73,8 @@ class Results(Shared):
                 if message.epoch == epoch:
                     task.on_decoded(now, changed=message.changed)
                 self.metrics.on_decoded(key=message.key)
+            case ContextWarning():
+                task.on_context(message.text)
             case RecordingStatus():
                 task.on_recording(message.error)
                 self.metrics.recorded(message.finished_bytes, failed=message.error is not None)

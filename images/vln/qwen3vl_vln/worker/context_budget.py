@@ -1,0 +1,156 @@
+"""How many pictures of a task fit the model's context, before the engine is asked. Pure.
+
+Pictures count as the model counts them; text is estimated from above: a token for every two letters begun of an ASCII
+word, one for each other ASCII character but the space before a word, and one for each UTF-8 byte of everything else,
+for no token is shorter than a byte. For this software's own prompts that is about twice what Qwen's vocabulary makes of
+them, or more. The schema of an answer costs no prompt."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from qwen3vl_common.image_tokens import MARK_TOKENS, image_tokens
+
+Size = tuple[int, int]
+"""Width and height in pixels."""
+MARGIN_TOKENS = 64
+"""For what an engine's chat template adds beside what is counted here."""
+MESSAGE_TOKENS, REPLY_TOKENS = 5, 3
+_PIECE = re.compile(r"[A-Za-z]+|[^\x00-\x7f]+| (?![A-Za-z])|[^ A-Za-z]")
+
+
+class ContextTooSmallError(Exception):
+    """Not even one small picture fits the model's context; the message has both numbers."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of a task's pictures goes into one question.
+
+    Attributes:
+        history: so many of the newest earlier pictures.
+        small: the picture of now is shown in its small size.
+        tokens: of the prompt, the answer and the margin.
+    """
+
+    history: int
+    small: bool
+    tokens: int
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What an engine's refusals have left to a task.
+
+    Attributes:
+        history: earlier pictures at most; None before the first refusal.
+        small: the picture of now is to be small.
+        refused: tokens of the newest question that was too long.
+    """
+
+    history: int | None = None
+    small: bool = False
+    refused: int = 0
+
+    def after_refusal(self, shown: Shown) -> "Allowed | None":
+        """What is left once a question was too long for the engine: half the history, then none, then now small.
+
+        None when there is nothing left to leave out.
+        """
+        if shown.history:
+            return Allowed(shown.history // 2, self.small, shown.tokens)
+        return None if shown.small else Allowed(0, True, shown.tokens)
+
+
+def text_tokens(text: str) -> int:
+    """An upper estimate of a text's tokens; see the module."""
+    return sum(_piece_tokens(piece) for piece in _PIECE.findall(text))
+
+
+def _piece_tokens(piece: str) -> int:
+    if not piece.isascii():
+        return len(piece.encode(errors="replace"))
+    return (len(piece) + 1) // 2
+
+
+def picture_tokens(size: Size) -> int:
+    """Tokens of a picture with the marks around it.
+
+    Raises:
+        ValueError: one side is more than 200 times the other.
+    """
+    return image_tokens(*size) + MARK_TOKENS
+
+
+def prompt_tokens(texts: Sequence[str], pictures: Sequence[Size]) -> int:
+    """Tokens of a prompt: one message for each text, and pictures.
+
+    Raises:
+        ValueError: as `picture_tokens`.
+    """
+    words = sum(MESSAGE_TOKENS + text_tokens(text) for text in texts)
+    return words + REPLY_TOKENS + sum(picture_tokens(size) for size in pictures)
+
+
+def fit(
+    texts: Sequence[str],
+    history: Sequence[Size],
+    large: Size,
+    small: Size,
+    *,
+    max_tokens: int,
+    context_length: int | None,
+    allowed: Allowed | None = None,
+) -> Shown:
+    """The most that may be shown: the oldest pictures are dropped first, then the picture of now becomes small.
+
+    Args:
+        texts: of the messages.
+        history: sizes of earlier pictures as they would be shown, the oldest first.
+        large, small: the two sizes of the picture of now.
+        max_tokens: of the answer.
+        context_length: tokens of prompt and answer together; None where nobody has said.
+        allowed: what the engine's refusals have left.
+
+    Raises:
+        ContextTooSmallError: nothing fits.
+        ValueError: as `picture_tokens`.
+    """
+    allowed = Allowed() if allowed is None else allowed
+    fixed = prompt_tokens(texts, ()) + max_tokens + MARGIN_TOKENS
+    most = len(history) if allowed.history is None else min(len(history), allowed.history)
+    cost = fixed + picture_tokens(small if allowed.small else large)
+    if context_length is not None and cost > context_length:
+        cost = fixed + picture_tokens(small)
+        if cost > context_length:
+            raise ContextTooSmallError(
+                f"a small picture, the instruction and the answer take {cost} tokens and the context holds "
+                f"{context_length}: raise engine.contextLength, or shorten the instruction"
+            )
+        return Shown(0, True, cost)
+    taken = 0
+    for size in reversed(history[len(history) - most :]):
+        more = picture_tokens(size)
+        if context_length is not None and cost + more > context_length:
+            break
+        taken, cost = taken + 1, cost + more
+    return Shown(taken, allowed.small or large == small, cost)
+
+
+def warning(shown: Shown, wanted: int, context_length: int | None, allowed: Allowed) -> str:
+    """A sentence for people where less is shown than is wanted; else empty.
+
+    Args:
+        wanted: earlier pictures that there are.
+    """
+    if allowed.refused:
+        told = "" if context_length is None else f", though it was said to hold {context_length}"
+        return f"{allowed.refused} tokens were too many for the engine's context{told}: {_left(shown)}"
+    if shown.history < wanted:
+        return f"the context of {context_length} tokens does not hold {wanted} earlier pictures: {_left(shown)}"
+    return ""
+
+
+def _left(shown: Shown) -> str:
+    size = ", and the present one in its small size" if shown.small and not shown.history else ""
+    return f"the model is shown {shown.history} earlier ones{size}"

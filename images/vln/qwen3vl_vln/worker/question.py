@@ -1,0 +1,103 @@
+"""A question about a key frame, as long as the model's context allows; shorter when the engine says that it is not."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown, fit, warning
+from qwen3vl_vln.worker.model_client import ContextLengthError, Reply
+from qwen3vl_vln.worker.pictures import KeyPicture, Picture
+from qwen3vl_vln.worker.prompt import MAX_TOKENS, request, texts
+
+
+class Model(Protocol):
+    """Answers one question."""
+
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
+        """See `ModelClient`."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What could be asked, if the context held it all.
+
+    Attributes:
+        history: earlier key frames in their small size, the oldest first.
+        context_length: tokens of prompt and answer together; None where nobody has said.
+    """
+
+    model_name: str
+    instruction: str
+    language: str
+    profile: str
+    reverse: bool
+    history: tuple[Picture, ...]
+    now: KeyPicture
+    context_length: int | None
+
+    def fit(self, allowed: Allowed) -> Shown:
+        """What of it fits.
+
+        Raises:
+            ContextTooSmallError: nothing.
+        """
+        return fit(
+            texts(self.instruction, len(self.history), language=self.language, profile=self.profile),
+            [picture.size for picture in self.history],
+            self.now.large.size,
+            self.now.small.size,
+            max_tokens=MAX_TOKENS[self.profile],
+            context_length=self.context_length,
+            allowed=allowed,
+        )
+
+    def body(self, shown: Shown) -> dict[str, Any]:
+        """The chat completion that shows so much."""
+        history = self.history[len(self.history) - shown.history :]
+        return request(
+            self.model_name,
+            self.instruction,
+            [picture.jpeg for picture in history],
+            (self.now.small if shown.small else self.now.large).jpeg,
+            language=self.language,
+            profile=self.profile,
+            reverse=self.reverse,
+        )
+
+    def warning(self, shown: Shown, allowed: Allowed) -> str:
+        """A sentence for people where not all is shown; else empty."""
+        return warning(shown, len(self.history), self.context_length, allowed)
+
+
+async def ask(
+    model: Model,
+    question: Question,
+    allowed: Allowed,
+    *,
+    told: Callable[[Shown, Allowed], None],
+    heard: Callable[[str], None] | None = None,
+) -> Reply:
+    """The model's answer; an engine whose context is smaller than was said is asked again with less.
+
+    Args:
+        allowed: what former refusals have left.
+        told: is called before each try with what it shows, and with what is left.
+        heard: as for `ModelClient.ask`.
+
+    Raises:
+        ContextTooSmallError: the least is still too long.
+        ModelError: there is no answer.
+    """
+    while True:
+        shown = question.fit(allowed)
+        told(shown, allowed)
+        try:
+            return await model.ask(question.body(shown), heard)
+        except ContextLengthError as error:
+            left = allowed.after_refusal(shown)
+            if left is None:
+                raise ContextTooSmallError(
+                    f"a small picture, the instruction and the answer take {shown.tokens} tokens, too many for the "
+                    f"engine's context ({error}): raise engine.contextLength, or shorten the instruction"
+                ) from None
+            allowed = left

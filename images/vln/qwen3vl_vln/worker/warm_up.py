@@ -1,0 +1,89 @@
+"""One question to the model before any robot has one: how long it takes is then known before the walk.
+
+It shows grey pictures, as many and as large as a task with default settings shows, and robots' questions go first."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+import simplejpeg
+
+from qwen3vl_common.navigation.settings import History
+from qwen3vl_vln.ipc.to_edge import ModelWarm, ToEdge
+from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError
+from qwen3vl_vln.worker.model_client import ModelError, Reply
+from qwen3vl_vln.worker.pictures import LARGE_PIXELS, SMALL_PIXELS, KeyPicture, scaled
+from qwen3vl_vln.worker.question import Model, Question, ask
+
+log = logging.getLogger(__name__)
+
+INSTRUCTION = "Stand still."
+GREY = 128
+FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 60.0
+
+
+class WarmModel:
+    """A model that tells once how long it takes, by a question of its own or because a robot was quicker to ask.
+
+    Args:
+        model: the one that answers.
+        send: takes messages for the edge.
+    """
+
+    def __init__(self, model: Model, send: Callable[[ToEdge], None]) -> None:
+        self._model, self._send = model, send
+        self._asking, self._answered = 0, False
+
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
+        """See `ModelClient`."""
+        self._asking += 1
+        try:
+            reply = await self._model.ask(body, heard)
+        finally:
+            self._asking -= 1
+        self._answered = True
+        return reply
+
+    async def warm_up(self, model_name: str, context_length: int | None) -> None:
+        """Ask until anything was answered."""
+        question = grey_question(model_name, context_length)
+        loop, pause = asyncio.get_running_loop(), FIRST_RETRY_SECONDS
+        while not self._answered:
+            if not self._asking:
+                began = loop.time()
+                try:
+                    await ask(self._model, question, Allowed(), told=lambda shown, allowed: None)
+                except ContextTooSmallError as error:
+                    log.warning("the model was not warmed up: %s", error)
+                    return
+                except ModelError as error:
+                    log.info("the model is not warm yet: %s", error)
+                else:
+                    self._answered = True
+                    self._send(ModelWarm(seconds=loop.time() - began))
+                    return
+            await asyncio.sleep(pause)
+            pause = min(LONGEST_RETRY_SECONDS, 2 * pause)
+
+
+def grey_question(model_name: str, context_length: int | None) -> Question:
+    """What a task with default settings asks, with nothing to be seen."""
+    return Question(
+        model_name=model_name,
+        instruction=INSTRUCTION,
+        language="en",
+        profile="waypoints",
+        reverse=False,
+        history=(_grey(SMALL_PIXELS).small,) * History().frames,
+        now=_grey(LARGE_PIXELS),
+        context_length=context_length,
+    )
+
+
+@cache
+def _grey(longest: int) -> KeyPicture:
+    pixels = np.full((longest * 3 // 4, longest, 1), GREY, np.uint8)
+    return scaled(bytes(simplejpeg.encode_jpeg(pixels, colorspace="GRAY", colorsubsampling="Gray")))
