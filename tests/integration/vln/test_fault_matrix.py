@@ -29,7 +29,7 @@ from localkube.report import Failure
 from qwen3vl_client import boot_time
 from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS
 from qwen3vl_common.navigation.settings import Limits
-from qwen3vl_vln.motion.agreement import LAG_SECONDS, MIRRORED_TOLD_RADIANS, TOLD_METRES
+from qwen3vl_vln.motion.agreement import COMMANDED_METRES, LAG_SECONDS, MIRRORED_COMMANDED_RADIANS
 from qwen3vl_vln.motion.plan import Plan
 from qwen3vl_vln.motion.plan_follower import GRACE_SECONDS
 from qwen3vl_vln.waypoint import Waypoint
@@ -364,7 +364,7 @@ async def test_the_odometry_is_frozen(ground: Ground) -> None:
             walker,
             at,
             # The way of which nothing shows may begin while an earlier one is still looked at.
-            2 * TOLD_METRES / Limits().linear_meters_per_second + LAG_SECONDS + ODOMETRY_SECONDS + STAND_SECONDS,
+            2 * COMMANDED_METRES / Limits().linear_meters_per_second + LAG_SECONDS + ODOMETRY_SECONDS + STAND_SECONDS,
             by=walker.body.last_motion_before(held.at),
             told="hold/not_moving",
             then="another try by the next picture; the third time it is stuck",
@@ -385,7 +385,7 @@ async def test_the_odometry_is_mirrored(ground: Ground) -> None:
             walker,
             turned.at,
             # Looked at from 0.7 s after the first turn; what is told then may take as long to show.
-            2 * LAG_SECONDS + MIRRORED_TOLD_RADIANS / SLOWEST_TURN + ODOMETRY_SECONDS + STAND_SECONDS,
+            2 * LAG_SECONDS + MIRRORED_COMMANDED_RADIANS / SLOWEST_TURN + ODOMETRY_SECONDS + STAND_SECONDS,
             by=walker.body.last_motion_before(held.at),
             told="hold/odometry_mirrored",
             then="stands until its odometry begins anew",
