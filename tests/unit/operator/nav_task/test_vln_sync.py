@@ -524,6 +524,7 @@ async def test_one_that_cannot_be_stopped_does_not_keep_others_from_it(
     await setting.link.read()
     await until(lambda: len(setting.vln.calls) == 3)
     assert setting.vln.calls == [READ, *(f"POST /vln/task/{name}/stop" for name in ("a-1", "b-2"))]
+    await until(lambda: all(setting.link._stops.error(name) for name in ("a-1", "b-2")))
     setting.vln.refuse_stops = False
     setting.link._stops.hope()
     await setting.rest()
