@@ -33,9 +33,7 @@ def _example(value: dict[str, Any]) -> ConfigDict:
 class CreationConfig(Parts):
     """How the walk is to be; all of it may be left out."""
 
-    robot: RobotName | None = Field(
-        default=None, description="The robot that walks; absent: it has the name of the task."
-    )
+    robot: RobotName | None = Field(default=None, description="The robot that walks; absent: named as the task.")
     keyframe_threshold: Threshold | None = Field(
         default=None, alias="keyframe_threshold", description="The older protocol's keyframes.threshold."
     )
