@@ -100,6 +100,8 @@ async def serve(options: argparse.Namespace) -> None:
         origins=origins,
         proxies=proxies,
     )
+    # It takes some hundredths of a second, in which later no robot would be answered.
+    web.openapi()
     app = _dispatch(web, sockets)
     config = uvicorn.Config(
         app,

@@ -153,9 +153,13 @@ def length(points: list[Point]) -> float:
     return sum(math.hypot(dx, dy) for dx, dy, _ in points)
 
 
-def budget(points: list[Point]) -> float:
-    """Radians that a plan may turn a robot that stands where its picture was taken."""
-    heading = yaw = turns = 0.0
+def budget(points: list[Point], heading: float = 0.0) -> float:
+    """Radians that a plan may turn a robot that stands where its picture was taken.
+
+    Args:
+        heading: of the robot when the plan is adopted, seen from its picture.
+    """
+    yaw = turns = 0.0
     for index, (dx, dy, dtheta) in enumerate(points):
         drives = math.hypot(dx, dy) > 1e-6
         if drives:
@@ -163,7 +167,10 @@ def budget(points: list[Point]) -> float:
             heading = yaw + math.atan2(dy, dx)
         yaw += dtheta
         following = points[index + 1] if index + 1 < len(points) else None
-        if not drives or following is None or math.hypot(*following[:2]) <= 1e-6:
+        if not drives and abs(dtheta) > 1e-6:
+            turns += abs(yaw - heading)
+            heading = yaw
+        elif drives and (following is None or math.hypot(*following[:2]) <= 1e-6):
             turns += abs(math.remainder(yaw - heading, math.tau))
             heading = yaw
     return turns + 0.1 + 0.4 * length(points)

@@ -125,3 +125,46 @@ def test_what_a_newer_operator_sends_is_ignored_and_told_and_the_task_stopped() 
     wish = assertion(ASSERTED | newer)
     assert wish.ignored == ("limits.jerk", "owner.kind", "prompt.tone", "resume.metres", "speech")
     assert (wish.state, wish.settings.limits.linear_meters_per_second) == ("Stopped", 0.3)
+
+
+def test_a_part_that_is_null_is_as_one_that_is_absent() -> None:
+    parts = dict.fromkeys(("limits", "keyframes", "history", "camera", "recording", "prompt"))
+    assert made(**parts).settings == made().settings
+    assert creation({"instruction": "Walk.", "config": None}).settings == made().settings
+    wish = assertion(ASSERTED | parts | {"resume": None})
+    assert wish.settings.limits == made().settings.limits and not wish.resumed
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"owner": None}, "owner is a JSON object"),
+        ({"owner": OWNER | {"generation": 1.5}}, "owner.generation is a whole number"),
+        ({"owner": OWNER | {"generation": True}}, "owner.generation is a number"),
+        ({"owner": OWNER | {"uid": " "}}, "owner.uid is a text of 1 to 253 characters"),
+        ({"state": None}, "state is one of Running, Paused, Stopped"),
+        ({"state": "Walking"}, "state is one of Running, Paused, Stopped"),
+        ({"instruction": "x" * 2001}, "instruction is a text of 1 to 2000 characters"),
+        ({"resume": {"elapsedSeconds": -1}}, "resume.elapsedSeconds is -1; allowed is 0 to 1e+09"),
+        ({"resume": {"steps": "3"}}, "resume.steps is a number"),
+        ({"limits": {"maxSteps": 2.5}}, "limits.maxSteps is a whole number"),
+        ({"prompt": {"profile": "pixelGoal"}}, "prompt.profile pixelGoal needs a camera with intrinsics"),
+    ],
+)
+def test_a_wrong_assertion_is_told_the_field_and_what_would_be_right(changes: Any, said: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        assertion(ASSERTED | changes)
+    assert str(caught.value).startswith(said) and said.startswith(str(caught.value.param))
+
+
+def test_a_setting_of_the_older_protocol_is_bounded_as_the_one_it_means() -> None:
+    assert refused({"instruction": "Walk.", "config": {"history_frames": 16}}) == "config.history.frames"
+    assert refused({"instruction": "Walk.", "config": {"keyframe_threshold": "0.2"}}) == "config.keyframes.threshold"
+
+
+@pytest.mark.parametrize("state", ["Stopped", "stopped", " STOP "])
+def test_a_stop_is_understood_however_its_state_is_spelt(state: str) -> None:
+    assert assertion(ASSERTED | {"state": state}).state == "Stopped"
+    assert assertion({key: value for key, value in ASSERTED.items() if key != "state"} | {"State": state}).ignored == (
+        "State",
+    )

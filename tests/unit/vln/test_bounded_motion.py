@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_vln.motion.dead_reckoning import HOLD_SECONDS
 from qwen3vl_vln.motion.geometry import Pose
 
 from .legs import Point, Robot, budget, frozen, jumped, length, mirrored, mirrored_yaw, scaled, straight, swapped
@@ -201,3 +202,88 @@ def test_nor_under_any_of_many_plans_of_a_model_that_takes_its_time(
         if drive is not None and walk.task.follower is drive:
             assert robot.metres - since[0] <= min(plan, 1.0) + SLACK_METRES
             assert robot.radians - since[1] <= most + SLACK_RADIANS
+
+
+def restless(poses: list[Pose], hz: float) -> Callable[[Pose, float], Pose]:
+    """Odometry that says anything, and something else several times in a second."""
+    return lambda _, seconds: poses[int(hz * seconds) % len(poses)]
+
+
+anything = st.one_of(
+    odometries,
+    st.builds(
+        restless,
+        st.lists(
+            st.builds(Pose, st.floats(-0.3, 0.3), st.floats(-0.3, 0.3), st.floats(-0.6, 0.6)), min_size=1, max_size=8
+        ),
+        st.floats(0.5, 10.0),
+    ),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    some=st.lists(plans, min_size=1, max_size=6),
+    odometry=anything,
+    latency=st.floats(0.0, 4.0),
+    gaps=st.lists(st.floats(0.005, 1.0), min_size=4, max_size=40),
+    longest=st.sampled_from([0.05, 0.2, 1.0, 5.0]),
+    again=st.sampled_from([1, 20]),
+    watchdog=st.booleans(),
+    age=st.floats(0.0, 0.5),
+    dead=st.floats(0.0, 0.6),
+)
+def test_nor_under_any_plan_whenever_answers_come(
+    some: list[list[Point]],
+    odometry: Callable[[Pose, float], Pose],
+    latency: float,
+    gaps: list[float],
+    longest: float,
+    again: int,
+    watchdog: bool,
+    age: float,
+    dead: float,
+) -> None:
+    # Without a watchdog no gap is longer than what is reckoned with, a second.
+    longest = longest if watchdog else min(longest, 1.0)
+    walk = Walk(limits=WIDE, watchdog=watchdog)
+    robot = Robot(walk, some * again, latency=latency, odometry=odometry, dead_seconds=dead, picture_age=age)
+    follower, metres, radians, most, plan = None, 0.0, 0.0, math.inf, math.inf
+    for turn in range(300):
+        gap = longest * gaps[turn % len(gaps)]
+        if walk.task.follower is not None and walk.task.follower is not follower:
+            follower = walk.task.follower
+            points = [(point.dx, point.dy, point.dtheta) for point in follower.plan.waypoints]
+            coming = walk.task.execution.reckoning.since(follower.anchor)[1]
+            plan, most = length(points), budget(points, coming.yaw)
+            # The answer before the plan's first one is followed until that one comes, and is not the plan's.
+            follows = min(gap, HOLD_SECONDS) if watchdog else gap
+            v, w = robot.answers[-1]["linear_vel"], robot.answers[-1]["angular_vel"]
+            metres, radians = robot.metres + abs(v) * follows, robot.radians + abs(w) * follows
+        robot.step(gap)
+        if follower is not None and walk.task.follower is follower:
+            assert robot.metres - metres <= plan + SLACK_METRES
+            assert robot.radians - radians <= most + SLACK_RADIANS
+
+
+BY_PICTURES = {"picture_too_old", "frame_old", "frame_delayed", "frozen_camera", "bad_odometry", "no_image"}
+drives = st.tuples(st.floats(0.1, 0.6), st.floats(-0.2, 0.2), st.floats(-0.5, 0.5))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    some=st.lists(st.lists(drives, min_size=1, max_size=4), min_size=3, max_size=8),
+    latency=st.floats(0.3, 8.0),
+    gaps=st.lists(st.floats(0.01, 0.2), min_size=4, max_size=40),
+    watchdog=st.booleans(),
+    sway_hz=st.floats(0.3, 4.0),
+)
+def test_no_healthy_robot_is_stopped_whatever_it_walks_and_whenever_its_frames_come(
+    some: list[list[Point]], latency: float, gaps: list[float], watchdog: bool, sway_hz: float
+) -> None:
+    robot = healthy(latency, sway_hz=sway_hz)
+    robot.walk.watchdog, robot._plans = watchdog, iter(some * 100)
+    while robot.walk.now < robot.start + 40.0:
+        robot.step(gaps[len(robot.answers) % len(gaps)])
+    assert not robot.reasons & (BY_ODOMETRY | BY_PICTURES), robot.reasons
+    assert robot.metres > 0.3

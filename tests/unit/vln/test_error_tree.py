@@ -5,6 +5,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import re
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,6 +15,7 @@ from fastapi import FastAPI
 
 import qwen3vl_vln.edge
 import qwen3vl_vln.task
+from qwen3vl_common import errors as common
 from qwen3vl_common.errors import ApiError
 from qwen3vl_vln import errors
 from qwen3vl_vln.edge.http import app
@@ -21,6 +23,7 @@ from qwen3vl_vln.edge.identity import Authenticator
 from qwen3vl_vln.edge.wire import Bounds
 from qwen3vl_vln.errors import FinishedError, SocketError, VlnError
 
+from .asgi import ask
 from .samples import navigation_without_worker
 from .socket_server import Server
 
@@ -60,6 +63,14 @@ def test_each_code_stands_in_the_table_of_errors(leaf: type[ApiError]) -> None:
     assert any(f"`{leaf.code}`" in row for row in rows(str(leaf.status)))
 
 
+def test_the_table_of_errors_has_no_code_that_is_never_given() -> None:
+    given = {each.code for each in (*ANSWERED, *vars(common).values()) if getattr(each, "code", None)}
+    table = PAGE.partition("### Errors")[2].partition("## ")[0]
+    told = [row.split("|")[2] for row in table.splitlines() if row.startswith("| ") and row[2].isdigit()]
+    codes = {code for cell in told for code in re.findall("`([a-z_]+)`", cell)}
+    assert len(codes) > 20 and codes <= given, codes - given
+
+
 @pytest.mark.parametrize("leaf", CLOSING)
 def test_each_close_code_stands_in_the_table_of_close_codes(leaf: type[VlnError]) -> None:
     assert rows(str(leaf.close_code))
@@ -93,29 +104,14 @@ def refusing() -> FastAPI:
 
 @pytest.mark.parametrize("leaf", ANSWERED)
 def test_each_leaf_is_answered_as_it_says(refusing: FastAPI, leaf: type[ApiError]) -> None:
-    start, body = asyncio.run(_get(refusing, f"/refuse/{leaf.__name__}"))
-    headers = {name.decode(): value.decode() for name, value in start["headers"]}
-    answer = json.loads(body["body"])
+    status, headers, content = asyncio.run(ask(refusing, "GET", f"/refuse/{leaf.__name__}"))
+    answer = json.loads(content)
     expected = {"message": "why not", "type": leaf.type, "param": None, "code": leaf.code}
-    assert start["status"] == leaf.status
+    assert status == leaf.status
     assert (answer["error"], answer["detail"]) == (expected, "why not")
     assert headers.get("retry-after") == (str(leaf.retry_after_seconds) if leaf.retry_after_seconds else None)
     assert ("www-authenticate" in headers) is (leaf.status == 401)
     assert ("task" in answer) is (leaf is FinishedError)
-
-
-async def _get(web: FastAPI, path: str) -> list[dict[str, Any]]:
-    said: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        said.append(message)
-
-    scope = {"type": "http", "http_version": "1.1", "method": "GET", "path": path, "raw_path": path.encode()}
-    await web({**scope, "query_string": b"", "headers": [], "scheme": "http"}, receive, send)
-    return said
 
 
 @pytest.mark.parametrize("leaf", CLOSING)

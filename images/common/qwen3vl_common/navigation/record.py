@@ -40,10 +40,10 @@ class RecordPart(BaseModel):
 class Owner(RecordPart):
     """The NavTask that a task belongs to."""
 
+    generation: Annotated[int, Strict(), Field(ge=-MOST, le=MOST)]
     uid: Name
     namespace: Name
     name: Name
-    generation: Annotated[int, Strict(), Field(ge=-MOST, le=MOST)]
 
 
 class Steps(RecordPart):

@@ -89,7 +89,12 @@ class Resume(Part):
         )
 
 
-class AssertTask(Walk):
+class _Owned(Part):
+    # A base of its own: of several mistakes the first field's is told, in the order of bases.
+    owner: Owner
+
+
+class AssertTask(Walk, _Owned):
     """The body of the operator's `PUT /vln/task/{id}`: all of a NavTask that the VLN API acts on."""
 
     model_config = _example(
@@ -101,5 +106,4 @@ class AssertTask(Walk):
             "state": "Running",
         }
     )
-    owner: Owner
     resume: Resume | None = None

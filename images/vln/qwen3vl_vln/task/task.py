@@ -275,12 +275,10 @@ class Task:
             return False
         return self.goal.wants_picture(now) if self.goal.candidate else True
 
-    def on_context(self, warning: str) -> None:
+    def on_context(self, sentence: str) -> None:
         """What of its pictures the model's context does not hold; empty when it holds all."""
-        if warning:
-            self.warnings["context"] = warning
-        else:
-            self.warnings.pop("context", None)
+        self.warnings.pop("context", None)
+        self.warn("context", sentence)
 
     def failed(
         self, epoch: int, frame: int, message: str, now: float, *, deadline: bool, context_too_small: bool = False

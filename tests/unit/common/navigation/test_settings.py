@@ -1,17 +1,21 @@
 """Each user of what may be set about a task, walked: a field, a bound, a default or a rule on one side only fails."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
+import jsonschema
 import pytest
 from tests.unit.operator.nav_task.samples_nav import nav_task
 
+from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_common.navigation import settings
 from qwen3vl_common.navigation.requests import AssertTask, ChangeTask, CreateTask
-from qwen3vl_common.navigation.wrong import WrongFieldError, parsed
+from qwen3vl_common.navigation.wrong import WrongFieldError, aliases, parsed
 from qwen3vl_operator.nav_task.record import assertion
+from qwen3vl_vln.edge.http.bodies import creation
 from qwen3vl_vln.task.ceilings import BOUNDED
 
 from .pages import Object, body_schema, definition
@@ -115,6 +119,25 @@ def test_rules_between_fields_are_the_same_in_cel_and_in_python(part: type[setti
         given = dict(zip(values, choice, strict=True))
         allowed = all(eval(rule, {"self": SimpleNamespace(**given)}) for rule in rules)
         assert _is_taken(part, given) == allowed, given
+
+
+@pytest.mark.parametrize("field", [f"{part.__name__.lower()}.{name}" for part in PARTS for name in aliases(part)])
+def test_what_the_apiserver_takes_the_vln_api_takes_and_nothing_else(field: str) -> None:
+    part, name = field.split(".")
+    schema = definition("navtasks")["spec"]["properties"][part]
+    bounds = [edge + beyond for edge in _edges(schema["properties"][name]) for beyond in (-1, -0.001, 0, 0.001, 1)]
+    for value in [*bounds, 8, 8.0, 8.5, -1, 1e12, True, False, "1", "", "en", "actions", "pixelGoal", [], {}, [1]]:
+        rules = [each["rule"] for each in schema.get("x-kubernetes-validations", ())]
+        whole = {one: said["default"] for one, said in schema["properties"].items()} | {name: value}
+        allowed = jsonschema.Draft202012Validator(schema).is_valid({name: value}) and all(
+            eval(rule, {"self": SimpleNamespace(**whole)}) for rule in rules
+        )
+        with pytest.raises(InvalidRequest, match=rf"^config\.{part}\.\w+ ") if not allowed else nullcontext():
+            creation({"instruction": "Walk.", "config": {part: {name: value}}})
+
+
+def _edges(field: Object) -> list[float]:
+    return [field[bound] for bound in ("minimum", "maximum") if bound in field]
 
 
 def _values(field: Object) -> list[Any]:

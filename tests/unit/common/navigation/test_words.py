@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
+from enum import StrEnum
 from typing import get_args
 
 import pytest
@@ -118,6 +119,18 @@ def test_the_client_gives_the_servers_reasons_or_its_own_and_says_no_other() -> 
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Command":
                 spelt = [word.arg for word in node.keywords if isinstance(word.value, ast.Constant)]
                 assert not {"state", "reason"} & set(spelt), f"{file.name}:{node.lineno} spells a word itself"
+
+
+@pytest.mark.parametrize("kind", [State, Reason, Verdict, Phase], ids=lambda kind: kind.__name__)
+def test_each_word_is_given_by_the_vln_api(kind: type[StrEnum]) -> None:
+    given = {
+        node.attr
+        for file in (ROOT / "images/vln/qwen3vl_vln").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == kind.__name__
+    }
+    by_an_end = {word.name for ending in ENDINGS.values() for word in ending if isinstance(word, kind)}
+    assert given | by_an_end == {word.name for word in kind}
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -1,30 +1,108 @@
-"""What the OpenAPI page says of bodies: the contract's own models, with their bounds, rules and examples. Pure.
+"""What `/openapi.json` says about a route beside its path: whether a key is needed, what is sent, answered and refused.
 
-A body is not read by them as FastAPI would do it: who sends a wrong field is told in the protocol's words."""
+Schemas are those of the models by which bodies are read and records are written, refusals those of the error tree."""
 
+from collections.abc import Mapping
 from typing import Any
 
+from fastapi import FastAPI, Response
+from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
-from qwen3vl_common.navigation.record import TaskRecord
+from qwen3vl_common.errors import ApiError, InvalidRequest, RequestTimedOut, RequestTooLarge
+from qwen3vl_vln.errors import NoKeyError, NoRightError
 
-RECORD: dict[int | str, dict[str, Any]] = {200: {"model": TaskRecord, "description": "The task's record."}}
-"""Of a route that answers with a record."""
+KEY = "key"
+JSON = "application/json"
+OF_BODIES = (InvalidRequest, RequestTimedOut, RequestTooLarge)
+"""What each route refuses that reads a body."""
+OF_KEYS = (NoKeyError, NoRightError)
+"""What each route refuses that needs a key."""
+REFUSAL = {
+    "type": "object",
+    "required": ["error", "detail"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["message", "type", "param", "code"],
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string", "enum": ["invalid_request_error", "server_error"]},
+                "param": {"type": ["string", "null"], "description": "The field that is wrong."},
+                "code": {"type": "string", "description": "A word for programs."},
+            },
+        },
+        "detail": {"type": "string", "description": "The message again, where older clients read it."},
+    },
+}
+
+
+def described(
+    answer: type[BaseModel] | Mapping[str, Any],
+    *refusals: type[ApiError],
+    body: type[BaseModel] | None = None,
+    key: bool = True,
+) -> dict[str, Any]:
+    """What a route's decorator is told beside its path.
+
+    Args:
+        answer: the model of its JSON, or the content of another answer by media type.
+        refusals: beside those of every route that needs a key or reads a body.
+        body: the model of what is sent, with an example.
+        key: whether one is needed.
+    """
+    content = {"model": answer} if isinstance(answer, type) else {"content": dict(answer)}
+    refused = (*refusals, *(OF_KEYS if key else ()), *(OF_BODIES if body else ()))
+    extra: dict[str, Any] = {"security": [{KEY: []}] if key else []}
+    extra |= {} if body is None else body_of(body)
+    responses = {200: {"description": "As asked."} | content} | _refused(refused)
+    # So the framework adds no refusal of its own, in another shape, which no route of ours has.
+    responses["default"] = _refusal("Another refusal.")
+    # A plain response: the framework would name JSON beside another media type.
+    return {"responses": responses, "openapi_extra": extra, "response_class": Response}
+
+
+def _refused(refusals: tuple[type[ApiError], ...]) -> dict[int | str, dict[str, Any]]:
+    found: dict[int | str, dict[str, Any]] = {}
+    for status in sorted({each.status for each in refusals}):
+        codes = dict.fromkeys(each.code for each in refusals if each.status == status)
+        found[status] = _refusal(", ".join(f"`{code}`" for code in codes))
+    return found
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return {"description": description, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}}}
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
-    """What is added to the description of a route that reads such a body."""
+    """What the description of a route says that reads such a body, in one piece: a record has parts of the same names
+    with other fields required."""
     schema = model.model_json_schema(by_alias=True)
-    content = {"application/json": {"schema": _resolved(schema, schema.get("$defs", {}))}}
+    content = {JSON: {"schema": _whole(schema, schema.get("$defs", {}))}}
     return {"requestBody": {"required": True, "content": content}}
 
 
-def _resolved(schema: Any, definitions: dict[str, Any]) -> Any:
-    """The schema without references, for there is no place for what they refer to."""
-    if isinstance(schema, list):
-        return [_resolved(one, definitions) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    target = definitions[schema["$ref"].rpartition("/")[2]] if "$ref" in schema else {}
-    merged = {**target, **{name: value for name, value in schema.items() if name not in ("$ref", "$defs")}}
-    return {name: _resolved(value, definitions) for name, value in merged.items()}
+def _whole(part: Any, parts: Mapping[str, Any]) -> Any:
+    if isinstance(part, list):
+        return [_whole(one, parts) for one in part]
+    if not isinstance(part, dict):
+        return part
+    if "$ref" in part:
+        named = parts[part["$ref"].rpartition("/")[2]]
+        return _whole(named | {name: value for name, value in part.items() if name != "$ref"}, parts)
+    # Rules in CEL are for the apiserver.
+    mine = {name: value for name, value in part.items() if name not in ("$defs", "x-kubernetes-validations")}
+    return {name: _whole(value, parts) for name, value in mine.items()}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI description of all routes. It takes some hundredths of a second."""
+    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    components = found.setdefault("components", {})
+    components.setdefault("schemas", {})["Refusal"] = REFUSAL
+    components["securitySchemes"] = {KEY: {"type": "http", "scheme": "bearer", "description": "A robot's key."}}
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            said = operation["description"].removesuffix(".")
+            operation["summary"], _, operation["description"] = said.partition(". ")
+    return found

@@ -5,16 +5,31 @@ from fastapi import APIRouter, Request, Response
 from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_vln.edge.floods import FrameRates
 from qwen3vl_vln.edge.http.callers import Callers
+from qwen3vl_vln.edge.http.documented import described
 from qwen3vl_vln.edge.http.json_body import LARGEST_BODY, Json, read_json
+from qwen3vl_vln.edge.http.shapes import FrameAnswer, FrameBody
 from qwen3vl_vln.edge.identity import DRIVE
 from qwen3vl_vln.edge.json_frames import pending
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.wire import Bounds
+from qwen3vl_vln.errors import (
+    EndedError,
+    LeaseBusyError,
+    ModelLostError,
+    RobotChangedError,
+    RobotNotOfKeyError,
+    SyncTimeoutError,
+    TooManyFramesError,
+    TooManyWaitersError,
+    UnknownTaskError,
+)
 from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.tasks import Entry
 
 SLOWEST_UPLOAD_SECONDS = 1.0
 """A picture that was longer under way shows no robot of now."""
+REFUSALS = (UnknownTaskError, RobotNotOfKeyError, RobotChangedError, LeaseBusyError, TooManyFramesError)
+OF_WAITING = (TooManyWaitersError, SyncTimeoutError, ModelLostError, EndedError)
 
 
 def router(navigation: Navigation, callers: Callers, bounds: Bounds) -> APIRouter:
@@ -44,7 +59,7 @@ def router(navigation: Navigation, callers: Callers, bounds: Bounds) -> APIRoute
         delayed = received - began > SLOWEST_UPLOAD_SECONDS
         return entry, brought.dated(entry.stamps, navigation.wall(), received, force_key=force_key, delayed=delayed)
 
-    @routes.post("/vln/frame")
+    @routes.post("/vln/frame", **described(FrameAnswer, *REFUSALS, body=FrameBody))
     async def frame(request: Request) -> Response:
         """A frame, and the answer for this moment; of an ended task too, with status 400."""
         entry, taken = await admit(request, force_key=False)
@@ -52,7 +67,7 @@ def router(navigation: Navigation, callers: Callers, bounds: Bounds) -> APIRoute
             return Json(navigation.answer_now(entry, None), status_code=400)
         return Json(navigation.frame(entry, taken))
 
-    @routes.post("/vln/frame/sync")
+    @routes.post("/vln/frame/sync", **described(FrameAnswer, *REFUSALS, *OF_WAITING, body=FrameBody))
     async def frame_sync(request: Request) -> Response:
         """The same, after the model has seen this frame."""
         entry, taken = await admit(request, force_key=True)

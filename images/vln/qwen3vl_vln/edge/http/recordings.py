@@ -9,7 +9,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.responses import StreamingResponse
 
 from qwen3vl_vln.edge.http.callers import Callers
+from qwen3vl_vln.edge.http.documented import described
 from qwen3vl_vln.edge.http.json_body import Json
+from qwen3vl_vln.edge.http.shapes import MCAP, RecordingList
 from qwen3vl_vln.edge.identity import VIEW
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.errors import UnknownRecordingError, UnknownTaskError
@@ -24,7 +26,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
     """The routes."""
     routes, folder = APIRouter(tags=["recordings"]), navigation.link.options.recordings_dir
 
-    @routes.get("/vln/task/{task_id}/recordings")
+    @routes.get("/vln/task/{task_id}/recordings", **described(RecordingList, UnknownTaskError))
     async def recordings(request: Request, task_id: str) -> Response:
         """The recordings of a task, also of one that is gone."""
         callers.need(request, VIEW)
@@ -37,7 +39,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
         ]
         return Json({"task_id": task_id, "recordings": files})
 
-    @routes.get("/vln/task/{task_id}/recordings/{name}")
+    @routes.get("/vln/task/{task_id}/recordings/{name}", **described(MCAP, UnknownRecordingError))
     async def recording(request: Request, task_id: str, name: str) -> Response:
         """One file."""
         callers.need(request, VIEW)

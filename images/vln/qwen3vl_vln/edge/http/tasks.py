@@ -8,18 +8,38 @@ import orjson
 from fastapi import APIRouter, Request, Response
 
 from qwen3vl_common.errors import InvalidRequest
+from qwen3vl_common.navigation.record import TaskRecord
 from qwen3vl_common.navigation.requests import AssertTask, ChangeTask, CreateTask
 from qwen3vl_vln.edge.http import bodies
 from qwen3vl_vln.edge.http.callers import Callers
-from qwen3vl_vln.edge.http.documented import RECORD, body_of
+from qwen3vl_vln.edge.http.documented import described
 from qwen3vl_vln.edge.http.json_body import Json, read_json
+from qwen3vl_vln.edge.http.shapes import Me, Statistics, TaskAsserted, TaskDeleted, TaskList, TaskMade, TaskStopped
 from qwen3vl_vln.edge.identity import DRIVE, EVERYTHING, STOP, VIEW, Caller, maker_of
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.own_robots import named
 from qwen3vl_vln.edge.stopping import state_stops
-from qwen3vl_vln.errors import NoRightError, NoTaskError, OwnedError
+from qwen3vl_vln.errors import (
+    FinishedError,
+    NoRightError,
+    NoRobotNamedError,
+    NoTaskError,
+    NotRecordingError,
+    NoUnusedIdError,
+    OwnedError,
+    RobotBusyError,
+    RobotNotOfKeyError,
+    StaleGenerationError,
+    TooManyTasksError,
+    UnknownTaskError,
+)
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.task.tasks import Entry
+
+OF_BEGINNING = (RobotBusyError, NotRecordingError, TooManyTasksError)
+OF_MAKING = (NoRobotNamedError, RobotNotOfKeyError, *OF_BEGINNING, NoUnusedIdError)
+OF_ASSERTING = (UnknownTaskError, *OF_BEGINNING, OwnedError, StaleGenerationError, FinishedError)
+OF_CHANGING = (UnknownTaskError, RobotNotOfKeyError, OwnedError, FinishedError)
 
 
 def router(navigation: Navigation, callers: Callers) -> APIRouter:
@@ -29,7 +49,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
     def full(entry: Entry) -> dict[str, Any]:
         return record(entry.task, navigation.now())
 
-    @routes.post("/vln/task/create", openapi_extra=body_of(CreateTask))
+    @routes.post("/vln/task/create", **described(TaskMade, *OF_MAKING, body=CreateTask))
     async def create(request: Request) -> Response:
         """Make a task."""
         caller = callers.need(request, DRIVE)
@@ -48,7 +68,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             }
         )
 
-    @routes.get("/vln/tasks")
+    @routes.get("/vln/tasks", **described(TaskList))
     async def list_tasks(request: Request, since: str | None = None, status: str | None = None) -> Response:
         """Records of all tasks, or of those that changed after an earlier cursor."""
         callers.need(request, VIEW, DRIVE)
@@ -57,13 +77,13 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             records = [each for each in records if each["status"] == status]
         return Json({"boot_id": navigation.boot_id, "cursor": navigation.tasks.cursor, "tasks": records})
 
-    @routes.get("/vln/task/{task_id}", responses=RECORD)
+    @routes.get("/vln/task/{task_id}", **described(TaskRecord, UnknownTaskError))
     async def get(request: Request, task_id: str) -> Response:
         """The record of a task."""
         callers.need(request, VIEW, DRIVE)
         return Json(full(navigation.tasks.get(task_id)))
 
-    @routes.put("/vln/task/{task_id}", openapi_extra=body_of(AssertTask), responses=RECORD)
+    @routes.put("/vln/task/{task_id}", **described(TaskAsserted, *OF_ASSERTING, body=AssertTask))
     async def put(request: Request, task_id: str) -> Response:
         """Bring a NavTask's task to what its object says. Only the operator does."""
         caller = callers.need(request, DRIVE)
@@ -83,7 +103,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             return Json(full(navigation.tasks.get(task_id)))
         return Json(full(navigation.assert_task(task_id, wish)) | {"ignored": wish.ignored})
 
-    @routes.patch("/vln/task/{task_id}", openapi_extra=body_of(ChangeTask), responses=RECORD)
+    @routes.patch("/vln/task/{task_id}", **described(TaskRecord, *OF_CHANGING, body=ChangeTask))
     async def patch(request: Request, task_id: str) -> Response:
         """Give a task another instruction, have it pause or go on, or stop it."""
         caller = callers.need(request, DRIVE, STOP)
@@ -99,7 +119,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
         navigation.change(entry, instruction=wish.instruction, paused=paused)
         return Json(full(entry))
 
-    @routes.post("/vln/task/{task_id}/stop")
+    @routes.post("/vln/task/{task_id}/stop", **described(TaskStopped, UnknownTaskError, RobotNotOfKeyError))
     async def stop(request: Request, task_id: str) -> Response:
         """Stop a task for good, whoever it belongs to. A body is not read."""
         caller = callers.need(request, DRIVE, STOP)
@@ -110,7 +130,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             navigation.stop(navigation.tasks.get(task_id), f"stopped by {caller.name}")
         return Json({"task_id": task_id, "status": "stopped"})
 
-    @routes.delete("/vln/task/{task_id}")
+    @routes.delete("/vln/task/{task_id}", **described(TaskDeleted, UnknownTaskError, RobotNotOfKeyError, OwnedError))
     async def delete(request: Request, task_id: str) -> Response:
         """Stop a task and forget it."""
         caller = callers.need(request, DRIVE)
@@ -119,7 +139,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
         navigation.delete(entry)
         return Json({"task_id": task_id, "deleted": True})
 
-    @routes.get("/vln/robot/{robot}/task", responses=RECORD)
+    @routes.get("/vln/robot/{robot}/task", **described(TaskRecord, NoTaskError))
     async def of_robot(request: Request, robot: str) -> Response:
         """The record of a robot's unfinished task."""
         callers.need(request, VIEW, DRIVE)
@@ -128,13 +148,13 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             raise NoTaskError(f"robot {robot!r} has no unfinished task")
         return Json(full(entry))
 
-    @routes.get("/vln/pipeline/stats")
+    @routes.get("/vln/pipeline/stats", **described(Statistics))
     async def stats(request: Request) -> Response:
         """Totals over all tasks."""
         callers.need(request, VIEW, DRIVE)
         return Json(navigation.statistics())
 
-    @routes.get("/vln/me")
+    @routes.get("/vln/me", **described(Me))
     async def me(request: Request) -> Response:
         """What this key is, and may do."""
         caller = callers.need(request, *EVERYTHING)

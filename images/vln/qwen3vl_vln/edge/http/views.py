@@ -7,15 +7,28 @@ from starlette.types import Receive, Scope, Send
 
 from qwen3vl_common.strangers import acquaint
 from qwen3vl_vln.edge.http.callers import Callers
+from qwen3vl_vln.edge.http.documented import described
 from qwen3vl_vln.edge.http.json_body import Json
+from qwen3vl_vln.edge.http.shapes import JPEG, MOTION_JPEG, Ticket
 from qwen3vl_vln.edge.http.tickets import TICKET_SECONDS, Tickets
 from qwen3vl_vln.edge.identity import VIEW
 from qwen3vl_vln.edge.navigation import Navigation
 from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.edge.watches import Rendering, Viewer
-from qwen3vl_vln.errors import NoKeyError, NoTaskError
+from qwen3vl_vln.errors import (
+    EndedUnseenError,
+    NoKeyError,
+    NoPictureError,
+    NoTaskError,
+    NoUnusedIdError,
+    TooManyTicketsError,
+    TooManyViewersError,
+    UnknownTaskError,
+)
 from qwen3vl_vln.task.task import Task
 
+OF_VIEWING = (UnknownTaskError, EndedUnseenError, TooManyViewersError)
+OF_TICKETS = (UnknownTaskError, TooManyTicketsError, NoUnusedIdError)
 BOUNDARY = b"qwen3vl-picture"
 SLOWEST_SECONDS = 10.0
 """A viewer that takes no picture for this long is given up."""
@@ -64,18 +77,18 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             acquaint(request.scope)
         return navigation.tasks.get(task_id).task
 
-    @routes.get("/vln/task/{task_id}/snapshot")
+    @routes.get("/vln/task/{task_id}/snapshot", **described(JPEG, *OF_VIEWING, NoPictureError))
     async def snapshot(request: Request, task_id: str) -> Response:
         """The newest picture, as its viewers have it."""
         rendering = await views.snapshot(admit(request, task_id))
         return Response(rendering.jpeg, media_type="image/jpeg", headers=HEADERS)
 
-    @routes.get("/vln/task/{task_id}/view")
+    @routes.get("/vln/task/{task_id}/view", **described(MOTION_JPEG, *OF_VIEWING))
     async def view(request: Request, task_id: str) -> Response:
         """Each new picture as a part, until the task ends."""
         return MotionJpeg(views, views.open(admit(request, task_id)))
 
-    @routes.get("/vln/robot/{robot}/view")
+    @routes.get("/vln/robot/{robot}/view", **described(MOTION_JPEG, NoTaskError, TooManyViewersError))
     async def view_of_robot(request: Request, robot: str) -> Response:
         """The pictures of whatever unfinished task the robot has."""
         callers.need_key(request, VIEW)
@@ -84,7 +97,7 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             raise NoTaskError(f"robot {robot!r} has no unfinished task")
         return MotionJpeg(views, views.open(entry.task))
 
-    @routes.post("/vln/task/{task_id}/ticket")
+    @routes.post("/vln/task/{task_id}/ticket", **described(Ticket, *OF_TICKETS))
     async def ticket(request: Request, task_id: str) -> Response:
         """Leave to look at this task once, for pages that cannot send a key."""
         callers.need_key(request, VIEW)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+from qwen3vl_common.navigation.settings import WantedState
 from qwen3vl_vln.edge.navigation.lives import Lives
 from qwen3vl_vln.errors import FinishedError, OwnedError, StaleGenerationError
 from qwen3vl_vln.task.delays import Stamps
@@ -22,7 +23,7 @@ class Assertion:
 
     owner: Owner
     settings: Settings
-    state: str
+    state: WantedState
     elapsed_seconds: float = 0.0
     steps: int = 0
     resumed: bool = False
