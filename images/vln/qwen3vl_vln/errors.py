@@ -27,7 +27,7 @@ ApiError
     │   └── LeaseBusyError        4409  another writer has the task, or another run of the same one
     ├── TooManyError               429
     │   ├── TooManyTasksError, TooManyWaitersError, TooManyViewersError, TooManyTicketsError
-    │   └── TooManyFramesError          they come faster than they are taken
+    │   └── TooManyFramesError    4429  they come faster than they are taken
     ├── UnavailableError           503
     │   ├── ModelLostError              the task ended while a request waited, because its model was lost
     │   ├── NoPictureError              there is nothing to show yet
@@ -205,6 +205,7 @@ class TooManyFramesError(TooManyError):
     """A task's frames come faster than they are taken."""
 
     type, code, retry_after_seconds = "invalid_request_error", "too_many_frames", 1
+    close_code = 4429
 
 
 class UnavailableError(VlnError):

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,19 @@ def check_answer(body: dict[str, Any]) -> None:
     for name, kind in ANSWER_FIELDS.items():
         assert isinstance(body[name], kind), (name, body[name])
     assert set(body) >= NEW_FIELDS
+
+
+async def test_the_page_of_routes_comes_whole_from_this_process(chain: Chain) -> None:
+    status, html = await chain.ask("GET", "/docs", key=None)
+    assert status == 200
+    files = re.findall(r'(?:src|href)="(docs/[^"]*)"', html)
+    assert len(files) == 4
+    for name in files:
+        async with chain.http.get(f"{chain.vln.url}/{name}") as response:
+            content = await response.read()
+        assert response.status == 200 and len(content) == int(response.headers["content-length"]) > 50
+    status, description = await chain.ask("GET", "/openapi.json", key=None)
+    assert status == 200 and "/vln/frame" in description["paths"]
 
 
 class TestExistingClients:

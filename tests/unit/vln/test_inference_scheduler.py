@@ -56,7 +56,7 @@ async def test_only_the_newest_key_frame_waits(bench: Bench) -> None:
 
 
 async def test_tasks_take_turns(bench: Bench) -> None:
-    bench.scheduler.calls = 1
+    bench.scheduler.queue.calls = 1
     for name in ("a", "b", "c"):
         bench.task(name)
         bench.frame(name)
@@ -113,7 +113,7 @@ async def test_a_failure_is_told_and_tried_again_later(bench: Bench, error: Mode
 
 
 async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Bench) -> None:
-    bench.scheduler.calls = 1
+    bench.scheduler.queue.calls = 1
     bench.task("a")
     bench.task("b")
     bench.frame("a")

@@ -349,4 +349,4 @@ async def test_histories_are_never_removed() -> None:
         bench.slots.clear()
     await bench.scheduler.close()
     scheduler = bench.scheduler
-    assert not scheduler._jobs and not scheduler._queue and not scheduler._tasks and scheduler._running == 0
+    assert not scheduler._jobs and not scheduler._tasks and scheduler.queue.idle

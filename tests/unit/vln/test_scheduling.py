@@ -14,8 +14,9 @@ from tests.support.virtual_time import run
 
 from qwen3vl_common.navigation.settings import Keyframes
 from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, FrameDecoded, ToEdge, WantFrame
+from qwen3vl_vln.worker.call_queue import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS
 from qwen3vl_vln.worker.model_client import ModelError, Reply
-from qwen3vl_vln.worker.scheduler import FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS, InferenceScheduler
+from qwen3vl_vln.worker.scheduler import InferenceScheduler
 
 from .bench import PLAN, Bench, camera_frame, task_update
 

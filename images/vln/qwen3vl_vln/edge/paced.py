@@ -19,8 +19,9 @@ from qwen3vl_vln.edge.images import START
 from qwen3vl_vln.edge.pings import PingedWebSocket
 from qwen3vl_vln.edge.stopping import SHORT_BYTES, STOP_FIELD
 from qwen3vl_vln.edge.wire import MAGIC
+from qwen3vl_vln.errors import TooManyFramesError
 
-LIMIT = 4429
+LIMIT = TooManyFramesError.close_code
 PIECE_BYTES = 4096
 """Of a read, between two looks at the rate."""
 PARSED_PER_SECOND, PARSED_AT_ONCE = 2000.0, 400.0

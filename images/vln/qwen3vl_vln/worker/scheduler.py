@@ -6,15 +6,14 @@ answer is not wanted any more: another instruction, a stop, a pause, the end."""
 import asyncio
 import contextlib
 import logging
-from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import InitVar, dataclass, field
 from typing import Any, assert_never
 
 from qwen3vl_vln.ipc.rows import OdometryPose
 from qwen3vl_vln.ipc.to_edge import Fault, FrameDecoded, FrameFault, SlotLeft, ToEdge, WantFrame
 from qwen3vl_vln.ipc.to_worker import CameraFrame, ForgetTask, LeaveSlot, TaskUpdate, ToScheduler
+from qwen3vl_vln.worker.call_queue import CallQueue
 from qwen3vl_vln.worker.decoding import Decoder
 from qwen3vl_vln.worker.keyframes import CorruptImageError, view
 from qwen3vl_vln.worker.model_call import ModelCaller, Recorder
@@ -23,10 +22,6 @@ from qwen3vl_vln.worker.question import Model
 from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 
 log = logging.getLogger(__name__)
-
-FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.25, 5.0
-OLD_KEY_FRAME_SECONDS = 0.5
-"""A key frame that waited longer for the model is replaced by a picture of now."""
 
 
 @dataclass
@@ -37,6 +32,7 @@ class InferenceScheduler:
         send: takes messages for the edge.
         read: the bytes of a slot.
         calls: how many questions run at once.
+        queue: whose turn it is to ask.
         context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown what was seen, asked and answered.
         decoder: looks at pictures.
@@ -46,16 +42,15 @@ class InferenceScheduler:
     model: Model
     send: Callable[[ToEdge], None]
     read: Callable[[int, int], bytes]
-    calls: int = 4
+    calls: InitVar[int] = 4
     context_length: int | None = None
     recorder: Recorder | None = None
     decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, TaskState] = field(default_factory=dict)
-    _queue: deque[str] = field(default_factory=deque)
-    _running: int = 0
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, calls: int) -> None:
+        self.queue = CallQueue(calls, self._jobs.get, self._ask, self._spawn)
         self._caller = ModelCaller(self.model_name, self.model, self.send, self.context_length, self.recorder)
 
     def take(self, message: ToScheduler) -> None:
@@ -126,7 +121,7 @@ class InferenceScheduler:
         if key and self._jobs.get(task_id) is job and not kept:
             job.stale = False
             job.waiting = KeyFrame(message.frame, jpeg, now, keep=message.keep)
-            self._enqueue(task_id, job)
+            self.queue.add(task_id, job)
         self._want(task_id, job, job.chooser.rest_seconds(now))
 
     def _fault(self, job: TaskState, message: CameraFrame, jpeg: bytes, fault: Fault) -> None:
@@ -143,36 +138,16 @@ class InferenceScheduler:
         if self._jobs.get(task_id) is job:
             self.send(WantFrame(task_id=task_id, epoch=job.epoch))
 
-    def _enqueue(self, task_id: str, job: TaskState) -> None:
-        if not job.queued and job.call is None:
-            job.queued = True
-            self._queue.append(task_id)
-            self._start_calls()
-
-    def _start_calls(self) -> None:
-        while self._queue and self._running < self.calls:
-            task_id = self._queue.popleft()
-            job = self._jobs.get(task_id)
-            if job is None or not job.queued:
-                continue
-            job.queued = False
-            if job.waiting is None:
-                continue
-            key, job.waiting = job.waiting, None
-            self._running += 1
-            job.call = self._spawn(self._ask(task_id, job, key))
-            # Not at the end of the call itself: one that is cancelled before it began has none.
-            job.call.add_done_callback(partial(self._ended, task_id, job))
-
-    async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> None:
+    async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> bool:
+        """Ask the model about a key frame; False when it gave no answer."""
         pictures = await self._scaled(task_id, job, key)
         if pictures is None:
-            return
-        if await self._caller.ask(task_id, job, key, pictures):
-            job.failures = 0
-            job.history.append(pictures.small)
-        else:
-            await self._back_off(job)
+            return True
+        if not await self._caller.ask(task_id, job, key, pictures):
+            return False
+        job.failures = 0
+        job.history.append(pictures.small)
+        return True
 
     async def _scaled(self, task_id: str, job: TaskState, key: KeyFrame) -> KeyPicture | None:
         """A key frame as the model is shown it; None where its colours cannot be decoded, or not in time."""
@@ -187,31 +162,6 @@ class InferenceScheduler:
         self.send(FrameFault(task_id=task_id, epoch=job.epoch, fault=fault))
         job.stale = True
         return None
-
-    def _ended(self, task_id: str, job: TaskState, _: "asyncio.Task[None]") -> None:
-        self._running -= 1
-        job.call = None
-        self._go_on(task_id, job)
-
-    async def _back_off(self, job: TaskState) -> None:
-        job.failures += 1
-        # Others may use the place meanwhile.
-        self._running -= 1
-        self._start_calls()
-        try:
-            await asyncio.sleep(min(LONGEST_RETRY_SECONDS, FIRST_RETRY_SECONDS * 2 ** min(job.failures - 1, 10)))
-        finally:
-            self._running += 1
-            job.stale = True
-
-    def _go_on(self, task_id: str, job: TaskState) -> None:
-        if self._jobs.get(task_id) is job and job.waiting is not None:
-            old = asyncio.get_running_loop().time() - job.waiting.at > OLD_KEY_FRAME_SECONDS
-            if old and not job.waiting.keep:
-                job.waiting, job.stale = None, True
-            else:
-                self._enqueue(task_id, job)
-        self._start_calls()
 
     async def close(self) -> None:
         """Cancel everything."""
