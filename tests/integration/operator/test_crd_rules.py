@@ -50,6 +50,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": 1000}}}),
         "recordings.maxSize is at least 64Mi",
     ),
+    "a proxy by its name": (
+        model(spec=SIMULATOR | {"navigation": {"trustedProxies": ["proxy.example"]}}),
+        "spec.navigation.trustedProxies[0]",
+    ),
+    "no task per key": (model(spec=SIMULATOR | {"navigation": {"tasksPerKey": 0}}), "spec.navigation.tasksPerKey"),
     "negative replicas": (model(spec=SIMULATOR | {"replicas": -1}), "spec.replicas"),
     "fraction above one": (model(spec=lmdeploy(gpuMemoryFraction=1.5)), "spec.engine.gpuMemoryFraction"),
 }
@@ -67,6 +72,7 @@ def test_what_cannot_be_is_refused_with_words(namespace: Namespace, case: str) -
 ACCEPTED = {
     "longest name": model("m" * 40),
     "small recordings": model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": "64Mi"}}}),
+    "proxies": model(spec=SIMULATOR | {"navigation": {"trustedProxies": ["10.0.0.0/8", "fd00::7"], "tasksPerKey": 64}}),
     "recordings as a number": model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": 100_000_000}}}),
     "longest served name": model(spec=SIMULATOR | {"servedName": "Q" * 63}),
     "other flags": model(spec=lmdeploy(args=["--dtype", "auto", "--quant-policy=8", "-x", "--"])),
