@@ -18,6 +18,7 @@ BUDGET_MINUTES = {"lint": 4, "unit": 6, "integration": 24, "e2e": 20}
 """The parts that run when none is named, in their order, and how long each may take."""
 GOAL_SECONDS = {"unit": 60}
 """What a part should take on a quiet machine of two cores: a figure beside the others, and no test that fails."""
+ALL_CORES = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 UPGRADE_TESTS = "tests/upgrade"
 CLUSTER_PARTS = ("e2e", "upgrade")
 
@@ -161,7 +162,7 @@ def _steps(part: str, arguments: Sequence[str]) -> list[list[str]]:
         return [[sys.executable, "-P", "-m", "hack.devtools.benches"]]
     if part in CLUSTER_PARTS:
         return [["hack/cluster/up"], ["hack/images"], _pytest(part, arguments)]
-    return [_pytest(part, arguments)]
+    return [_pytest(part, [*ALL_CORES, *arguments])]
 
 
 def run_part(part: str, arguments: Sequence[str]) -> Result:

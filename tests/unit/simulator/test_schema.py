@@ -4,7 +4,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qwen3vl_server.simulator.errors import BadRequestError
@@ -226,6 +226,7 @@ JUNK = st.recursive(
 
 @settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(KEYWORDS), JUNK | st.just("object"), max_size=6))
+@example({"type": "object", "required": [[]]})
 def test_a_nonsense_schema_is_answered_or_refused_never_a_crash(schema: dict[str, Any]) -> None:
     try:
         filled = fill(schema, SIGHT)

@@ -115,21 +115,28 @@ class Robot:
 
     def _move(self, gap: float) -> None:
         start, end = self.walk.now - gap, self.walk.now
+        every = 1.0 / self.odometry_hz
+        if not self._samples:
+            self._sample(start)
         while start < end - 1e-9:
             while len(self._told) > 1 and self._told[1][0] <= start + 1e-9:
                 self._told.popleft()
             due, v, w = self._told[0]
-            until = min(end, self._told[1][0]) if len(self._told) > 1 else end
+            # Odometry is measured in its own time, whenever frames come.
+            measured = self._samples[-1][0] + every
+            until = min(end, measured, *([self._told[1][0]] if len(self._told) > 1 else []))
             if due > start + 1e-9:
-                v, w, until = 0.0, 0.0, min(end, due)
+                v, w, until = 0.0, 0.0, min(until, due)
             self.pose = self.pose.driven(v, w, until - start)
             start = until
-        every = 1.0 / self.odometry_hz
-        if not self._samples or end >= self._samples[-1][0] + every - 1e-9:
-            phase = math.tau * self.sway_hz * (end - self.start)
-            aside = self.sway_metres * math.sin(phase)
-            swaying = self.pose.after(0.0, aside, self.sway_radians * math.cos(0.8 * phase))
-            self._samples.append((end, self.odometry(swaying, end - self.start)))
+            if start >= measured - 1e-9:
+                self._sample(start)
+
+    def _sample(self, at: float) -> None:
+        phase = math.tau * self.sway_hz * (at - self.start)
+        aside = self.sway_metres * math.sin(phase)
+        swaying = self.pose.after(0.0, aside, self.sway_radians * math.cos(0.8 * phase))
+        self._samples.append((at, self.odometry(swaying, at - self.start)))
 
     def _measured(self, taken: float) -> Pose:
         return next((pose for at, pose in reversed(self._samples) if at <= taken + 1e-9), self._samples[0][1])

@@ -286,4 +286,4 @@ def test_no_healthy_robot_is_stopped_whatever_it_walks_and_whenever_its_frames_c
     while robot.walk.now < robot.start + 40.0:
         robot.step(gaps[len(robot.answers) % len(gaps)])
     assert not robot.reasons & (BY_ODOMETRY | BY_PICTURES), robot.reasons
-    assert robot.metres > 0.3
+    assert robot.metres > 0.1, "a plan of a quarter of a metre each eight seconds is driven in part"

@@ -112,11 +112,12 @@ class _Filler:
 
     def _object(self, schema: Schema, sight: Sight, path: str, depth: int) -> dict[str, Any]:
         properties, required = schema.get("properties", {}), schema.get("required", [])
-        if not isinstance(properties, dict) or not isinstance(required, list):
-            raise _refuse(path, "properties is an object and required a list")
+        names = isinstance(required, list) and all(isinstance(name, str) for name in required)
+        if not isinstance(properties, dict) or not names:
+            raise _refuse(path, "properties is an object and required a list of names")
         if not isinstance(schema.get("additionalProperties", True), bool):
             raise _refuse(path, "additionalProperties is not true or false")
-        if missing := [str(name) for name in required if name not in properties]:
+        if missing := [name for name in required if name not in properties]:
             raise _refuse(path, f"required names without properties: {', '.join(missing)}")
         return {
             name: self.value(inner, name, sight, f"{path}.properties.{name}", depth + 1)
