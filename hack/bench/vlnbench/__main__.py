@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from hack.bench.vlnbench import extra, servers
-from hack.bench.vlnbench.load import KEY, load
+from hack.bench.vlnbench import extra, flood, servers
+from hack.bench.vlnbench.load import key_of, load
 from hack.bench.vlnbench.running import COMMAND, free_port, process, wait_for
 from hack.bench.vlnbench.steps import Bench, is_valid, measure
 
@@ -53,17 +53,25 @@ def main() -> None:
     parser.add_argument("--model-seconds", type=float, default=0.3, help="how long the model takes")
     parser.add_argument("--no-recording", dest="recording", action="store_false", help="do not record the tasks")
     parser.add_argument("--watched", type=int, metavar="ROBOTS", help="also with viewers, scrapes and a slow model")
+    parser.add_argument(
+        "--keys", type=int, default=1, help="keys of the robots; more than one: tasks per key as by default"
+    )
+    parser.add_argument("--flooded", type=int, metavar="ROBOTS", help="also beside a neighbour that floods the server")
+    parser.add_argument("--flood", type=int, default=5000, help="ticks a second of that neighbour")
     parser.add_argument("--rest", action="store_true", help="also the older protocol: base64 in JSON by POST")
     parser.add_argument("--memory-minutes", type=float, help="also resident memory under load for so long")
     parser.add_argument("--tasks", type=int, help="also what so many finished tasks leave in memory")
     parser.add_argument("--json", action="store_true", help="one line: the largest random step, all steps, the rest")
     parser.add_argument("--load", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--flooding", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--serve", choices=["model", "echo"], help=argparse.SUPPRESS)
     for name in ("--port", "--paths", "--phase", "--pictures"):
         parser.add_argument(name, type=int if name == "--port" else str, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.load:
         load(options)
+    elif options.flooding:
+        flood.flood(options)
     elif options.serve == "model":
         servers.serve_model(options.port, options.model_seconds)
     elif options.serve == "echo":
@@ -95,7 +103,8 @@ def started(options: argparse.Namespace) -> Iterator[Bench]:
         keys, pictures, recordings = (Path(folder, name) for name in ("keys", "pictures", "recordings"))
         for made in (keys, pictures, recordings):
             made.mkdir()
-        (keys / "bench").write_text(KEY)
+        for number in range(options.keys):
+            (keys / f"bench-{number}").write_text(key_of(number))
         draw(pictures, options.frames)
         port, echo_port, model_port = free_port(), free_port(), free_port()
         model = ("--serve", "model", "--port", str(model_port), "--model-seconds", str(options.model_seconds))
@@ -103,7 +112,8 @@ def started(options: argparse.Namespace) -> Iterator[Bench]:
         running.enter_context(process(*COMMAND, "--serve", "echo", "--port", str(echo_port)))
         arguments = ["--host", "127.0.0.1", "--port", str(port), "--keys-dir", str(keys), "--model-name", "bench"]
         arguments += ["--gateway-url", f"http://127.0.0.1:{model_port}/v1", "--max-model-calls", "16"]
-        arguments += ["--tasks-per-key", "256"]  # one key makes the tasks of all robots here
+        if options.keys == 1:
+            arguments += ["--tasks-per-key", "192"]  # one key makes the tasks of all robots here
         if options.recording:
             arguments += ["--recordings-dir", str(recordings)]
         server = running.enter_context(process("-m", "qwen3vl_vln", *arguments, "--log-level", "warning"))
@@ -129,6 +139,8 @@ def run(options: argparse.Namespace) -> None:
                 steps.append(say(measure(bench, count, phase)))
         if options.watched:
             more["watched"] = say(extra.watched(bench, options.watched))
+        if options.flooded:
+            more["flooded"] = say(extra.flooded(bench, options.flooded))
         if options.rest:
             more["rest"] = say(extra.rest(bench, options.seconds))
         if options.tasks:

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import gc
 import json
+import math
 import os
 import random
 import select
@@ -18,8 +19,14 @@ from pathlib import Path
 from qwen3vl_client.protocol import Odometry, message
 
 KEY = "bench-key-of-this-run"
+"""The first of the keys; see `key_of`."""
 UNANSWERED_MS = 250.0
 WARM_SECONDS = 2.0
+
+
+def key_of(number: int) -> str:
+    """The key of that number."""
+    return f"{KEY}-{number}" if number else KEY
 
 
 @dataclass
@@ -34,9 +41,21 @@ class LoadRobot:
     errors: int = 0
     sequence: int = 0
     buffer: bytes = b""
+    v: float = 0.0
+    w: float = 0.0
+    x: float = 0.0
+    y: float = 0.0
+    yaw: float = 0.0
+
+    def odometry(self, seconds: float) -> Odometry:
+        """Of a robot that has done what it was told for so long."""
+        self.yaw += self.w * seconds
+        self.x += self.v * math.cos(self.yaw) * seconds
+        self.y += self.v * math.sin(self.yaw) * seconds
+        return Odometry(self.x, self.y, self.yaw, self.v, self.w)
 
 
-def connect(port: int, path: str) -> socket.socket:
+def connect(port: int, path: str, key: str = KEY) -> socket.socket:
     """An open WebSocket."""
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -44,7 +63,7 @@ def connect(port: int, path: str) -> socket.socket:
     nonce = base64.b64encode(os.urandom(16)).decode()
     head = (
         f"GET {path} HTTP/1.1\r\nHost: bench\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {nonce}\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {KEY}\r\n\r\n"
+        f"Sec-WebSocket-Key: {nonce}\r\nSec-WebSocket-Version: 13\r\nAuthorization: Bearer {key}\r\n\r\n"
     )
     sock.sendall(head.encode())
     answer = b""
@@ -103,8 +122,9 @@ def load(options: argparse.Namespace) -> None:
     interval = 1.0 / options.hz
     dice = random.Random(1)  # noqa: S311 - a repeatable order, nothing secret
     robots = []
-    for path in paths:
-        robot = LoadRobot(connect(options.port, path), dice.random() * interval if options.phase == "random" else 0.0)
+    for number, path in enumerate(paths):
+        sock = connect(options.port, path, key_of(number % options.keys))
+        robot = LoadRobot(sock, dice.random() * interval if options.phase == "random" else 0.0)
         robot.sock.sendall(wrapped(json.dumps({"hello": {"writer": f"bench-{path}"}}).encode(), 1))
         robots.append(robot)
     by_sock = {robot.sock: robot for robot in robots}
@@ -122,7 +142,7 @@ def load(options: argparse.Namespace) -> None:
             robot = robots[index]
             robot.sequence += 1
             picture = pictures[(robot.sequence + index * 7) % len(pictures)]
-            odometry = Odometry(0.0, 0.0, 0.0, 0.0, 0.0)
+            odometry = robot.odometry(interval)
             robot.sent[robot.sequence] = due
             header = message(robot.sequence, due, jpeg=b"", odometry=odometry)
             head = wrapped_head(len(header) + len(picture), 2) + header
@@ -166,10 +186,10 @@ def receive(robot: LoadRobot, warm_until: float) -> None:
         if due is None:
             robot.errors += 1
             continue
+        v, w = robot.v, robot.w = body.get("linear_vel", 0.0), body.get("angular_vel", 0.0)
         if due <= warm_until:
             continue
         robot.latencies.append(now - due)
         moves = body["state"] == "moving"
         robot.moving += moves
-        v, w = body.get("linear_vel", 0.0), body.get("angular_vel", 0.0)
         robot.errors += bool((v or w) and not moves) or not (abs(v) <= 0.6 and abs(w) <= 0.8)

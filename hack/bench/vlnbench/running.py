@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .load import KEY
+from .load import key_of
 
 COMMAND = ("-m", "hack.bench.vlnbench")
 """The bench itself, as python's arguments: its other processes are the same program."""
@@ -53,9 +53,9 @@ def process(*arguments: str, **environment: str) -> Iterator["subprocess.Popen[b
             child.wait()
 
 
-def request(port: int, path: str, body: object = None) -> dict[str, Any]:
+def request(port: int, path: str, body: object = None, key: int = 0) -> dict[str, Any]:
     data = None if body is None else json.dumps(body).encode()
-    headers = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"}
+    headers = {"Authorization": f"Bearer {key_of(key)}", "Content-Type": "application/json"}
     ask = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers)
     with urllib.request.urlopen(ask, timeout=10) as answer:
         found: dict[str, Any] = json.load(answer)

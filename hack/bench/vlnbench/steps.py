@@ -1,6 +1,7 @@
 """One step of the bench: the echo, then the VLN API, under the same load."""
 
 import argparse
+import contextlib
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from .running import COMMAND, child_of, quantile, request, usage
+from .running import COMMAND, child_of, process, quantile, request, usage
 
 MOST_LAG_MS = 0.5
 KEY_FRAME_SECONDS = 0.9
@@ -41,15 +42,24 @@ class Bench:
         """Let the model take so long."""
         request(self.model_port, f"/slow/{seconds}")
 
-    def load(self, port: int, paths: list[str], phase: str) -> dict[str, Any]:
-        """The raw figures of the load generator."""
+    def load(self, port: int, paths: list[str], phase: str, flooded: str | None = None) -> dict[str, Any]:
+        """The raw figures of the load generator.
+
+        Args:
+            flooded: path that a neighbour floods meanwhile.
+        """
         options = self.options
         seconds = max(options.seconds, options.min_answers / (len(paths) * options.hz))
         what = "echo" if port == self.echo_port else "VLN API"
         print(f"{what}, {len(paths)} robots, {phase}: {seconds:.0f} s", file=sys.stderr, flush=True)
         arguments = ["--load", "--port", str(port), "--paths", ",".join(paths), "--hz", str(options.hz)]
         arguments += ["--seconds", str(seconds), "--phase", phase, "--pictures", self.pictures]
-        done = subprocess.run([sys.executable, "-P", *COMMAND, *arguments], capture_output=True, text=True)
+        arguments += ["--keys", str(options.keys)]
+        with contextlib.ExitStack() as beside:
+            if flooded is not None:
+                flooding = ("--flooding", "--port", str(port), "--paths", flooded, "--flood", str(options.flood))
+                beside.enter_context(process(*COMMAND, *flooding))
+            done = subprocess.run([sys.executable, "-P", *COMMAND, *arguments], capture_output=True, text=True)
         if done.returncode:
             raise SystemExit(done.stderr)
         found: dict[str, Any] = json.loads(done.stdout)
@@ -64,7 +74,8 @@ class Bench:
         if self.options.recording:
             config["recording"] = {"enabled": True}
         body = {"instruction": "Walk on.", "config": config}
-        return [request(self.port, "/vln/task/create", body)["task_id"] for _ in range(count)]
+        keys = self.options.keys
+        return [request(self.port, "/vln/task/create", body, number % keys)["task_id"] for number in range(count)]
 
     def stop(self, ids: list[str]) -> None:
         """End them."""
@@ -72,16 +83,19 @@ class Bench:
             request(self.port, f"/vln/task/{each}/stop", {})
 
 
-def measure(bench: Bench, count: int, phase: str, ids: list[str] | None = None) -> dict[str, Any]:
+def measure(
+    bench: Bench, count: int, phase: str, ids: list[str] | None = None, flooded: str | None = None
+) -> dict[str, Any]:
     """The figures of one step.
 
     Args:
         ids: tasks to drive; None makes new ones and stops them.
+        flooded: a task that a neighbour floods meanwhile; the echo is flooded likewise.
     """
-    echo = bench.load(bench.echo_port, ["/"] * count, phase)
+    echo = bench.load(bench.echo_port, ["/"] * count, phase, None if flooded is None else "/")
     driven = ids or bench.create(count)
     before = usage(bench.server), usage(bench.worker), request(bench.port, "/vln/pipeline/stats"), time.monotonic()
-    raw = bench.load(bench.port, [f"/vln/ws/{each}" for each in driven], phase)
+    raw = bench.load(bench.port, [f"/vln/ws/{each}" for each in driven], phase, flooded and f"/vln/ws/{flooded}")
     after = usage(bench.server), usage(bench.worker), request(bench.port, "/vln/pipeline/stats"), time.monotonic()
     records = [request(bench.port, f"/vln/task/{each}") for each in driven]
     if ids is None:
