@@ -111,7 +111,7 @@ def started(options: argparse.Namespace) -> Iterator[Bench]:
         running.enter_context(process(*COMMAND, *model))
         running.enter_context(process(*COMMAND, "--serve", "echo", "--port", str(echo_port)))
         arguments = ["--host", "127.0.0.1", "--port", str(port), "--keys-dir", str(keys), "--model-name", "bench"]
-        arguments += ["--gateway-url", f"http://127.0.0.1:{model_port}/v1", "--max-model-calls", "16"]
+        arguments += ["--gateway-url", f"http://127.0.0.1:{model_port}/v1", "--max-model-calls", "32"]
         if options.keys == 1:
             arguments += ["--tasks-per-key", "192"]  # one key makes the tasks of all robots here
         if options.recording:
