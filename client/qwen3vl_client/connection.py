@@ -13,8 +13,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Subprotocol
 
 from qwen3vl_client.freshness import SILENT_SECONDS, Freshness
+from qwen3vl_client.images import Images
 from qwen3vl_client.outbox import Outbox, PendingFrame
-from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import SUBPROTOCOL, message
 from qwen3vl_client.stopping import StopLatch
 
@@ -100,11 +100,11 @@ class Link:
 
     @contextlib.asynccontextmanager
     async def tasks(
-        self, outbox: Outbox, pictures: Pictures, stop: StopLatch, sequence: Callable[[], int]
+        self, outbox: Outbox, images: Images, stop: StopLatch, sequence: Callable[[], int]
     ) -> AsyncIterator[None]:
         """Send and watch meanwhile."""
         running = [
-            asyncio.create_task(self._send(outbox, pictures, sequence)),
+            asyncio.create_task(self._send(outbox, images, sequence)),
             asyncio.create_task(self._send_stop(stop)),
             asyncio.create_task(self._watch(stop)),
         ]
@@ -121,32 +121,32 @@ class Link:
             return Closed(f"closed with {received.code}: {received.reason}", received.code)
         return Closed(self._cause or f"the connection broke: {closed}")
 
-    async def _send(self, outbox: Outbox, pictures: Pictures, sequence: Callable[[], int]) -> None:
+    async def _send(self, outbox: Outbox, images: Images, sequence: Callable[[], int]) -> None:
         while True:
             await self.wake.wait()
             self.wake.clear()
             freshness = self.freshness
             ticks = freshness.may_send(image=False)
-            # A picture that turns out to be too old goes as a tick.
-            letter = outbox.take(self.clock(), pictures=ticks and freshness.may_send(image=True), ticks=ticks)
+            # An image that turns out to be too old goes as a tick.
+            letter = outbox.take(self.clock(), images=ticks and freshness.may_send(image=True), ticks=ticks)
             if letter is None:
                 continue
-            data = self._sealed(letter, pictures, sequence())
+            data = self._sealed(letter, images, sequence())
             with contextlib.suppress(ConnectionClosed):
                 await self.connection.send(data)
 
-    def _sealed(self, letter: PendingFrame, pictures: Pictures, number: int) -> bytes:
-        """The bytes of a letter that goes out now; without a picture where that is too old by now."""
+    def _sealed(self, letter: PendingFrame, images: Images, number: int) -> bytes:
+        """The bytes of a letter that goes out now; without an image where that is too old by now."""
         now = self.clock()
         age = now - letter.captured_seconds
-        withheld = letter.jpeg is not None and not pictures.young(age, dated=letter.dated)
+        withheld = letter.jpeg is not None and not images.young(age, dated=letter.dated)
         jpeg = None if withheld else letter.jpeg
         self.freshness.sent(number, now, image=jpeg is not None)
         return message(
             number,
             letter.captured_seconds,
             jpeg=jpeg,
-            # That pose is as old as the picture, and no place of now.
+            # That pose is as old as the image, and no place of now.
             odometry=None if withheld else letter.odometry,
             force_key=letter.force_key,
             blocked=letter.blocked,

@@ -21,10 +21,10 @@ from qwen3vl_client.states import (
 
 FRESH_SECONDS = 0.25
 IMAGES_UNANSWERED, TICKS_UNANSWERED = 2, 8
-"""More pictures would only queue up on a slow link; ticks are small, and on a long one they keep the answers coming."""
+"""More images would only queue up on a slow link; ticks are small, and on a long one they keep the answers coming."""
 SILENT_SECONDS = 0.5
 IMAGE_SECONDS = 1.0
-"""After this long without a picture sent nothing is driven: nobody has looked."""
+"""After this long without an image sent nothing is driven: nobody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class Freshness:
         self._trusted_from = now
 
     def unseen(self, now: float) -> bool:
-        """No picture was sent for too long."""
+        """No image was sent for too long."""
         return not 0 <= now - self._image_sent_at <= IMAGE_SECONDS
 
     def command(self, now: float) -> Command:

@@ -7,18 +7,18 @@ from dataclasses import dataclass, field, replace
 from qwen3vl_client.protocol import Odometry
 
 KEPT_SECONDS = 0.25
-"""What has waited longer is not sent any more: the server would take an old picture for a new one."""
+"""What has waited longer is not sent any more: the server would take an old image for a new one."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingFrame:
-    """A frame, or without a picture a tick, that waits to be sent.
+    """A frame, or without an image a tick, that waits to be sent.
 
     Attributes:
-        captured_seconds: when the picture was taken, on the robot's monotonic clock.
+        captured_seconds: when the image was taken, on the robot's monotonic clock.
         offered_at: when it was handed over.
         force_key, blocked, emergency_stop: see `protocol.message`.
-        dated: the program said when the picture was taken.
+        dated: the program said when the image was taken.
     """
 
     jpeg: bytes | None
@@ -33,39 +33,39 @@ class PendingFrame:
 
 @dataclass
 class Outbox:
-    """The newest picture and the newest tick.
+    """The newest image and the newest tick.
 
     No emergency stop is lost because its letter was replaced: its flags go with the next one."""
 
-    _picture: PendingFrame | None = None
+    _image: PendingFrame | None = None
     _tick: PendingFrame | None = None
     _due: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def put(self, letter: PendingFrame) -> None:
-        """Replace what waits of the same kind. A picture also takes the place of a tick: both ask for an answer."""
+        """Replace what waits of the same kind. An image also takes the place of a tick: both ask for an answer."""
         with self._lock:
             self._due |= {name for name in ("force_key", "blocked", "emergency_stop") if getattr(letter, name)}
             if letter.jpeg is not None:
-                self._picture, self._tick = letter, None
+                self._image, self._tick = letter, None
             else:
                 self._tick = letter
 
-    def take(self, now: float, *, pictures: bool = True, ticks: bool = True) -> PendingFrame | None:
+    def take(self, now: float, *, images: bool = True, ticks: bool = True) -> PendingFrame | None:
         """What is to be sent now, or None; it does not wait any more then.
 
         Args:
-            pictures, ticks: what may be sent at all; a tick goes only where no picture can.
+            images, ticks: what may be sent at all; a tick goes only where no image can.
         """
         with self._lock:
-            picture, tick = _fresh(self._picture, now), _fresh(self._tick, now)
-            if picture is not None and pictures:
-                letter, picture, tick = picture, None, None
+            image, tick = _fresh(self._image, now), _fresh(self._tick, now)
+            if image is not None and images:
+                letter, image, tick = image, None, None
             elif tick is not None and ticks:
                 letter, tick = tick, None
             else:
                 letter = None
-            self._picture, self._tick = picture, tick
+            self._image, self._tick = image, tick
             if letter is None:
                 return None
             due, self._due = self._due, set()

@@ -12,7 +12,7 @@ _LONGEST_AGE_MS = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Odometry:
-    """Where the robot is by its own reckoning when the picture was taken.
+    """Where the robot is by its own reckoning when the image was taken.
 
     Attributes:
         x, y: metres in a frame that does not jump.
@@ -41,13 +41,13 @@ def message(
     age_seconds: float | None = None,
     withheld: bool = False,
 ) -> bytes:
-    """A frame, or without a picture a tick.
+    """A frame, or without an image a tick.
 
     Args:
         sequence: rises with every message of a connection.
-        captured_seconds: when the picture was taken, on the robot's monotonic clock.
+        captured_seconds: when the image was taken, on the robot's monotonic clock.
         age_seconds: how long ago that is at the moment of sending, by the same clock; None: unknown.
-        withheld: this tick stands for a picture of that age, which is too old to be sent.
+        withheld: this tick stands for an image of that age, which is too old to be sent.
     """
     flags = _FORCE_KEY * force_key | _BLOCKED * blocked | _EMERGENCY_STOP * emergency_stop | _WITHHELD * withheld
     age_ms = 0 if age_seconds is None else min(max(1, round(1000 * age_seconds)), _LONGEST_AGE_MS)

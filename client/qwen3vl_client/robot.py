@@ -17,9 +17,9 @@ from websockets.exceptions import InvalidHandshake, InvalidStatus
 from qwen3vl_client import states
 from qwen3vl_client.connection import Closed, Link, open_link
 from qwen3vl_client.freshness import STAND, Command
+from qwen3vl_client.images import Images
 from qwen3vl_client.logs import written
 from qwen3vl_client.outbox import Outbox, PendingFrame
-from qwen3vl_client.pictures import Pictures
 from qwen3vl_client.protocol import Odometry
 from qwen3vl_client.retry import LEASE_LOST, Retry
 from qwen3vl_client.statistics import Recorder, Statistics
@@ -84,7 +84,7 @@ class Robot:
         # A connection by the robot's name is to one task of several: when that has ended, the next one is looked for.
         self._looks_for_next_task = "/vln/robot/" in parts.path
         self._outbox, self._stop, self._recorder = Outbox(), StopLatch(), Recorder()
-        self._pictures = Pictures()
+        self._images = Images()
         self._retry = Retry()
         self._sequence = 0
         self._unanswered = 0
@@ -135,13 +135,13 @@ class Robot:
         blocked: bool = False,
         emergency_stop: bool = False,
     ) -> None:
-        """Send a picture (None: a tick) as soon as may be; a newer one takes the place of one that still waits.
+        """Send an image (None: a tick) as soon as may be; a newer one takes the place of one that still waits.
 
         Args:
-            captured_seconds: when the picture was taken, by `boot_time()`; default now, which says nothing about how
+            captured_seconds: when the image was taken, by `boot_time()`; default now, which says nothing about how
                 late the camera is. What is older than 0.5 s when it would be sent is not sent.
             odometry: where the robot was then.
-            force_key: have the model look at this picture.
+            force_key: have the model look at this image.
             blocked: the robot's own sensors forbid going on; it stands here at once.
             emergency_stop: its button is pressed; the same, and the plan is dropped.
 
@@ -155,7 +155,7 @@ class Robot:
         self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
-        """Ask for the next answer without a picture."""
+        """Ask for the next answer without an image."""
         self.send(None, odometry=odometry, blocked=blocked, emergency_stop=emergency_stop)
 
     def command(self) -> Command:
@@ -171,7 +171,7 @@ class Robot:
         if told.state not in states.ENDED:
             if self._barrier is not None:
                 return Command(state=states.HOLD, reason=self._barrier)
-            trouble = self._pictures.trouble(unseen=link.freshness.unseen(now))
+            trouble = self._images.trouble(unseen=link.freshness.unseen(now))
             if trouble is not None:
                 return Command(state=states.STALE, reason=trouble[0], message=trouble[1])
         return self._ended if told is STAND and self._ended is not None else told
@@ -197,8 +197,8 @@ class Robot:
         return self._recorder.statistics(
             unanswered=self._unanswered,
             reconnects=max(0, self.connections - 1),
-            withheld=self._pictures.withheld,
-            undated=self._pictures.undated,
+            withheld=self._images.withheld,
+            undated=self._images.undated,
         )
 
     @property
@@ -215,7 +215,7 @@ class Robot:
         self._barrier = states.EMERGENCY_STOP if letter.emergency_stop else states.BLOCKED if letter.blocked else None
         if self._barrier is not None and self._link is not None:
             self._link.freshness.distrust(letter.offered_at)
-        if not self._pictures.of_this_clock(letter.captured_seconds, letter.offered_at, image=letter.jpeg is not None):
+        if not self._images.of_this_clock(letter.captured_seconds, letter.offered_at, image=letter.jpeg is not None):
             if self._barrier is None:
                 return
             # The button is pressed by whatever clock.
@@ -299,7 +299,7 @@ class Robot:
         if self._robot is not None:
             hello["robot"] = self._robot
         await link.greet(hello)
-        async with link.tasks(self._outbox, self._pictures, self._stop, self._next_sequence):
+        async with link.tasks(self._outbox, self._images, self._stop, self._next_sequence):
             async for body in link.messages():
                 self._heard(link, body)
 

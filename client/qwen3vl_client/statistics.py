@@ -22,8 +22,8 @@ class Statistics:
         stale: answers that came more than 250 ms after their frame was sent; none of them was driven.
         unanswered: frames and ticks that never had an answer.
         reconnects: connections after the first.
-        withheld: pictures that were not sent, because they were more than 0.5 s old by then.
-        undated: pictures sent whose capture time the program did not give: nobody knows how old they are.
+        withheld: images that were not sent, because they were more than 0.5 s old by then.
+        undated: images sent whose capture time the program did not give: nobody knows how old they are.
     """
 
     count: int = 0

@@ -105,7 +105,7 @@ class SyncRobot:
         blocked: bool = False,
         emergency_stop: bool = False,
     ) -> None:
-        """Send a picture (None: a tick) as soon as may be; see `Robot.send`.
+        """Send an image (None: a tick) as soon as may be; see `Robot.send`.
 
         Raises:
             ClosedError: not started, closed, or the connection's thread has ended.
@@ -121,7 +121,7 @@ class SyncRobot:
             self._soon(self._wake)
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
-        """Ask for the next answer without a picture."""
+        """Ask for the next answer without an image."""
         self.send(None, odometry=odometry, blocked=blocked, emergency_stop=emergency_stop)
 
     def stop(self, *, wait_seconds: float = STOP_SECONDS) -> bool:

@@ -110,7 +110,7 @@ class RobotSide:
         if connection is None:
             return
         ticks = self._freshness.may_send(image=False)
-        letter = self._outbox.take(now, pictures=ticks and self._freshness.may_send(image=True), ticks=ticks)
+        letter = self._outbox.take(now, images=ticks and self._freshness.may_send(image=True), ticks=ticks)
         if letter is None:
             return
         self._sequence += 1

@@ -1,4 +1,4 @@
-"""A recording as plain files: pictures as JPEG, everything else as lines of JSON."""
+"""A recording as plain files: images as JPEG, everything else as lines of JSON."""
 
 import base64
 import contextlib
@@ -23,7 +23,7 @@ PICTURES = "frames"
 def export(messages: Iterable[Message], folder: Path) -> dict[str, int]:
     """Write all of it into a folder, which is made; how much there is of what.
 
-    A picture is `frames/<number>.jpg`; each line has the fields of its message and `at`, a Unix time in seconds.
+    An image is `frames/<number>.jpg`; each line has the fields of its message and `at`, a Unix time in seconds.
 
     Raises:
         OSError: the folder cannot be made or written, or has something in it.

@@ -167,9 +167,9 @@ async def test_a_pressed_button_stands_here_at_once(flag: str, bit: int) -> None
 async def test_a_picture_from_before_the_connection_is_not_sent() -> None:
     async with vln(well) as server, Robot(server.url()) as robot:
         robot.send(b"\xff\xd8 old", captured_seconds=boot_time())
-        waiting = robot._outbox._picture
+        waiting = robot._outbox._image
         assert waiting is not None
-        robot._outbox._picture = replace(waiting, offered_at=waiting.offered_at - 1.0)
+        robot._outbox._image = replace(waiting, offered_at=waiting.offered_at - 1.0)
         await until(lambda: robot._link is not None and robot._link.greeted)
         async with sending(robot):
             await until(lambda: len(server.heard) >= 3)

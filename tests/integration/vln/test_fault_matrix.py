@@ -27,7 +27,7 @@ from tests.support.polling import until
 from localkube import packages
 from localkube.report import Failure
 from qwen3vl_client import boot_time
-from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS
+from qwen3vl_client.images import OLD_IN_A_ROW, YOUNG_SECONDS
 from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.motion.agreement import COMMANDED_METRES, LAG_SECONDS, MIRRORED_COMMANDED_RADIANS
 from qwen3vl_vln.motion.plan import Plan

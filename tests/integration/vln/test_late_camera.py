@@ -9,7 +9,7 @@ from tests.support.images import jpeg
 from tests.support.polling import until
 
 from qwen3vl_client import Command, Robot, boot_time
-from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS
+from qwen3vl_client.images import OLD_IN_A_ROW, YOUNG_SECONDS
 
 HZ, GROWTH, SECONDS = 30.0, 0.5, 10.0
 

@@ -55,8 +55,8 @@ def test_a_tick_goes_where_the_picture_has_to_wait() -> None:
     box = Outbox()
     box.put(PendingFrame(b"picture", 1.0, 1.0))
     box.put(PendingFrame(None, 1.1, 1.1))
-    taken = box.take(1.1, pictures=False)
+    taken = box.take(1.1, images=False)
     assert taken is not None and taken.jpeg is None
     taken = box.take(1.1)
     assert taken is not None and taken.jpeg == b"picture"
-    assert box.take(1.1, pictures=False) is None
+    assert box.take(1.1, images=False) is None

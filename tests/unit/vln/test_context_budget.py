@@ -14,12 +14,12 @@ from qwen3vl_vln.worker.context_budget import (
     Shown,
     Size,
     fit,
-    picture_tokens,
+    image_token_count,
     prompt_tokens,
     text_tokens,
     warning,
 )
-from qwen3vl_vln.worker.pictures import LARGE_PIXELS, SMALL_PIXELS, size_within
+from qwen3vl_vln.worker.images import LARGE_PIXELS, SMALL_PIXELS, size_within
 from qwen3vl_vln.worker.prompt import MAX_TOKENS, texts
 
 ANSWER = MAX_TOKENS["waypoints"]
@@ -70,7 +70,7 @@ def test_the_oldest_is_dropped_first_and_only_when_it_does_not_fit(
     found = fits(camera, history, length)
     if found.history < len(history) and not (found.small and found.history == 0):
         oldest_kept = len(history) - found.history
-        assert found.tokens + picture_tokens(history[oldest_kept - 1]) > length
+        assert found.tokens + image_token_count(history[oldest_kept - 1]) > length
 
 
 @given(cameras, histories, lengths)

@@ -20,7 +20,7 @@ from qwen3vl_vln.ipc.to_worker import DrawView
 from qwen3vl_vln.overlay.course import course
 from qwen3vl_vln.overlay.draw import COLOURS, draw
 from qwen3vl_vln.overlay.projection import NEAR_METRES, Projection
-from qwen3vl_vln.overlay.render import MOST_HEIGHT, MOST_WIDTH, DamagedPictureError, decode, encode, render
+from qwen3vl_vln.overlay.render import MOST_HEIGHT, MOST_WIDTH, DamagedImageError, decode, encode, render
 from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.overlay.text import Paragraph, Pixels, Writer, find_font
 from qwen3vl_vln.waypoint import Waypoint
@@ -234,7 +234,7 @@ class TestRendering:
         assert done and decode(render(data.tobytes(), Scene(), writer())).shape == (120, 160, 3)
 
     def test_a_damaged_one_is_black_and_has_the_overlay(self) -> None:
-        with pytest.raises(DamagedPictureError):
+        with pytest.raises(DamagedImageError):
             decode(b"\xff\xd8\xff\xd9")
         drawn = decode(render(b"\xff\xd8\xff\xd9", Scene(state="error", reason="corrupt_frame"), writer()))
         assert drawn[240, 320].max() < 10 and np.abs(drawn[240, 2].astype(int) - COLOURS["error"]).max() < 40

@@ -309,7 +309,7 @@ async def test_a_disk_that_hangs_holds_nobody_up_and_what_is_lost_is_told(tmp_pa
         began = time.perf_counter()
         recorder.frame(camera_frame("t-1", number, received_at=time.monotonic()), picture, key=False)
         slowest = max(slowest, time.perf_counter() - began)
-    assert slowest < 0.1
+    assert slowest < 1.0, "the disk would have waited for ever"
     (folder / "old" / "20260101T000000Z-0.mcap").write_bytes(b"")  # the disk comes back
     await until(lambda: recorder._waiting_bytes == 0, 20)
     recorder.frame(camera_frame("t-1", count, received_at=time.monotonic()), picture, key=False)

@@ -16,7 +16,7 @@ from qwen3vl_vln.edge.views import (
     Views,
 )
 from qwen3vl_vln.edge.watches import ASKED_SECONDS, IDLE_SECONDS, STALLED_SECONDS
-from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyTicketsError, TooManyViewersError
+from qwen3vl_vln.errors import EndedUnseenError, NoImageError, TooManyTicketsError, TooManyViewersError
 from qwen3vl_vln.ipc.frame_slots import VIEW_SLOTS
 from qwen3vl_vln.ipc.to_edge import ViewDrawn
 from qwen3vl_vln.overlay.render import decode, render
@@ -263,9 +263,9 @@ class TestViews:
         self, views: Views, drawer: Drawer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("qwen3vl_vln.edge.views.SNAPSHOT_SECONDS", 0.05)
-        with pytest.raises(NoPictureError, match="not sent a picture"):
+        with pytest.raises(NoImageError, match="not sent a picture"):
             await views.snapshot(robot(at=None))
-        with pytest.raises(NoPictureError, match="not drawn"):
+        with pytest.raises(NoImageError, match="not drawn"):
             await views.snapshot(robot("b"))
 
     async def test_a_view_that_stalls_ends(self, views: Views, monkeypatch: pytest.MonkeyPatch) -> None:

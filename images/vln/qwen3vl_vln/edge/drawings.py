@@ -13,14 +13,14 @@ from qwen3vl_vln.overlay.scene import Scene
 
 
 class Screen(Protocol):
-    """The worker, as far as it draws: it has `VIEW_SLOTS` places for pictures and as many for drawn ones."""
+    """The worker, as far as it draws: it has `VIEW_SLOTS` places for images and as many for drawn ones."""
 
     @property
     def restarts(self) -> int:
         """So often it was started again."""
 
-    def show(self, task_id: str, slot: int, picture: bytes, scene: Scene) -> bool:
-        """Give a picture to be drawn; False when nobody is there to take it."""
+    def show(self, task_id: str, slot: int, image: bytes, scene: Scene) -> bool:
+        """Give an image to be drawn; False when nobody is there to take it."""
 
     def drawn(self, slot: int, size: int) -> bytes:
         """What was drawn."""
@@ -43,18 +43,18 @@ class Drawings:
     _shown: dict[int, _Shown] = field(default_factory=dict)
 
     def show(self, watch: Watch, now: float) -> None:
-        """Give the worker what is new of a watched task, unless it still has the picture before."""
+        """Give the worker what is new of a watched task, unless it still has the image before."""
         shown = self._shown.get(watch.slot)
         # What a worker that is gone had in hand will not come.
         if watch.over or (shown is not None and shown.generation == self.screen.restarts):
             return
-        picture = watch.next_picture(now)
-        if picture is None:
-            if watch.task.verdict is not None and not watch.picture:
+        image = watch.next_image(now)
+        if image is None:
+            if watch.task.verdict is not None and not watch.image:
                 watch.end()
             return
-        scene = scene_of(watch.task, now, time.time(), picture_at=watch.picture_at)
-        if self.screen.show(watch.task.task_id, watch.slot, picture, scene):
+        scene = scene_of(watch.task, now, time.time(), image_at=watch.image_at)
+        if self.screen.show(watch.task.task_id, watch.slot, image, scene):
             last = watch.task.verdict is not None
             self._shown[watch.slot] = _Shown(watch, self.screen.restarts, now, last)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from qwen3vl_vln.errors import TooManyFramesError
 
 MESSAGES_PER_SECOND, BURST = 120.0, 240.0
-"""A robot sends ten pictures and thirty ticks a second."""
+"""A robot sends ten images and thirty ticks a second."""
 FLOOD_PER_SECOND, FLOOD_SECONDS = 1000.0, 3.0
 """On average over that time: no program that waits for an answer sends so much."""
 _SLOTS_PER_SECOND = 4

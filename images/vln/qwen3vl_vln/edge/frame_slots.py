@@ -64,7 +64,7 @@ class FrameSlots:
         return desk is not None
 
     def offer(self, task: Task, frame: Frame, now: float) -> int | None:
-        """Hand a picture over if the worker waits for one; a forced one is kept until it does. Its number there."""
+        """Hand an image over if the worker waits for one; a forced one is kept until it does. Its number there."""
         desk = self._desks.get(task.task_id)
         if desk is None or desk.epoch != task.epoch or frame.image is None:
             return None
@@ -79,7 +79,7 @@ class FrameSlots:
         return number
 
     def wanted(self, message: WantFrame) -> None:
-        """The worker asks for a picture."""
+        """The worker asks for an image."""
         desk = self._desks.get(message.task_id)
         if desk is None or desk.epoch != message.epoch:
             return
@@ -89,7 +89,7 @@ class FrameSlots:
             self._hand_over(message.task_id, desk, frame, number, force=True)
 
     def left(self, message: SlotLeft) -> None:
-        """The worker has come past the last picture of a task that needs its slot no more."""
+        """The worker has come past the last image of a task that needs its slot no more."""
         self._free.append(message.slot)
 
     def _hand_over(self, task_id: str, desk: _Desk, frame: Frame, number: int, *, force: bool) -> None:
@@ -117,7 +117,7 @@ class FrameSlots:
         )
 
     def _leave(self, desk: _Desk) -> None:
-        # The worker may have the last picture still to read; it says when it has come past that.
+        # The worker may have the last image still to read; it says when it has come past that.
         if desk.slot is not None:
             self.send(LeaveSlot(slot=desk.slot))
             desk.slot = None

@@ -1,7 +1,7 @@
-"""What is checked of a picture before the answer: microseconds, no decoding. Deeper damage is found by the worker.
+"""What is checked of an image before the answer: microseconds, no decoding. Deeper damage is found by the worker.
 
-A header is read as the decoder reads it; where it would go on over what is odd, the picture counts as damaged, so that
-the two cannot see different pictures in the same bytes (T.81 B.1.1.2, B.2)."""
+A header is read as the decoder reads it; where it would go on over what is odd, the image counts as damaged, so that
+the two cannot see different images in the same bytes (T.81 B.1.1.2, B.2)."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ END = b"\xff\xd9"
 TAIL_BYTES = 64
 """Some cameras pad after the end marker."""
 SCANS_MOST = 12
-"""A progressive picture has ten. Each is a pass over the whole picture, and takes but ten bytes."""
+"""A progressive image has ten. Each is a pass over the whole image, and takes but ten bytes."""
 _FRAME_HEADERS = frozenset((*range(0xC0, 0xC4), *range(0xC5, 0xC8), *range(0xC9, 0xCC), *range(0xCD, 0xD0)))
 _SEQUENTIAL = frozenset((0xC0, 0xC1))
 _SCAN, _SCAN_MARKER = 0xDA, b"\xff\xda"
@@ -25,7 +25,7 @@ class Header:
     """What stands before the first scan.
 
     Attributes:
-        one_scan: a decoder takes the first scan for the whole picture.
+        one_scan: a decoder takes the first scan for the whole image.
         scan_at: where that begins; 0 when there is none.
     """
 

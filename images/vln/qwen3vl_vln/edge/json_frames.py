@@ -16,7 +16,7 @@ from qwen3vl_vln.task.events import Frame
 
 @dataclass(frozen=True, slots=True)
 class PendingFrame:
-    """A picture whose writer does not have the task yet.
+    """An image whose writer does not have the task yet.
 
     Attributes:
         image: the JPEG.
@@ -55,7 +55,7 @@ def pending(body: Mapping[str, Any], bounds: Bounds) -> PendingFrame:
     """The frame in a body `{frame, timestamp, robot}`.
 
     Raises:
-        InvalidRequest: its picture is no text, too long, or no base64.
+        InvalidRequest: its image is no text, too long, or no base64.
     """
     robot = body.get("robot")
     image = _image(body.get("frame"), bounds)

@@ -1,4 +1,4 @@
-"""The edge's end of the worker: tells it what tasks want, hands pictures over, and takes what it found."""
+"""The edge's end of the worker: tells it what tasks want, hands images over, and takes what it found."""
 
 import asyncio
 import logging
@@ -39,7 +39,7 @@ class WorkerLink:
         on_message: takes each message of the worker that is not about transport.
         tasks: gives all tasks that a new worker must know.
         process: the worker's.
-        frames: pictures on their way to it.
+        frames: images on their way to it.
         journal: what recorded tasks answered.
     """
 
@@ -150,15 +150,15 @@ class WorkerLink:
         """See `FrameSlots.offer`."""
         return self.frames.offer(task, frame, now)
 
-    # Drawing for viewers. Of each place one picture is under way: `Views` shows the next one when the worker has told
+    # Drawing for viewers. Of each place one image is under way: `Views` shows the next one when the worker has told
     # of the one before, or is gone.
 
-    def show(self, task_id: str, slot: int, picture: bytes, scene: Scene) -> bool:
-        """Give a picture to be drawn; False when there is no worker."""
+    def show(self, task_id: str, slot: int, image: bytes, scene: Scene) -> bool:
+        """Give an image to be drawn; False when there is no worker."""
         if self._view_inputs is None or self._channel is None:
             return False
-        self._view_inputs.write(slot, picture)
-        self.send(DrawView(task_id=task_id, slot=slot, size=len(picture), scene=scene))
+        self._view_inputs.write(slot, image)
+        self.send(DrawView(task_id=task_id, slot=slot, size=len(image), scene=scene))
         return True
 
     def drawn(self, slot: int, size: int) -> bytes:

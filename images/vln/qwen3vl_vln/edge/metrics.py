@@ -72,7 +72,7 @@ class Metrics:
         self._discarded.labels(what).inc()
 
     def on_decoded(self, *, key: bool) -> None:
-        """The worker decoded a picture."""
+        """The worker decoded an image."""
         self._looked.labels(str(key).lower()).inc()
 
     def result(self, outcome: str, seconds: float) -> None:
@@ -99,7 +99,7 @@ class Metrics:
         self._viewers.set(number)
 
     def rendered(self, *, drawn: bool) -> None:
-        """The worker drew a picture, or could not."""
+        """The worker drew an image, or could not."""
         self._rendered.labels(str(drawn).lower()).inc()
 
     def unknown_message(self) -> None:

@@ -179,7 +179,7 @@ def paced(dropped: Callable[[], None]) -> type[PingedWebSocket]:
 
 def _may_stop(text: bytes) -> bool:
     """Whether a text is read however many came before it, since it may stop the robot. A greeting never does, and of a
-    long one only both ends are looked at: a picture's base64 holds any word."""
+    long one only both ends are looked at: an image's base64 holds any word."""
     ends = text if len(text) <= SHORT_BYTES else text[:SHORT_BYTES] + text[-SHORT_BYTES:]
     if b'"hello"' in ends:
         return False

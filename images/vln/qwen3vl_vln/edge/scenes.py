@@ -1,4 +1,4 @@
-"""What is said over a task's picture. A function of the task and of times."""
+"""What is said over a task's image. A function of the task and of times."""
 
 import time
 
@@ -7,8 +7,8 @@ from qwen3vl_vln.overlay.scene import Scene
 from qwen3vl_vln.task.task import Task
 
 
-def scene_of(task: Task, now: float, wall: float, *, picture_at: float) -> Scene:
-    """What is said about a task now, over its picture of `picture_at`."""
+def scene_of(task: Task, now: float, wall: float, *, image_at: float) -> Scene:
+    """What is said about a task now, over its image of `picture_at`."""
     state, reason = task.state(now)
     follower, reckoning = task.follower, task.execution.reckoning
     moving = state is State.MOVING
@@ -21,7 +21,7 @@ def scene_of(task: Task, now: float, wall: float, *, picture_at: float) -> Scene
         state=state.value,
         reason=reason.value,
         plan_age_seconds=None if follower is None else now - follower.started_at,
-        picture_age_seconds=max(0.0, now - picture_at),
+        picture_age_seconds=max(0.0, now - image_at),
         progress=task.progress,
         instruction=task.settings.instruction,
         environment=task.environment,

@@ -1,8 +1,8 @@
-"""Who watches which task, and what the worker draws for them: each picture once, for any number of viewers, and
+"""Who watches which task, and what the worker draws for them: each image once, for any number of viewers, and
 nothing while nobody looks.
 
-Nothing here is called for a frame of a robot. A look every few hundredths of a second takes the newest picture of each
-watched task; the worker has at most one of them in hand, so a slow one makes fewer pictures and no queue."""
+Nothing here is called for a frame of a robot. A look every few hundredths of a second takes the newest image of each
+watched task; the worker has at most one of them in hand, so a slow one makes fewer images and no queue."""
 
 import asyncio
 import contextlib
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from qwen3vl_vln.edge.drawings import Drawings, Screen
 from qwen3vl_vln.edge.metrics import Metrics
 from qwen3vl_vln.edge.watches import ASKED_SECONDS, Rendering, Viewer, Watch
-from qwen3vl_vln.errors import EndedUnseenError, NoPictureError, TooManyViewersError
+from qwen3vl_vln.errors import EndedUnseenError, NoImageError, TooManyViewersError
 from qwen3vl_vln.ipc.frame_slots import VIEW_SLOTS
 from qwen3vl_vln.ipc.to_edge import ViewDrawn
 from qwen3vl_vln.task.task import Task
@@ -44,7 +44,7 @@ class Views:
 
         Raises:
             TooManyViewersError: see there.
-            EndedUnseenError: there will be no picture.
+            EndedUnseenError: there will be no image.
         """
         watch = self._watch(task)
         if self._viewers >= VIEWERS_MOST:
@@ -68,7 +68,7 @@ class Views:
 
         Raises:
             TooManyViewersError, EndedUnseenError: see `open`.
-            NoPictureError: the robot has sent none, or it was not drawn in time.
+            NoImageError: the robot has sent none, or it was not drawn in time.
         """
         viewer = self.open(task)
         watch, began = viewer.watch, time.monotonic()
@@ -83,7 +83,7 @@ class Views:
         rendering = watch.rendering if watch.over else watch.drawn_since(began - FRESH_SECONDS)
         if rendering is None:
             missing = f"the picture was not drawn in {SNAPSHOT_SECONDS:g} s"
-            raise NoPictureError(missing if watch.picture else "the robot has not sent a picture yet")
+            raise NoImageError(missing if watch.image else "the robot has not sent a picture yet")
         return rendering
 
     def visualized(self, task: Task, now: float) -> str | None:

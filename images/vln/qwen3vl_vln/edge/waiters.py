@@ -1,4 +1,4 @@
-"""Requests that wait for the model's word about their picture: woken by the right result, and not for ever."""
+"""Requests that wait for the model's word about their image: woken by the right result, and not for ever."""
 
 import asyncio
 import math
@@ -11,7 +11,7 @@ WAITERS_MOST = 8
 
 
 class Waiters:
-    """Who waits, by task, each for a picture's number."""
+    """Who waits, by task, each for an image's number."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[tuple[int, asyncio.Future[None]]]] = {}
@@ -30,7 +30,7 @@ class Waiters:
             raise TooManyWaitersError(f"{WAITERS_MOST} requests wait for this task already")
 
     async def result(self, task_id: str, number: int) -> None:
-        """Wait for the result of this picture or of a newer one, or until nobody can hope for one any more.
+        """Wait for the result of this image or of a newer one, or until nobody can hope for one any more.
 
         Raises:
             SyncTimeoutError: nothing came for 60 s.
@@ -48,7 +48,7 @@ class Waiters:
                 del self._waiting[task_id]
 
     def wake(self, task_id: str, number: float = math.inf) -> None:
-        """Wake who waits for this picture or an older one; without a number, all."""
+        """Wake who waits for this image or an older one; without a number, all."""
         for waited_for, done in self._waiting.get(task_id, ()):
             if waited_for <= number and not done.done():
                 done.set_result(None)

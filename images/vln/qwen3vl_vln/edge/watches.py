@@ -1,4 +1,4 @@
-"""A watched task: which of its pictures is to be drawn next, what was drawn, and those who wait for it."""
+"""A watched task: which of its images is to be drawn next, what was drawn, and those who wait for it."""
 
 import asyncio
 import math
@@ -9,20 +9,20 @@ from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.task.task import Task
 
 SHOW_SECONDS = 0.095
-"""Between two pictures of a task."""
+"""Between two images of a task."""
 IDLE_SECONDS = 1.0
-"""A picture that no newer one follows is drawn again, so that its age and the state stay true."""
+"""An image that no newer one follows is drawn again, so that its age and the state stay true."""
 ASKED_SECONDS = 2.0
-"""A robot that wants pictures in its answers counts as a viewer for this long after each frame."""
+"""A robot that wants images in its answers counts as a viewer for this long after each frame."""
 NOTHING = b"\xff\xd8"
-"""Drawn over black: the picture itself takes long to decode."""
+"""Drawn over black: the image itself takes long to decode."""
 STALLED_SECONDS = 5.0
-"""A stream that should have pictures and gets none is ended, so that nobody takes an old one for the present."""
+"""A stream that should have images and gets none is ended, so that nobody takes an old one for the present."""
 
 
 @dataclass(frozen=True)
 class Rendering:
-    """A picture as viewers get it, made at `at`, with its turn among those of its task; `last`: the task has ended."""
+    """An image as viewers get it, made at `at`, with its turn among those of its task; `last`: the task has ended."""
 
     jpeg: bytes
     at: float
@@ -35,7 +35,7 @@ class Watch:
     """A task that somebody watches.
 
     Attributes:
-        asked_at: when an answer last wanted its picture.
+        asked_at: when an answer last wanted its image.
         newer: done when another rendering is there, or when there will be none.
         text: the rendering as base64, for answers.
     """
@@ -48,26 +48,26 @@ class Watch:
     text: str | None = None
     over: bool = False
     newer: "asyncio.Future[None]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-    picture: bytes = b""
-    picture_at: float = 0.0
+    image: bytes = b""
+    image_at: float = 0.0
     shown_at: float = -math.inf
     _shown: tuple[float, Any] = (0.0, None)
 
-    def next_picture(self, now: float) -> bytes | None:
-        """The picture to draw now, if one is due."""
+    def next_image(self, now: float) -> bytes | None:
+        """The image to draw now, if one is due."""
         newest = self.task.eyes.newest
         if newest is not None:
-            self.picture, self.picture_at = newest
-        if self.picture and self.task.eyes.fault is Reason.COSTLY_PICTURE:
-            self.picture = NOTHING
-        present = self.picture_at, self.task.state(now)
+            self.image, self.image_at = newest
+        if self.image and self.task.eyes.fault is Reason.COSTLY_PICTURE:
+            self.image = NOTHING
+        present = self.image_at, self.task.state(now)
         since = now - self.shown_at
-        if not self.picture or self.over or since < SHOW_SECONDS:
+        if not self.image or self.over or since < SHOW_SECONDS:
             return None
         if present == self._shown and (since < IDLE_SECONDS or not self.viewers):
             return None
         self._shown, self.shown_at = present, now
-        return self.picture
+        return self.image
 
     def drawn_since(self, then: float) -> Rendering | None:
         """The newest rendering, if it is no older than that."""
@@ -79,14 +79,14 @@ class Watch:
         self.newer = asyncio.get_running_loop().create_future()
 
     def end(self) -> None:
-        """There will be no more pictures."""
+        """There will be no more images."""
         self.over = True
         self.wake()
 
 
 @dataclass
 class Viewer:
-    """One who watches; the way to pictures."""
+    """One who watches; the way to images."""
 
     watch: Watch
     _seen: int = 0
@@ -102,8 +102,8 @@ class Viewer:
                 return rendering
             if watch.over:
                 return None
-            # A robot that has not sent a picture is waited for.
-            due = bool(watch.picture)
+            # A robot that has not sent an image is waited for.
+            due = bool(watch.image)
             waited = {watch.newer, gone}
             done, _ = await asyncio.wait(waited, timeout=STALLED_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             if due and not done:

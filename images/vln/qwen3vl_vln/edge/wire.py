@@ -26,7 +26,7 @@ LONGEST_SECONDS = 3600.0
 
 @dataclass(frozen=True)
 class Bounds:
-    """What a picture may be, in bytes and pixels."""
+    """What an image may be, in bytes and pixels."""
 
     max_bytes: int = 2 * 1024 * 1024
     max_pixels: int = 4096 * 4096
@@ -39,7 +39,7 @@ def read(
 
     Args:
         watchdog: the client has said `hello`, and so stands by itself when an answer is too old.
-        dated: it has named its run, and so knows how old its pictures are.
+        dated: it has named its run, and so knows how old its images are.
 
     Raises:
         UnknownVersionError: neither a JPEG nor a message of version 1.
@@ -65,7 +65,7 @@ def read(
         return None
     image = data[length:] if kind == FRAME else None
     captured = captured_us * MICROSECONDS
-    # Where the age is unknown, pictures and ticks are under way for different times from their capture on.
+    # Where the age is unknown, images and ticks are under way for different times from their capture on.
     late = delay.of(now, captured + age_ms * MILLISECONDS, "" if age_ms else f"untimed {kind}") > LATE_SECONDS
     refused, note = (None, delay.note) if image is None else _refusal(age_ms, dated=dated)
     numbers = [*((x, y, yaw) if flags & ODOMETRY else ()), *((v, w) if flags & TWIST else ())]
@@ -97,7 +97,7 @@ def read(
 
 
 def _refusal(age_ms: int, *, dated: bool) -> tuple[Reason | None, str]:
-    """Why a picture of that age is not looked at, and a sentence about it."""
+    """Why an image of that age is not looked at, and a sentence about it."""
     age = age_ms * MILLISECONDS
     if dated and not age_ms:
         return Reason.PICTURE_CLOCK, "a client that names its run says how old each picture is, and at least 1 ms"

@@ -1,4 +1,4 @@
-"""How the two processes talk: messages over a socket pair, one a line. Pictures lie in memory that both have mapped
+"""How the two processes talk: messages over a socket pair, one a line. Images lie in memory that both have mapped
 (`frame_slots`)."""
 
 import asyncio

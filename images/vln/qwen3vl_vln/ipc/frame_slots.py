@@ -1,4 +1,4 @@
-"""Memory that both processes have mapped, for pictures: slots of equal size.
+"""Memory that both processes have mapped, for images: slots of equal size.
 
 The edge writes a slot only after the worker asked for it, and the worker asks again only after it has read it: nobody
 ever writes where the other reads."""
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 VIEW_SLOTS = 16
 """Tasks that are drawn for viewers at once."""
 OUTPUT_SLOT_BYTES = 4 * 1024 * 1024
-"""More than any drawn picture has; what is not written takes no memory."""
+"""More than any drawn image has; what is not written takes no memory."""
 
 
 @dataclass
@@ -32,11 +32,11 @@ class Arena:
         return cls(fd, slots, slot_bytes)
 
     def write(self, slot: int, data: bytes) -> None:
-        """Put a picture into a slot; at most `slot_bytes`."""
+        """Put an image into a slot; at most `slot_bytes`."""
         start = slot * self.slot_bytes
         self._memory[start : start + len(data)] = data
 
     def read(self, slot: int, size: int) -> bytes:
-        """A copy of a picture."""
+        """A copy of an image."""
         start = slot * self.slot_bytes
         return self._memory[start : start + size]

@@ -30,7 +30,7 @@ class AnswerRow:
         frame_id: number of the frame that was answered; `seq`: the robot's own number of it.
         linear_mps: metres per second, forward.
         angular_rps: radians per second, counter-clockwise.
-        plan_id: of the plan that was driven; `age_ms`: since its picture, milliseconds.
+        plan_id: of the plan that was driven; `age_ms`: since its image, milliseconds.
     """
 
     at: float

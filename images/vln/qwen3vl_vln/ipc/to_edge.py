@@ -7,7 +7,7 @@ from qwen3vl_vln.waypoint import Waypoint
 
 
 class Fault(StrEnum):
-    """Why a picture cannot be used."""
+    """Why an image cannot be used."""
 
     CORRUPT_FRAME = "corrupt_frame"
     COVERED_CAMERA = "covered_camera"
@@ -21,7 +21,7 @@ class Alive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantFrame:
-    """The next picture of the task may be written to its slot."""
+    """The next image of the task may be written to its slot."""
 
     task_id: str
     epoch: int
@@ -36,7 +36,7 @@ class SlotLeft:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameDecoded:
-    """A picture was looked at.
+    """An image was looked at.
 
     Attributes:
         key: it is a key frame.
@@ -51,7 +51,7 @@ class FrameDecoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameFault:
-    """A picture cannot be used."""
+    """An image cannot be used."""
 
     task_id: str
     epoch: int
@@ -108,7 +108,7 @@ class CallFailed:
 
     Attributes:
         deadline: not in time.
-        context_too_small: not even one small picture fits its context.
+        context_too_small: not even one small image fits its context.
     """
 
     task_id: str
@@ -121,7 +121,7 @@ class CallFailed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContextWarning:
-    """What of a task's pictures the model's context does not hold, as a sentence; empty when it holds all again."""
+    """What of a task's images the model's context does not hold, as a sentence; empty when it holds all again."""
 
     task_id: str
     text: str

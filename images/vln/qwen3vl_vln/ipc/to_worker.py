@@ -1,4 +1,4 @@
-"""What the edge, which answers robots, says to the worker, which looks at pictures.
+"""What the edge, which answers robots, says to the worker, which looks at images.
 
 Times are seconds of the monotonic clock that both read. An epoch is that of the task when it was said."""
 
@@ -21,8 +21,8 @@ class WorkerSettings:
         max_model_calls: questions to the model at once.
         context_length: tokens of prompt and answer that the model's engine holds; None where nobody has said.
         warm_up: the model is asked once before any task asks it.
-        slots, slot_bytes: of the memory that camera frames come in; tasks at most, bytes of a picture at most.
-        view_slots, output_slot_bytes: tasks drawn at once, bytes of a drawn picture at most.
+        slots, slot_bytes: of the memory that camera frames come in; tasks at most, bytes of an image at most.
+        view_slots, output_slot_bytes: tasks drawn at once, bytes of a drawn image at most.
         recordings_dir: None where nothing is recorded.
         recordings_max_mib, recording_file_max_mib: of all recordings together, and of one file.
     """
@@ -48,7 +48,7 @@ class TaskUpdate:
     """What a task wants now; with another epoch what was asked before is given up.
 
     Attributes:
-        active: pictures of it are to be looked at; else the worker forgets it.
+        active: images of it are to be looked at; else the worker forgets it.
         history_frames: earlier key frames that the model sees.
         camera_number: another one begins another history.
         phase, verdict, message: as in its record.
@@ -84,7 +84,7 @@ class ForgetTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraFrame:
-    """A picture that was asked for by `WantFrame` lies in a slot.
+    """An image that was asked for by `WantFrame` lies in a slot.
 
     Attributes:
         frame: its number within the task.
@@ -130,7 +130,7 @@ class JournalBatch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DrawView:
-    """A picture to be drawn for viewers lies in this slot for input; `ViewDrawn` answers.
+    """An image to be drawn for viewers lies in this slot for input; `ViewDrawn` answers.
 
     Attributes:
         size: of the JPEG in bytes.

@@ -163,10 +163,10 @@ class DeadReckoning:
         self.place += 1
 
     def fix(self, *, odometry: Odometry | None = None, at: float | None = None) -> Fix:
-        """Where the robot is now, or was at a picture.
+        """Where the robot is now, or was at an image.
 
         Args:
-            odometry: that came with the picture; another than the newest where that one was captured later.
+            odometry: that came with the image; another than the newest where that one was captured later.
             at: when it was taken, on the server's monotonic clock.
         """
         commanded = self.commands.mark if at is None else self.commands.at(at)

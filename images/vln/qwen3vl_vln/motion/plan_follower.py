@@ -1,4 +1,4 @@
-"""Follows one plan of one key frame: anchored where its picture was taken, bounded in age, in blind metres and in
+"""Follows one plan of one key frame: anchored where its image was taken, bounded in age, in blind metres and in
 what the robot may still do before it hears from us again."""
 
 import math
@@ -14,7 +14,7 @@ GRACE_SECONDS = 0.5
 """Beyond model latency and driving time, before a plan is out of date."""
 SPENT_METRES, SPENT_RADIANS = 0.02, 0.02
 BLIND_RADIANS = 1.6
-"""Further from the heading of its picture no robot is turned: it would walk into what the picture does not show."""
+"""Further from the heading of its image no robot is turned: it would walk into what the image does not show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ WINDOW_SECONDS = 1.0
 SLOWEST_UPDATE_SECONDS = 0.4
 """A pose that is repeated may have been measured so long before the one that differs from it."""
 ANOTHER_CLOCK_SECONDS = 1.0
-"""A picture is sent much younger than this: an older one is of a clock that was set back."""
+"""An image is sent much younger than this: an older one is of a clock that was set back."""
 
 
 @dataclass(frozen=True, slots=True)

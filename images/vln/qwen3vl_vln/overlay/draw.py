@@ -1,4 +1,4 @@
-"""A scene onto a decoded picture, in place: OpenCV alone, no copy of the whole picture."""
+"""A scene onto a decoded image, in place: OpenCV alone, no copy of the whole image."""
 
 import math
 
@@ -35,27 +35,27 @@ _WHITE: Colour = (255, 255, 255)
 _FACE = cv2.FONT_HERSHEY_DUPLEX
 
 
-def draw(picture: Pixels, scene: Scene, writer: Writer) -> None:
-    """Lay the scene over a picture (height x width x 3, blue-green-red)."""
-    height, width = picture.shape[:2]
+def draw(image: Pixels, scene: Scene, writer: Writer) -> None:
+    """Lay the scene over an image (height x width x 3, blue-green-red)."""
+    height, width = image.shape[:2]
     unit = max(0.25, min(height / 480, width / 640))
     way = course(scene.rest)
     projection = Projection(scene.camera, width, height)
-    _ribbon(picture, way, projection)
+    _ribbon(image, way, projection)
     for turn in way.turns:
         if turn.x or turn.y:
-            _turn_on_floor(picture, turn, projection, unit)
+            _turn_on_floor(image, turn, projection, unit)
         else:
-            _turn_here(picture, turn.angle, unit)
-    _bottom(picture, scene, writer, unit)
-    draw_inset(picture, way, unit)
-    _top(picture, scene, unit)
+            _turn_here(image, turn.angle, unit)
+    _bottom(image, scene, writer, unit)
+    draw_inset(image, way, unit)
+    _top(image, scene, unit)
 
 
 # The way -------------------------------------------------------------------------------------------------------------
 
 
-def _ribbon(picture: Pixels, way: Course, projection: Projection) -> None:
+def _ribbon(image: Pixels, way: Course, projection: Projection) -> None:
     """The way as a band on the floor, nearer parts green, with an arrow at its end."""
     if len(way.line) < 2:
         return
@@ -69,10 +69,10 @@ def _ribbon(picture: Pixels, way: Course, projection: Projection) -> None:
     seen = [polygon for polygon in polygons if polygon is not None]
     if not seen:
         return
-    window = _window(np.concatenate(seen), picture)
+    window = _window(np.concatenate(seen), image)
     if window is None:
         return
-    part = picture[window]
+    part = image[window]
     offset = np.array((window[1].start, window[0].start), np.int32)
     colours, mask = np.zeros_like(part), np.zeros(part.shape[:2], np.uint8)
     for number, polygon in enumerate(polygons):
@@ -89,7 +89,7 @@ def _arrow_head(tip: Floats, along: Floats) -> Floats:
 
 
 def _polygons(shapes: Floats, projection: Projection) -> list[Points | None]:
-    """Shapes on the floor (n x corners x 2) in the picture; None for those that lie behind the camera.
+    """Shapes on the floor (n x corners x 2) in the image; None for those that lie behind the camera.
 
     All that lie before it are projected at once: one by one would take most of the time of the whole overlay.
     """
@@ -110,9 +110,9 @@ def _points(pixels: Floats) -> Points:
     return np.rint(np.clip(pixels, -_FURTHEST_PIXELS, _FURTHEST_PIXELS)).astype(np.int32)
 
 
-def _window(points: Points, picture: Pixels) -> tuple[slice, slice] | None:
-    """The part of the picture that the points span."""
-    height, width = picture.shape[:2]
+def _window(points: Points, image: Pixels) -> tuple[slice, slice] | None:
+    """The part of the image that the points span."""
+    height, width = image.shape[:2]
     x0, y0 = np.maximum(points.min(axis=0), 0)
     x1, y1 = np.minimum(points.max(axis=0) + 1, (width, height))
     return (slice(int(y0), int(y1)), slice(int(x0), int(x1))) if x0 < x1 and y0 < y1 else None
@@ -126,29 +126,29 @@ def _between(first: Colour, second: Colour, share: float) -> Colour:
 # Turns ---------------------------------------------------------------------------------------------------------------
 
 
-def _turn_on_floor(picture: Pixels, turn: Turn, projection: Projection, unit: float) -> None:
+def _turn_on_floor(image: Pixels, turn: Turn, projection: Projection, unit: float) -> None:
     angles = turn.heading + np.linspace(0.0, turn.angle, 16)
     floor = np.array((turn.x, turn.y)) + TURN_RADIUS_METRES * np.stack((np.cos(angles), np.sin(angles)), axis=1)
     visible = floor[projection.depths(floor) > TURN_RADIUS_METRES]
     if len(visible) >= 2:
-        _arrow(picture, projection.pixels(visible), unit)
+        _arrow(image, projection.pixels(visible), unit)
 
 
-def _turn_here(picture: Pixels, angle: float, unit: float) -> None:
+def _turn_here(image: Pixels, angle: float, unit: float) -> None:
     """A turn where the robot stands: a circle around it, as if seen from behind and above, begun straight ahead."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     shown = math.copysign(min(abs(angle), 2.6), angle)
     angles = np.linspace(0.0, shown, 20)
     columns = width / 2 - 0.2 * width * np.sin(angles)
     rows = 0.7 * height - 0.1 * height * np.cos(angles)
-    _arrow(picture, np.stack((columns, rows), axis=1), unit)
+    _arrow(image, np.stack((columns, rows), axis=1), unit)
 
 
-def _arrow(picture: Pixels, pixels: Floats, unit: float) -> None:
+def _arrow(image: Pixels, pixels: Floats, unit: float) -> None:
     points = _points(pixels)
     thick = max(1, round(5 * unit))
-    cv2.polylines(picture, [points], False, (0, 0, 0), thick + 2, cv2.LINE_AA)
-    cv2.polylines(picture, [points], False, TURN, thick, cv2.LINE_AA)
+    cv2.polylines(image, [points], False, (0, 0, 0), thick + 2, cv2.LINE_AA)
+    cv2.polylines(image, [points], False, TURN, thick, cv2.LINE_AA)
     ahead = pixels[-1] - pixels[-2]
     length = float(np.linalg.norm(ahead))
     if length < 1e-6:
@@ -158,36 +158,36 @@ def _arrow(picture: Pixels, pixels: Floats, unit: float) -> None:
     head = np.clip(
         (pixels[-1] + across, pixels[-1] + 1.2 * ahead, pixels[-1] - across), -_FURTHEST_PIXELS, _FURTHEST_PIXELS
     )
-    cv2.fillConvexPoly(picture, np.rint(head).astype(np.int32), TURN, cv2.LINE_AA)
+    cv2.fillConvexPoly(image, np.rint(head).astype(np.int32), TURN, cv2.LINE_AA)
 
 
 # Words ---------------------------------------------------------------------------------------------------------------
 
 
-def _top(picture: Pixels, scene: Scene, unit: float) -> None:
-    """State and reason over the whole width, and a frame around the picture unless the robot moves."""
-    height, width = picture.shape[:2]
+def _top(image: Pixels, scene: Scene, unit: float) -> None:
+    """State and reason over the whole width, and a frame around the image unless the robot moves."""
+    height, width = image.shape[:2]
     colour = COLOURS.get(scene.state, COLOURS["error"])
     band = max(4, round(28 * unit))
     moving = scene.state == MOVING
-    picture[:band] = (30, 30, 30) if moving else colour
+    image[:band] = (30, 30, 30) if moving else colour
     if moving:
-        cv2.circle(picture, (band // 2, band // 2), max(1, band // 4), colour, -1, cv2.LINE_AA)
+        cv2.circle(image, (band // 2, band // 2), max(1, band // 4), colour, -1, cv2.LINE_AA)
     else:
-        cv2.rectangle(picture, (0, 0), (width - 1, height - 1), colour, max(1, round(8 * unit)))
+        cv2.rectangle(image, (0, 0), (width - 1, height - 1), colour, max(1, round(8 * unit)))
     left = round(1.1 * band) if moving else round(0.5 * band)
     words = f"{scene.state if moving else scene.state.upper()}  {scene.reason}"
-    _say(picture, words, (left, band), 0.6 * unit)
-    _say(picture, scene.at, (width - round(118 * unit), band), 0.45 * unit)
+    _say(image, words, (left, band), 0.6 * unit)
+    _say(image, scene.at, (width - round(118 * unit), band), 0.45 * unit)
 
 
-def _say(picture: Pixels, words: str, corner: tuple[int, int], scale: float) -> None:
-    cv2.putText(picture, words, (corner[0], round(corner[1] * 0.7)), _FACE, scale, _WHITE, 1, cv2.LINE_AA)
+def _say(image: Pixels, words: str, corner: tuple[int, int], scale: float) -> None:
+    cv2.putText(image, words, (corner[0], round(corner[1] * 0.7)), _FACE, scale, _WHITE, 1, cv2.LINE_AA)
 
 
-def _bottom(picture: Pixels, scene: Scene, writer: Writer, unit: float) -> None:
+def _bottom(image: Pixels, scene: Scene, writer: Writer, unit: float) -> None:
     """Numbers, texts and progress at the lower edge."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     margin, size = max(2, round(10 * unit)), max(6, round(16 * unit))
     paragraphs = (
         Paragraph(scene.instruction),
@@ -198,13 +198,13 @@ def _bottom(picture: Pixels, scene: Scene, writer: Writer, unit: float) -> None:
     block = writer.block(words, max(size, width - 2 * margin - round(120 * unit)), size)
     line = max(6, round(22 * unit))
     top = max(0, height - margin - block.shape[0] - line)
-    cv2.convertScaleAbs(picture[top:], dst=picture[top:], alpha=0.35)
+    cv2.convertScaleAbs(image[top:], dst=image[top:], alpha=0.35)
     numbers = f"v {scene.v:.2f} m/s   w {scene.w:+.2f} rad/s   picture {scene.picture_age_seconds:.1f} s"
     if scene.plan_age_seconds is not None:
         numbers += f"   plan {scene.plan_age_seconds:.1f} s"
-    cv2.putText(picture, numbers, (margin, top + round(0.7 * line)), _FACE, 0.45 * unit, _WHITE, 1, cv2.LINE_AA)
-    part = picture[top + line : top + line + block.shape[0], margin : margin + block.shape[1]]
+    cv2.putText(image, numbers, (margin, top + round(0.7 * line)), _FACE, 0.45 * unit, _WHITE, 1, cv2.LINE_AA)
+    part = image[top + line : top + line + block.shape[0], margin : margin + block.shape[1]]
     if part.size:
         cv2.add(part, block[: part.shape[0], : part.shape[1]], dst=part)
     done = round(width * min(1.0, max(0.0, scene.progress)))
-    picture[height - max(1, round(5 * unit)) :, :done] = COLOURS["goal"]
+    image[height - max(1, round(5 * unit)) :, :done] = COLOURS["goal"]

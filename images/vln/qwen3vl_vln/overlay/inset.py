@@ -13,14 +13,14 @@ _SIDE = 108
 _LINE, _GRID, _TURN = (90, 230, 60), (110, 110, 110), (0, 215, 255)
 
 
-def draw_inset(picture: Pixels, way: Course, unit: float) -> None:
+def draw_inset(image: Pixels, way: Course, unit: float) -> None:
     """A small map: the robot in the middle, ahead is up, left is left; rings every half metre."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     side = min(round(_SIDE * unit), height // 3, width // 3)
     if side < 16:
         return
     margin = max(1, round(8 * unit))
-    part = picture[height - side - margin : height - margin, width - side - margin : width - margin]
+    part = image[height - side - margin : height - margin, width - side - margin : width - margin]
     cv2.convertScaleAbs(part, dst=part, alpha=0.5)
     reach = max(LEAST_METRES, 1.25 * float(np.abs(way.line).max(initial=0.0)))
     scale = side / 2 / reach

@@ -1,6 +1,6 @@
-"""From the floor to the picture: a pinhole camera that looks down by its pitch. Pure.
+"""From the floor to the image: a pinhole camera that looks down by its pitch. Pure.
 
-Robot frame: x forward, y left, metres. Picture: columns to the right, rows downwards, pixel centres at integers."""
+Robot frame: x forward, y left, metres. Image: columns to the right, rows downwards, pixel centres at integers."""
 
 import math
 from dataclasses import dataclass
@@ -17,10 +17,10 @@ NEAR_METRES = 0.05
 
 @dataclass(frozen=True)
 class Projection:
-    """A camera above the floor and the picture it makes.
+    """A camera above the floor and the image it makes.
 
     Attributes:
-        width, height: of the picture, pixels.
+        width, height: of the image, pixels.
     """
 
     camera: Camera
@@ -38,7 +38,7 @@ class Projection:
         return np.asarray(floor[:, 0] * math.cos(pitch) + self.camera.height_meters * math.sin(pitch))
 
     def pixels(self, floor: Floats) -> Floats:
-        """Columns and rows (n x 2) of points on the floor (n x 2), which may lie outside the picture.
+        """Columns and rows (n x 2) of points on the floor (n x 2), which may lie outside the image.
 
         Every point must be at least `NEAR_METRES` deep; see `clipped`.
         """

@@ -1,4 +1,4 @@
-"""What is said about one picture: values that the edge knows and the worker draws."""
+"""What is said about one image: values that the edge knows and the worker draws."""
 
 from dataclasses import dataclass, field
 
@@ -8,14 +8,14 @@ from qwen3vl_vln.waypoint import Waypoint
 
 @dataclass(frozen=True)
 class Scene:
-    """A task at the moment of a picture.
+    """A task at the moment of an image.
 
     Attributes:
         rest: what is not driven yet of the plan, in the robot's frame.
         v, w: what the robot was told, m/s and rad/s.
         state, reason: as in answers.
-        plan_age_seconds: since the receipt of the plan's picture; None without a plan.
-        picture_age_seconds: since the receipt of this picture.
+        plan_age_seconds: since the receipt of the plan's image; None without a plan.
+        picture_age_seconds: since the receipt of this image.
         progress: 0 to 1.
         at: the time of day, to be shown as it is.
     """

@@ -1,6 +1,6 @@
 """People's words as pixels, in any script: drawn once into a small block and kept until they change.
 
-OpenCV draws ASCII alone. A whole picture never goes through Pillow, which would cost ten times the rest."""
+OpenCV draws ASCII alone. A whole image never goes through Pillow, which would cost ten times the rest."""
 
 import logging
 from collections import OrderedDict
@@ -108,7 +108,7 @@ class Writer:
         image = Image.new("RGB", (width, pitch * len(lines)))
         draw = ImageDraw.Draw(image)
         for number, line in enumerate(lines):
-            # The picture is blue-green-red; so is what is drawn here, whatever Pillow calls it.
+            # The image is blue-green-red; so is what is drawn here, whatever Pillow calls it.
             draw.text((0, number * pitch), line, fill=paragraph.colour, font=face.font)
         return np.array(image, np.uint8).reshape(-1, width, 3)
 

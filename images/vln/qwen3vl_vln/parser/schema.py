@@ -35,7 +35,7 @@ def check_notes(value: Mapping[str, Any]) -> None:
     """See that what stands beside the numbers is of its kind and hides nothing.
 
     Raises:
-        RefusedError: a note is no text, a progress is no single value, a point in the picture is none.
+        RefusedError: a note is no text, a progress is no single value, a point in the image is none.
     """
     for name in _TEXTS:
         if not isinstance(value.get(name), str | None):

@@ -1,6 +1,6 @@
 """One MCAP file: JSON messages in zstd chunks so small that a killed writer loses next to nothing.
 
-Base64 inside zstd takes no more room than the JPEG itself (0.06 ms and 0.99 of its size, measured on real pictures)."""
+Base64 inside zstd takes no more room than the JPEG itself (0.06 ms and 0.99 of its size, measured on real images)."""
 
 import os
 from pathlib import Path
@@ -12,7 +12,7 @@ from qwen3vl_vln.recording.messages import Entry
 from qwen3vl_vln.recording.schemas import SCHEMAS
 
 CHUNK_BYTES = 16 * 1024
-"""A chunk goes to the system when it is as large: with each picture, else after some two seconds of answers."""
+"""A chunk goes to the system when it is as large: with each image, else after some two seconds of answers."""
 
 
 class _Sink:

@@ -61,7 +61,7 @@ def about(task: TaskUpdate) -> dict[str, Any]:
 def frame(
     at_ns: int, number: int, epoch: int, jpeg: bytes, *, key: bool, pose: OdometryPose | None, fault: str | None = None
 ) -> list[Entry]:
-    """A picture that was looked at; one that cannot be decoded is told of but not kept, viewers choke on it."""
+    """An image that was looked at; one that cannot be decoded is told of but not kept, viewers choke on it."""
     body = {"frame": number, "epoch": epoch, "key": key, "fault": fault, "size_bytes": len(jpeg), "pose": _pose(pose)}
     entries = [Entry(schemas.FRAMES, at_ns, body, number)]
     if fault is not None:

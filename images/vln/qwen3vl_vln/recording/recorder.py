@@ -101,7 +101,7 @@ class Recorder:
             self._end(batch.task_id)
 
     def frame(self, message: CameraFrame, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
-        """A picture was looked at."""
+        """An image was looked at."""
         if message.task_id in self._tasks:
             at_ns, number, epoch, pose = self._ns(message.received_at), message.frame, message.epoch, message.pose
             self._add(

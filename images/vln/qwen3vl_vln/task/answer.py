@@ -17,7 +17,7 @@ def answer(task: Task, now: float, wall: float, *, sequence: int | None = None, 
     Args:
         now, wall: seconds on the monotonic clock, and Unix time.
         sequence: the number of the frame that it belongs to.
-        waited: the client has waited for the model and sent no picture meanwhile.
+        waited: the client has waited for the model and sent no image meanwhile.
     """
     state, reason, v, w = task.velocities(now, wall, waited=waited)
     follower = task.follower

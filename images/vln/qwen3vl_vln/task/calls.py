@@ -1,4 +1,4 @@
-"""The model's calls as a task sees them: where the robot was at each picture, what is under way, how it went. Pure."""
+"""The model's calls as a task sees them: where the robot was at each image, what is under way, how it went. Pure."""
 
 from collections import deque
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from qwen3vl_vln.waypoint import Waypoint
 SLOW_SECONDS = 1.2
 """From here on a robot is told that the model has not answered yet."""
 KEY_FRAMES_REMEMBERED = 1024
-"""While the model thinks, pictures go on: as many as a call of 30 s may see at the highest rate, and more."""
+"""While the model thinks, images go on: as many as a call of 30 s may see at the highest rate, and more."""
 SECONDS_REMEMBERED = 100
 
 
@@ -30,10 +30,10 @@ class Calls:
         since: when the call under way began.
         failures: in a row.
         failing_since: when the first of them was.
-        context_too_small: the newest one was, because not even one picture fits the model's context.
+        context_too_small: the newest one was, because not even one image fits the model's context.
         last_error: what the newest failure said.
         seconds: durations of the newest calls; the first call of all, a cold one, is left out.
-        opened: the picture whose answer is being driven by its opening, and those waypoints.
+        opened: the image whose answer is being driven by its opening, and those waypoints.
     """
 
     since: float | None = None
@@ -47,13 +47,13 @@ class Calls:
     _warm: bool = False
 
     def remember(self, number: int, seen: FramePose) -> None:
-        """A picture goes to the model's side under this number."""
+        """An image goes to the model's side under this number."""
         self._seen[number] = seen
         while len(self._seen) > KEY_FRAMES_REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
     def frame_pose(self, number: int) -> FramePose | None:
-        """The picture of that number, while an answer to it can still come."""
+        """The image of that number, while an answer to it can still come."""
         return self._seen.get(number)
 
     def slow(self, now: float) -> bool:
@@ -61,7 +61,7 @@ class Calls:
         return self.since is not None and now - self.since > SLOW_SECONDS
 
     def failed(self, number: int, message: str, now: float, *, context_too_small: bool = False) -> None:
-        """The call about a picture failed."""
+        """The call about an image failed."""
         self._over(number)
         self.context_too_small = context_too_small
         self.failures += 1
@@ -69,7 +69,7 @@ class Calls:
         self.last_error = message
 
     def answered(self, number: int, seconds: float) -> None:
-        """The call about a picture was answered."""
+        """The call about an image was answered."""
         self._over(number)
         self.failures, self.failing_since, self.context_too_small = 0, None, False
         if self._warm:
@@ -78,7 +78,7 @@ class Calls:
 
     def _over(self, number: int) -> None:
         self.since = None
-        # Answers come in the order of the questions: no older picture will have one.
+        # Answers come in the order of the questions: no older image will have one.
         for older in [known for known in self._seen if known < number]:
             del self._seen[older]
 

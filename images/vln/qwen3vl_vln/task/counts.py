@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Counts:
-    """Frames, pictures and results, since the task was made."""
+    """Frames, images and results, since the task was made."""
 
     frames: int = 0
     images: int = 0

@@ -1,6 +1,6 @@
-"""How late messages and pictures come, by differences of two clocks that need not agree. Pure.
+"""How late messages and images come, by differences of two clocks that need not agree. Pure.
 
-Only a robot's own clock knows how old its pictures are; what is found here is what they lost on the way besides."""
+Only a robot's own clock knows how old its images are; what is found here is what they lost on the way besides."""
 
 import math
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ SETTLED_SECONDS = 1.0
 """A clock that stays behind for this long was set; one message that is behind is only an old one."""
 LATE_SECONDS = 0.3
 OLDEST_SECONDS = 0.5
-"""No older picture is looked at."""
+"""No older image is looked at."""
 WALL_SECONDS = 2.0
 UNIX_SECONDS, UNIX_MILLIS = (1e9, 1e10), (1e12, 1e13)
 ADVICE = "set the clock or leave timestamp out"
@@ -94,7 +94,7 @@ class Delay:
 
 @dataclass(frozen=True, slots=True)
 class Dated:
-    """What a time stamp says about its picture.
+    """What a time stamp says about its image.
 
     Attributes:
         captured: the stamp as it came, to be echoed.
@@ -110,7 +110,7 @@ class Dated:
     note: str = ""
 
     def frame(self, received_at: float, **more: Any) -> Frame:
-        """The frame of that picture."""
+        """The frame of that image."""
         return Frame(
             received_at,
             captured=self.captured,

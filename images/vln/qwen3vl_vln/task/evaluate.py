@@ -25,7 +25,7 @@ class Facts:
 
     Attributes:
         flag: what is wrong with the newest frame.
-        plan_from: when the picture of the plan that is being driven was taken; None without one.
+        plan_from: when the image of the plan that is being driven was taken; None without one.
         hopeless: the model is so slow that no plan of it can be driven.
         left: what the plan before left behind, or why there is none.
     """
@@ -45,7 +45,7 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
     """State and reason at this moment.
 
     Args:
-        waited: the client has waited for this very plan, so that its picture may be the newest for long.
+        waited: the client has waited for this very plan, so that its image may be the newest for long.
     """
     if facts.verdict is not None:
         return ENDINGS[facts.verdict]
@@ -102,7 +102,7 @@ def explained(
         odometry: what speaks against it.
         pace: how slow its model is.
         note: what was last found about a frame's time.
-        age: seconds of the newest picture that was too old.
+        age: seconds of the newest image that was too old.
     """
     if reason is Reason.PICTURE_TOO_OLD:
         return f"the newest picture was {age:.2f} s old when it was sent; at most {OLDEST_SECONDS:g} s is looked at"

@@ -9,24 +9,24 @@ from qwen3vl_vln.waypoint import Waypoint
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of a robot: a picture, or a tick that only asks for the next answer.
+    """One message of a robot: an image, or a tick that only asks for the next answer.
 
     Attributes:
         received_at: seconds on the server's monotonic clock.
         sequence: the client's number, None for clients without.
         captured: the client's own time stamp in seconds, echoed; poses are ordered by it.
-        age_seconds: of the picture and of the pose, or of the picture withheld, at its receipt, as far as is known.
+        age_seconds: of the image and of the pose, or of the image withheld, at its receipt, as far as is known.
         image: JPEG bytes, None for a tick.
         odometry: None without; `odometry_bad` when it was sent and is not finite.
         blocked: the robot's own sensors forbid going on.
         emergency_stop: its button is pressed.
-        force_key: the model shall see this picture.
+        force_key: the model shall see this image.
         delayed: it was long under way.
-        untimed: nobody knows that of the picture.
-        withheld: a picture was too old to be sent; this tick stands for it.
-        refused, note: why the picture is not looked at, and a sentence about it or about the robot's clock.
-        size: the picture's width and height in pixels.
-        fault: why the picture cannot be used.
+        untimed: nobody knows that of the image.
+        withheld: an image was too old to be sent; this tick stands for it.
+        refused, note: why the image is not looked at, and a sentence about it or about the robot's clock.
+        size: the image's width and height in pixels.
+        fault: why the image cannot be used.
         watchdog: the client stands by itself when an answer is too old.
     """
 
@@ -51,7 +51,7 @@ class Frame:
 
     @property
     def taken_at(self) -> float:
-        """When picture and pose were captured, on the server's monotonic clock, as far as is known."""
+        """When image and pose were captured, on the server's monotonic clock, as far as is known."""
         return self.received_at - self.age_seconds
 
 

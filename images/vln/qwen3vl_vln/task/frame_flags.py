@@ -8,7 +8,7 @@ def flag_of(frame: Frame, *, pictures_late: bool) -> Reason | None:
     """The first thing that is wrong with a frame which came in its order; None if nothing is.
 
     Args:
-        pictures_late: the newest pictures were too old, and that was no mere hiccup.
+        pictures_late: the newest images were too old, and that was no mere hiccup.
     """
     if frame.emergency_stop:
         return Reason.EMERGENCY_STOP

@@ -54,10 +54,10 @@ class GoalJudge:
         self.candidate = True
 
     def confirms(self, taken_at: float) -> bool:
-        """Whether a goal result for a picture of that time completes the task."""
+        """Whether a goal result for an image of that time completes the task."""
         standing = self._standing_since
         return self.candidate and standing is not None and taken_at >= standing + STANDING_SECONDS
 
-    def wants_picture(self, now: float) -> bool:
-        """A picture taken now could confirm the candidate."""
+    def wants_image(self, now: float) -> bool:
+        """An image taken now could confirm the candidate."""
         return self._standing_since is not None and now >= self._standing_since + STANDING_SECONDS

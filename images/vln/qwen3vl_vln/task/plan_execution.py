@@ -67,14 +67,14 @@ class PlanExecution:
     # Beginning and ending ---------------------------------------------------------------------------------------
 
     def may_begin(self, seen: FramePose, limits: Limits, now: float) -> bool:
-        """Whether a plan by this picture is not too late, and the robot not stuck."""
+        """Whether a plan by this image is not too late, and the robot not stuck."""
         return not (self.stuck.holds(now) or _too_old(seen, limits, now))
 
     def begin(self, result: Result, seen: FramePose, limits: Limits, now: float) -> Ended | None:
         """Put the plan of a result in the place of the one before; what forbids it, if anything does.
 
         Args:
-            seen: the picture that it was made by.
+            seen: the image that it was made by.
         """
         self.reckoning.advance(now)
         self.stuck.observe(self.reckoning)
@@ -172,7 +172,7 @@ class PlanExecution:
         return self._end(Ended(State.HOLD, reason))
 
     def on_decoded(self, now: float, *, changed: bool) -> Ended | None:
-        """A picture was compared with the last that differed; what ended the plan, if the robot gets nowhere."""
+        """An image was compared with the last that differed; what ended the plan, if the robot gets nowhere."""
         self.stuck.observe(self.reckoning)
         return self._end(STUCK) if self.stuck.on_decoded(changed=changed, now=now) else None
 

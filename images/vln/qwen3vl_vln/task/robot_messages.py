@@ -15,7 +15,7 @@ class RobotMessages(TaskState):
     __slots__ = ()
 
     def frame(self, frame: Frame) -> bool:
-        """Take a message of the robot; whether its picture may be shown to the model."""
+        """Take a message of the robot; whether its image may be shown to the model."""
         now = frame.received_at
         self.counts.frames += 1
         if self.verdict is not None:
@@ -75,7 +75,7 @@ class RobotMessages(TaskState):
         if found is not None:
             if found is not Reason.CAMERA_CHANGED:
                 self.camera_fault(found)
-            # By another camera, or since nobody knows when: what was planned by its pictures is void, and what was
+            # By another camera, or since nobody knows when: what was planned by its images is void, and what was
             # asked about them.
             self._begin_anew()
             self._left = Ended(State.HOLD, found)

@@ -19,7 +19,7 @@ ROUNDS_RADIANS = 4 * math.pi
 """Two whole rounds: one is a search."""
 ADVANCED_METRES = 0.3
 UNCHANGED_METRES, UNCHANGED_RADIANS = 0.5, 1.2
-"""Driven so far, a camera that works shows another picture."""
+"""Driven so far, a camera that works shows another image."""
 REST_SECONDS = 3.0
 TRIES = 3
 FORGIVEN_METRES = 2.0
@@ -80,7 +80,7 @@ class StuckDetector:
         return False
 
     def on_decoded(self, *, changed: bool, now: float) -> bool:
-        """A picture was looked at; whether it shows that the robot gets nowhere.
+        """An image was looked at; whether it shows that the robot gets nowhere.
 
         Args:
             changed: it is another one than the last that was.

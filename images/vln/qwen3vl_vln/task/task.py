@@ -45,7 +45,7 @@ class Task(RobotMessages, WorkerMessages):
             self._begin_anew()
 
     def resume(self) -> None:
-        """Go on, by what the model says about a new picture."""
+        """Go on, by what the model says about a new image."""
         if self.paused and self.verdict is None:
             self.paused = False
             self._begin_anew()
@@ -62,7 +62,7 @@ class Task(RobotMessages, WorkerMessages):
         """Another writer has the robot, or the same one anew: its plan was made for what was before.
 
         Args:
-            other: not the one that had it; what was asked about that one's pictures is void too.
+            other: not the one that had it; what was asked about that one's images is void too.
         """
         self.lease_epoch = lease_epoch
         self._last_sequence = -1
@@ -96,7 +96,7 @@ class Task(RobotMessages, WorkerMessages):
         """State and velocities of the answer that goes out now; counts them as commanded.
 
         Args:
-            waited: the client has waited for this very plan, so that its picture may be the newest for long.
+            waited: the client has waited for this very plan, so that its image may be the newest for long.
         """
         v = w = 0.0
         execution = self.execution

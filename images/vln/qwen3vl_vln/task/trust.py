@@ -35,7 +35,7 @@ class Trust:
         return self._reason if self._lasting and origin == self._origin else None
 
     def forbids(self, origin: int, seen_at: float) -> Reason | None:
-        """What forbids a plan by a picture of that time, if anything does."""
+        """What forbids a plan by an image of that time, if anything does."""
         if self._lasting:
             return self.lasts(origin)
         return self._reason if seen_at <= self._found_at else None

@@ -1,4 +1,4 @@
-"""What the worker says to a task: what became of its pictures and of the model's calls about them."""
+"""What the worker says to a task: what became of its images and of the model's calls about them."""
 
 from qwen3vl_common.navigation.states import Reason, Verdict
 from qwen3vl_vln.task.calls import FramePose
@@ -16,7 +16,7 @@ class WorkerMessages(TaskState):
     __slots__ = ()
 
     def on_worker_silent(self) -> None:
-        """The worker does not answer: nobody looks at pictures."""
+        """The worker does not answer: nobody looks at images."""
         self.worker_silent = True
         self.call_lost()
 
@@ -29,12 +29,12 @@ class WorkerMessages(TaskState):
         self.recording_error = error
 
     def costly_picture(self, now: float) -> None:
-        """A picture took long to decode: other robots' pictures come first for a while."""
+        """An image took long to decode: other robots' images come first for a while."""
         self.eyes.aside_until = now + ASIDE_SECONDS
         self.camera_fault(Reason.COSTLY_PICTURE)
 
     def on_decoded(self, now: float, *, changed: bool) -> None:
-        """A picture was decoded and compared with the last one that differed."""
+        """An image was decoded and compared with the last one that differed."""
         self.counts.analysed += 1
         self.eyes.decoded_ok()
         if self.verdict is None:
@@ -46,13 +46,13 @@ class WorkerMessages(TaskState):
             self.calls.since = now
 
     def wants_key_frame(self, now: float) -> bool:
-        """Nothing is under way and nothing to drive: the next picture goes to the model, however alike."""
+        """Nothing is under way and nothing to drive: the next image goes to the model, however alike."""
         if self.verdict is not None or self.paused or self.calls.since is not None or self.follower is not None:
             return False
-        return self.goal.wants_picture(now) if self.goal.candidate else True
+        return self.goal.wants_image(now) if self.goal.candidate else True
 
     def on_context(self, sentence: str) -> None:
-        """What of its pictures the model's context does not hold; empty when it holds all."""
+        """What of its images the model's context does not hold; empty when it holds all."""
         self.warnings.pop("context", None)
         self.warn("context", sentence)
 

@@ -1,2 +1,2 @@
-"""The patient process: decodes pictures, chooses key frames, asks the model and reads its
+"""The patient process: decodes images, chooses key frames, asks the model and reads its
 answers. Never talks to a robot."""

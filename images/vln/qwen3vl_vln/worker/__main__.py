@@ -1,4 +1,4 @@
-"""The worker process. Started by the edge, with one end of a socket pair and the memory of pictures inherited; what it
+"""The worker process. Started by the edge, with one end of a socket pair and the memory of images inherited; what it
 works with comes in the first message."""
 
 import argparse

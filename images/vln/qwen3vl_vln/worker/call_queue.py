@@ -1,6 +1,6 @@
 """Whose turn it is to ask the model: calls of different tasks take turns, so many at once, and of each task one.
 
-A key frame that waited for long is given up for a picture of now; a task whose call failed pauses, longer each time,
+A key frame that waited for long is given up for an image of now; a task whose call failed pauses, longer each time,
 while others use its place."""
 
 import asyncio
@@ -14,7 +14,7 @@ from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 0.25, 5.0
 OLD_KEY_FRAME_SECONDS = 0.5
-"""A key frame that waited longer for the model is replaced by a picture of now."""
+"""A key frame that waited longer for the model is replaced by an image of now."""
 
 
 @dataclass

@@ -1,6 +1,6 @@
-"""How many pictures of a task fit the model's context, before the engine is asked. Pure.
+"""How many images of a task fit the model's context, before the engine is asked. Pure.
 
-Pictures count as the model counts them; text is estimated from above: a token for every two letters begun of an ASCII
+Images count as the model counts them; text is estimated from above: a token for every two letters begun of an ASCII
 word, one for each other ASCII character but the space before a word, and one for each UTF-8 byte of everything else,
 for no token is shorter than a byte. For this software's own prompts that is about twice what Qwen's vocabulary makes of
 them, or more. The schema of an answer costs no prompt."""
@@ -20,16 +20,16 @@ _PIECE = re.compile(r"[A-Za-z]+|[^\x00-\x7f]+| (?![A-Za-z])|[^ A-Za-z]")
 
 
 class ContextTooSmallError(Exception):
-    """Not even one small picture fits the model's context; the message has both numbers."""
+    """Not even one small image fits the model's context; the message has both numbers."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What of a task's pictures goes into one question.
+    """What of a task's images goes into one question.
 
     Attributes:
-        history: so many of the newest earlier pictures.
-        small: the picture of now is shown in its small size.
+        history: so many of the newest earlier images.
+        small: the image of now is shown in its small size.
         tokens: of the prompt, the answer and the margin.
     """
 
@@ -43,8 +43,8 @@ class Allowed:
     """What an engine's refusals have left to a task.
 
     Attributes:
-        history: earlier pictures at most; None before the first refusal.
-        small: the picture of now is to be small.
+        history: earlier images at most; None before the first refusal.
+        small: the image of now is to be small.
         refused: tokens of the newest question that was too long.
     """
 
@@ -73,8 +73,8 @@ def _piece_tokens(piece: str) -> int:
     return (len(piece) + 1) // 2
 
 
-def picture_tokens(size: Size) -> int:
-    """Tokens of a picture with the marks around it.
+def image_token_count(size: Size) -> int:
+    """Tokens of an image with the marks around it.
 
     Raises:
         ValueError: one side is more than 200 times the other.
@@ -82,14 +82,14 @@ def picture_tokens(size: Size) -> int:
     return image_tokens(*size) + MARK_TOKENS
 
 
-def prompt_tokens(texts: Sequence[str], pictures: Sequence[Size]) -> int:
-    """Tokens of a prompt: one message for each text, and pictures.
+def prompt_tokens(texts: Sequence[str], images: Sequence[Size]) -> int:
+    """Tokens of a prompt: one message for each text, and images.
 
     Raises:
         ValueError: as `picture_tokens`.
     """
     words = sum(MESSAGE_TOKENS + text_tokens(text) for text in texts)
-    return words + REPLY_TOKENS + sum(picture_tokens(size) for size in pictures)
+    return words + REPLY_TOKENS + sum(image_token_count(size) for size in images)
 
 
 def fit(
@@ -102,12 +102,12 @@ def fit(
     context_length: int | None,
     allowed: Allowed | None = None,
 ) -> Shown:
-    """The most that may be shown: the oldest pictures are dropped first, then the picture of now becomes small.
+    """The most that may be shown: the oldest images are dropped first, then the image of now becomes small.
 
     Args:
         texts: of the messages.
-        history: sizes of earlier pictures as they would be shown, the oldest first.
-        large, small: the two sizes of the picture of now.
+        history: sizes of earlier images as they would be shown, the oldest first.
+        large, small: the two sizes of the image of now.
         max_tokens: of the answer.
         context_length: tokens of prompt and answer together; None where nobody has said.
         allowed: what the engine's refusals have left.
@@ -119,9 +119,9 @@ def fit(
     allowed = Allowed() if allowed is None else allowed
     fixed = prompt_tokens(texts, ()) + max_tokens + MARGIN_TOKENS
     most = len(history) if allowed.history is None else min(len(history), allowed.history)
-    cost = fixed + picture_tokens(small if allowed.small else large)
+    cost = fixed + image_token_count(small if allowed.small else large)
     if context_length is not None and cost > context_length:
-        cost = fixed + picture_tokens(small)
+        cost = fixed + image_token_count(small)
         if cost > context_length:
             raise ContextTooSmallError(
                 f"a small picture, the instruction and the answer take {cost} tokens and the context holds "
@@ -130,7 +130,7 @@ def fit(
         return Shown(0, True, cost)
     taken = 0
     for size in reversed(history[len(history) - most :]):
-        more = picture_tokens(size)
+        more = image_token_count(size)
         if context_length is not None and cost + more > context_length:
             break
         taken, cost = taken + 1, cost + more
@@ -141,7 +141,7 @@ def warning(shown: Shown, wanted: int, context_length: int | None, allowed: Allo
     """A sentence for people where less is shown than is wanted; else empty.
 
     Args:
-        wanted: earlier pictures that there are.
+        wanted: earlier images that there are.
     """
     if allowed.refused:
         told = "" if context_length is None else f", though it was said to hold {context_length}"

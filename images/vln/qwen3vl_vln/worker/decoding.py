@@ -1,6 +1,6 @@
-"""Where pictures are decoded: two threads for all tasks, one picture of a task at a time.
+"""Where images are decoded: two threads for all tasks, one image of a task at a time.
 
-A robot whose pictures take long to decode waits for its own."""
+A robot whose images take long to decode waits for its own."""
 
 import asyncio
 import contextlib
@@ -12,26 +12,26 @@ from typing import Generic, TypeVar
 
 THREADS = 2
 COSTLY_SECONDS = 0.2
-"""Of a processor, which other robots do not make longer; a picture of 1920x1080 takes a twentieth of it."""
+"""Of a processor, which other robots do not make longer; an image of 1920x1080 takes a twentieth of it."""
 
 FramePose = TypeVar("FramePose")
 
 
 @dataclass(frozen=True)
 class Decoded(Generic[FramePose]):
-    """What was seen in a picture, None when it cannot be decoded, and what that took."""
+    """What was seen in an image, None when it cannot be decoded, and what that took."""
 
     seen: FramePose | None
     processor_seconds: float
 
     @property
     def costly(self) -> bool:
-        """Whether pictures like this one would keep a processor from other robots."""
+        """Whether images like this one would keep a processor from other robots."""
         return self.processor_seconds > COSTLY_SECONDS
 
 
 class Decoder:
-    """Looks at pictures in threads.
+    """Looks at images in threads.
 
     Args:
         clock: processor time of the calling thread, in seconds.
@@ -44,7 +44,7 @@ class Decoder:
 
     @contextlib.asynccontextmanager
     async def turn(self, task_id: str) -> AsyncIterator[None]:
-        """Wait until no other picture of the task is being decoded, and be the one meanwhile."""
+        """Wait until no other image of the task is being decoded, and be the one meanwhile."""
         lock, waiting = self._turns.get(task_id, (asyncio.Lock(), 0))
         self._turns[task_id] = lock, waiting + 1
         try:
@@ -58,7 +58,7 @@ class Decoder:
                 del self._turns[task_id]
 
     async def decode(self, look: Callable[[bytes], FramePose], jpeg: bytes) -> Decoded[FramePose]:
-        """What `look` sees in a picture; ValueError is its word for one that cannot be decoded."""
+        """What `look` sees in an image; ValueError is its word for one that cannot be decoded."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, look, jpeg)
 
     def _decode(self, look: Callable[[bytes], FramePose], jpeg: bytes) -> Decoded[FramePose]:

@@ -1,4 +1,4 @@
-"""Which pictures the model sees: a first one, one that differs enough, one after long enough. Pure.
+"""Which images the model sees: a first one, one that differs enough, one after long enough. Pure.
 
 The difference leaves out what no motion makes: brightness is subtracted, a shift of a pixel or two is tolerated."""
 
@@ -15,19 +15,19 @@ from qwen3vl_common.navigation.settings import Keyframes
 Grey = npt.NDArray[np.uint8]
 WIDTH, HEIGHT = 160, 120
 COVERED_DEVIATION = 4.0
-"""A picture whose grey values deviate less than this from their mean shows nothing."""
+"""An image whose grey values deviate less than this from their mean shows nothing."""
 UNCHANGED = 0.002
-"""Two pictures of one scene differ by the camera's noise, 0.001; a step towards a bare wall makes more than 0.003."""
+"""Two images of one scene differ by the camera's noise, 0.001; a step towards a bare wall makes more than 0.003."""
 MOVED_METRES, MOVED_RADIANS = 0.25, math.radians(15)
 
 
 class CorruptImageError(ValueError):
-    """The picture cannot be decoded."""
+    """The image cannot be decoded."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A picture made small for comparison: grey values, their histogram (sums to 1), edges."""
+    """An image made small for comparison: grey values, their histogram (sums to 1), edges."""
 
     grey: Grey
     histogram: npt.NDArray[np.float32]
@@ -55,7 +55,7 @@ def view(jpeg: bytes) -> View:
 
 
 def difference(first: View, second: View) -> float:
-    """How different two pictures are, 0 to 1: histogram, pixels and edges as in the known system, but with brightness
+    """How different two images are, 0 to 1: histogram, pixels and edges as in the known system, but with brightness
     taken out and edges that moved by up to two pixels taken as the same."""
     together = np.corrcoef(first.histogram, second.histogram)[0, 1]
     histogram = 1.0 - (float(together) if math.isfinite(together) else 1.0)
@@ -69,7 +69,7 @@ def difference(first: View, second: View) -> float:
 
 @dataclass
 class KeyframeChooser:
-    """Chooses among the pictures of one task."""
+    """Chooses among the images of one task."""
 
     settings: Keyframes
     _view: View | None = None
@@ -78,7 +78,7 @@ class KeyframeChooser:
     _pose: tuple[float, float, float, float] | None = None
 
     def choose(self, seen: View, at: float, pose: tuple[float, float, float, float] | None, *, force: bool) -> bool:
-        """Whether this picture is a key frame; it is then what later ones are compared with.
+        """Whether this image is a key frame; it is then what later ones are compared with.
 
         Args:
             at: seconds on a monotonic clock.
@@ -98,14 +98,14 @@ class KeyframeChooser:
         return chosen
 
     def changed(self, seen: View) -> bool:
-        """Whether a picture is another one than the last of which that was true; the first is."""
+        """Whether an image is another one than the last of which that was true; the first is."""
         if self._reference is not None and difference(self._reference, seen) < UNCHANGED:
             return False
         self._reference = seen
         return True
 
     def rest_seconds(self, at: float) -> float:
-        """Seconds until another picture can be a key frame."""
+        """Seconds until another image can be a key frame."""
         return max(0.0, self._at + self.settings.min_interval_seconds - at)
 
     def _moved(self, pose: tuple[float, float, float, float] | None) -> bool:

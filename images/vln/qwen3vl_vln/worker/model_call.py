@@ -11,8 +11,8 @@ from qwen3vl_vln.ipc.to_worker import CameraFrame
 from qwen3vl_vln.parser import Parsed, ParseLimits, early_plan, parse
 from qwen3vl_vln.recording.messages import ModelCall
 from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown
+from qwen3vl_vln.worker.images import KeyImage
 from qwen3vl_vln.worker.model_client import ModelDeadlineError, ModelError, Reply
-from qwen3vl_vln.worker.pictures import KeyPicture
 from qwen3vl_vln.worker.question import Model, Question, ask
 from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 
@@ -24,7 +24,7 @@ class Recorder(Protocol):
     """Keeps what is shown to it; never waits, never fails."""
 
     def frame(self, message: CameraFrame, jpeg: bytes, *, key: bool = False, fault: str | None = None) -> None:
-        """A picture was looked at."""
+        """An image was looked at."""
 
     def call(self, task_id: str, call: ModelCall) -> None:
         """A model call ended."""
@@ -46,12 +46,12 @@ class ModelCaller:
     context_length: int | None = None
     recorder: Recorder | None = None
 
-    async def ask(self, task_id: str, job: TaskState, key: KeyFrame, pictures: KeyPicture) -> bool:
+    async def ask(self, task_id: str, job: TaskState, key: KeyFrame, images: KeyImage) -> bool:
         """Ask about a key frame; whether the model answered."""
         loop = asyncio.get_running_loop()
         asked, epoch = loop.time(), job.epoch
         self.send(CallBegan(task_id=task_id, epoch=epoch, frame=key.number))
-        question = self._question(job, pictures)
+        question = self._question(job, images)
         try:
             heard = self._early_plan_heard(task_id, job, key, asked) if job.profile == GUIDED_PROFILE else None
             told = partial(self._shows, task_id, job, question)
@@ -93,7 +93,7 @@ class ModelCaller:
         self._record(task_id, job, key, seconds, parsed, reply)
         return True
 
-    def _question(self, job: TaskState, pictures: KeyPicture) -> Question:
+    def _question(self, job: TaskState, images: KeyImage) -> Question:
         return Question(
             model_name=self.model_name,
             instruction=job.instruction,
@@ -101,7 +101,7 @@ class ModelCaller:
             profile=job.profile,
             reverse=job.reverse,
             history=tuple(job.history),
-            now=pictures,
+            now=images,
             context_length=self.context_length,
         )
 

@@ -1,4 +1,4 @@
-"""What the model is asked: instruction, earlier key frames, the picture of now, and the form of a short answer. Pure.
+"""What the model is asked: instruction, earlier key frames, the image of now, and the form of a short answer. Pure.
 
 Profile `waypoints` holds the engine to a schema: `reached_goal` and `waypoints` come first, so that everything a robot
 needs is known before the rest is written. Profile `actions` asks for one sentence in the vocabulary of NaVILA; models
@@ -83,7 +83,7 @@ def texts(instruction: str, history: int, *, language: str, profile: str) -> tup
     """The words of the two messages, the system's and the user's.
 
     Args:
-        history: number of earlier pictures.
+        history: number of earlier images.
     """
     about = _CURRENT[language].format(count=history) if history else _ONLY[language]
     return _SYSTEMS[profile][language].format(**_BOUNDS), f"{about}\nInstruction: {instruction}"
@@ -103,15 +103,15 @@ def request(
 
     Args:
         history: earlier key frames, the oldest first; JPEG.
-        current: the picture of now; JPEG.
+        current: the image of now; JPEG.
     """
     system, question = texts(instruction, len(history), language=language, profile=profile)
-    pictures = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in (*history, current)]
+    images = [{"type": "image_url", "image_url": {"url": _data_url(jpeg)}} for jpeg in (*history, current)]
     body = {
         "model": model,
         "messages": [
             {"role": "system", "content": system},
-            {"role": "user", "content": [*pictures, {"type": "text", "text": question}]},
+            {"role": "user", "content": [*images, {"type": "text", "text": question}]},
         ],
         "max_tokens": MAX_TOKENS[profile],
         "temperature": 0,

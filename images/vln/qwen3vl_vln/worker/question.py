@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown, fit, warning
+from qwen3vl_vln.worker.images import Image, KeyImage
 from qwen3vl_vln.worker.model_client import ContextLengthError, Reply
-from qwen3vl_vln.worker.pictures import KeyPicture, Picture
 from qwen3vl_vln.worker.prompt import MAX_TOKENS, request, texts
 
 
@@ -31,8 +31,8 @@ class Question:
     language: str
     profile: str
     reverse: bool
-    history: tuple[Picture, ...]
-    now: KeyPicture
+    history: tuple[Image, ...]
+    now: KeyImage
     context_length: int | None
 
     def fit(self, allowed: Allowed) -> Shown:
@@ -43,7 +43,7 @@ class Question:
         """
         return fit(
             texts(self.instruction, len(self.history), language=self.language, profile=self.profile),
-            [picture.size for picture in self.history],
+            [image.size for image in self.history],
             self.now.large.size,
             self.now.small.size,
             max_tokens=MAX_TOKENS[self.profile],
@@ -57,7 +57,7 @@ class Question:
         return request(
             self.model_name,
             self.instruction,
-            [picture.jpeg for picture in history],
+            [image.jpeg for image in history],
             (self.now.small if shown.small else self.now.large).jpeg,
             language=self.language,
             profile=self.profile,

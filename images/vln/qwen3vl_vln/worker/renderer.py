@@ -21,9 +21,9 @@ NICENESS = 15
 
 
 class OverlayRenderer:
-    """Pictures from the edge, drawn pictures to it.
+    """Pictures from the edge, drawn images to it.
 
-    Of each slot one picture is under way: the edge writes the next one into `inputs`, and reads `outputs`, only after
+    Of each slot one image is under way: the edge writes the next one into `inputs`, and reads `outputs`, only after
     it was told that this one is drawn.
 
     Args:
@@ -38,7 +38,7 @@ class OverlayRenderer:
         self._drawing: set[asyncio.Future[int]] = set()
 
     def take(self, message: DrawView) -> None:
-        """Draw a picture, and say so."""
+        """Draw an image, and say so."""
         jpeg = self._inputs.read(message.slot, message.size)
         loop = asyncio.get_running_loop()
         drawing = loop.run_in_executor(self._thread, self._draw, message.slot, jpeg, message.scene)

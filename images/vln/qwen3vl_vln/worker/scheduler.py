@@ -1,4 +1,4 @@
-"""What the worker does for all tasks: look at the newest picture of each, and ask the model about key frames, fairly.
+"""What the worker does for all tasks: look at the newest image of each, and ask the model about key frames, fairly.
 
 One key frame a task waits, the newest; calls of different tasks take turns. A call under way is cancelled only when its
 answer is not wanted any more: another instruction, a stop, a pause, the end."""
@@ -15,9 +15,9 @@ from qwen3vl_vln.ipc.to_edge import Fault, FrameDecoded, FrameFault, SlotLeft, T
 from qwen3vl_vln.ipc.to_worker import CameraFrame, ForgetTask, LeaveSlot, TaskUpdate, ToScheduler
 from qwen3vl_vln.worker.call_queue import CallQueue
 from qwen3vl_vln.worker.decoding import Decoder
+from qwen3vl_vln.worker.images import KeyImage, scaled, small_already
 from qwen3vl_vln.worker.keyframes import CorruptImageError, view
 from qwen3vl_vln.worker.model_call import ModelCaller, Recorder
-from qwen3vl_vln.worker.pictures import KeyPicture, scaled, small_already
 from qwen3vl_vln.worker.question import Model
 from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 
@@ -35,7 +35,7 @@ class InferenceScheduler:
         queue: whose turn it is to ask.
         context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown what was seen, asked and answered.
-        decoder: looks at pictures.
+        decoder: looks at images.
     """
 
     model_name: str
@@ -77,7 +77,7 @@ class InferenceScheduler:
             self._forget(update.task_id)
             return
         if old is not None and old.epoch == update.epoch:
-            # Nothing that was asked is void by it; the picture that is wanted, or looked at, stays so.
+            # Nothing that was asked is void by it; the image that is wanted, or looked at, stays so.
             old.edit(update)
             return
         if old is not None:
@@ -131,7 +131,7 @@ class InferenceScheduler:
         self._want(message.task_id, job, 0.0)
 
     def _want(self, task_id: str, job: TaskState, seconds: float) -> None:
-        """Ask for the next picture once it can be a key frame."""
+        """Ask for the next image once it can be a key frame."""
         asyncio.get_running_loop().call_later(seconds, self._ask_for_frame, task_id, job)
 
     def _ask_for_frame(self, task_id: str, job: TaskState) -> None:
@@ -140,20 +140,20 @@ class InferenceScheduler:
 
     async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> bool:
         """Ask the model about a key frame; False when it gave no answer."""
-        pictures = await self._scaled(task_id, job, key)
-        if pictures is None:
+        images = await self._scaled(task_id, job, key)
+        if images is None:
             return True
-        if not await self._caller.ask(task_id, job, key, pictures):
+        if not await self._caller.ask(task_id, job, key, images):
             return False
         job.failures = 0
-        job.history.append(pictures.small)
+        job.history.append(images.small)
         return True
 
-    async def _scaled(self, task_id: str, job: TaskState, key: KeyFrame) -> KeyPicture | None:
+    async def _scaled(self, task_id: str, job: TaskState, key: KeyFrame) -> KeyImage | None:
         """A key frame as the model is shown it; None where its colours cannot be decoded, or not in time."""
         with contextlib.suppress(CorruptImageError):
-            if (pictures := small_already(key.jpeg)) is not None:
-                return pictures
+            if (images := small_already(key.jpeg)) is not None:
+                return images
         async with self.decoder.turn(task_id):
             decoded = await self.decoder.decode(scaled, key.jpeg)
         if decoded.seen is not None and not decoded.costly:

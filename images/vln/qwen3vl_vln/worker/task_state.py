@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from qwen3vl_vln.ipc.to_worker import TaskUpdate
 from qwen3vl_vln.worker.context_budget import Allowed
+from qwen3vl_vln.worker.images import Image
 from qwen3vl_vln.worker.keyframes import KeyframeChooser
-from qwen3vl_vln.worker.pictures import Picture
 
 
 @dataclass(frozen=True)
 class KeyFrame:
-    """A picture for the model; `keep`: somebody waits for the answer to this one."""
+    """An image for the model; `keep`: somebody waits for the answer to this one."""
 
     number: int
     jpeg: bytes
@@ -28,12 +28,12 @@ class TaskState:
         history: earlier key frames that the model was asked about, in their small size, the oldest first.
         allowed: what the engine's refusals have left to be shown.
         shown_history: so many earlier ones were in the newest question.
-        warning: what was said last about pictures that the context does not hold.
+        warning: what was said last about images that the context does not hold.
         waiting: the key frame that it is asked about next.
         call: the call under way.
         queued: it waits for its turn.
         failures: of calls, in a row.
-        stale: the next picture is a key frame, whatever it shows.
+        stale: the next image is a key frame, whatever it shows.
     """
 
     epoch: int
@@ -42,7 +42,7 @@ class TaskState:
     profile: str
     reverse: bool
     chooser: KeyframeChooser
-    history: deque[Picture]
+    history: deque[Image]
     camera_number: int
     allowed: Allowed = field(default_factory=Allowed)
     shown_history: int = 0

@@ -1,6 +1,6 @@
 """One question to the model before any robot has one: how long it takes is then known before the walk.
 
-It shows grey pictures, as many and as large as a task with default settings shows, and robots' questions go first."""
+It shows grey images, as many and as large as a task with default settings shows, and robots' questions go first."""
 
 import asyncio
 import logging
@@ -14,8 +14,8 @@ import simplejpeg
 from qwen3vl_common.navigation.settings import History
 from qwen3vl_vln.ipc.to_edge import ModelWarm, ToEdge
 from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError
+from qwen3vl_vln.worker.images import LARGE_PIXELS, SMALL_PIXELS, KeyImage, scaled
 from qwen3vl_vln.worker.model_client import ModelError, Reply
-from qwen3vl_vln.worker.pictures import LARGE_PIXELS, SMALL_PIXELS, KeyPicture, scaled
 from qwen3vl_vln.worker.question import Model, Question, ask
 
 log = logging.getLogger(__name__)
@@ -84,6 +84,6 @@ def grey_question(model_name: str, context_length: int | None) -> Question:
 
 
 @cache
-def _grey(longest: int) -> KeyPicture:
+def _grey(longest: int) -> KeyImage:
     pixels = np.full((longest * 3 // 4, longest, 1), GREY, np.uint8)
     return scaled(bytes(simplejpeg.encode_jpeg(pixels, colorspace="GRAY", colorsubsampling="Gray")))

@@ -83,7 +83,7 @@ def build(
 
     Args:
         send: takes messages for the edge.
-        frames_fd, view_inputs_fd, view_outputs_fd: memory of slots: for camera frames, and for pictures of viewers
+        frames_fd, view_inputs_fd, view_outputs_fd: memory of slots: for camera frames, and for images of viewers
             before and after they are drawn.
     """
     key = os.environ.get("QWEN3VL_GATEWAY_KEY") or None

@@ -27,7 +27,7 @@ from qwen3vl_vln.task.events import Frame
 from qwen3vl_vln.task.tasks import Entry
 
 SLOWEST_UPLOAD_SECONDS = 1.0
-"""A picture that was longer under way shows no robot of now."""
+"""An image that was longer under way shows no robot of now."""
 REFUSALS = (UnknownTaskError, RobotNotOfKeyError, RobotChangedError, LeaseBusyError, TooManyFramesError)
 OF_WAITING = (TooManyWaitersError, SyncTimeoutError, ModelLostError, EndedError)
 

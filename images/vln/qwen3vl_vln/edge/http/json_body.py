@@ -9,7 +9,7 @@ from qwen3vl_common.body import read_body
 from qwen3vl_common.errors import InvalidRequest
 
 LARGEST_BODY = 64 * 1024
-"""Of a request without a picture."""
+"""Of a request without an image."""
 
 
 class Json(Response):

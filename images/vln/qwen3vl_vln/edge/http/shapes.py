@@ -133,7 +133,7 @@ class Me(Shape):
 
 
 class Ticket(Shape):
-    """Leave to look at one task's pictures once."""
+    """Leave to look at one task's images once."""
 
     ticket: str
     expires_in: int = Field(description="Seconds.")

@@ -1,6 +1,6 @@
 """Leave to look, for a minute and once: what a page puts into an address where it cannot send a key. Pure.
 
-A ticket opens the pictures of one task and nothing else. Only its hash is kept."""
+A ticket opens the images of one task and nothing else. Only its hash is kept."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""The HTTP face of views: one picture, a stream of them, and tickets for pages that cannot send a key."""
+"""The HTTP face of views: one image, a stream of them, and tickets for pages that cannot send a key."""
 
 import asyncio
 
@@ -17,8 +17,8 @@ from qwen3vl_vln.edge.views import Views
 from qwen3vl_vln.edge.watches import Rendering, Viewer
 from qwen3vl_vln.errors import (
     EndedUnseenError,
+    NoImageError,
     NoKeyError,
-    NoPictureError,
     NoTaskError,
     NoUnusedIdError,
     TooManyTicketsError,
@@ -31,13 +31,13 @@ OF_VIEWING = (UnknownTaskError, EndedUnseenError, TooManyViewersError)
 OF_TICKETS = (UnknownTaskError, TooManyTicketsError, NoUnusedIdError)
 BOUNDARY = b"qwen3vl-picture"
 SLOWEST_SECONDS = 10.0
-"""A viewer that takes no picture for this long is given up."""
-# An address with a ticket in it is handed on to nobody, and a picture of now is of no use later.
+"""A viewer that takes no image for this long is given up."""
+# An address with a ticket in it is handed on to nobody, and an image of now is of no use later.
 HEADERS = {"cache-control": "no-store", "referrer-policy": "no-referrer"}
 
 
 class MotionJpeg(Response):
-    """Each new picture of a viewer, replacing the one before; a viewer that is slow misses some."""
+    """Each new image of a viewer, replacing the one before; a viewer that is slow misses some."""
 
     media_type = f"multipart/x-mixed-replace; boundary={BOUNDARY.decode()}"
 
@@ -77,20 +77,20 @@ def router(navigation: Navigation, callers: Callers) -> APIRouter:
             acquaint(request.scope)
         return navigation.tasks.get(task_id).task
 
-    @routes.get("/vln/task/{task_id}/snapshot", **described(JPEG, *OF_VIEWING, NoPictureError))
+    @routes.get("/vln/task/{task_id}/snapshot", **described(JPEG, *OF_VIEWING, NoImageError))
     async def snapshot(request: Request, task_id: str) -> Response:
-        """The newest picture, as its viewers have it."""
+        """The newest image, as its viewers have it."""
         rendering = await views.snapshot(admit(request, task_id))
         return Response(rendering.jpeg, media_type="image/jpeg", headers=HEADERS)
 
     @routes.get("/vln/task/{task_id}/view", **described(MOTION_JPEG, *OF_VIEWING))
     async def view(request: Request, task_id: str) -> Response:
-        """Each new picture as a part, until the task ends."""
+        """Each new image as a part, until the task ends."""
         return MotionJpeg(views, views.open(admit(request, task_id)))
 
     @routes.get("/vln/robot/{robot}/view", **described(MOTION_JPEG, NoTaskError, TooManyViewersError))
     async def view_of_robot(request: Request, robot: str) -> Response:
-        """The pictures of whatever unfinished task the robot has."""
+        """The images of whatever unfinished task the robot has."""
         callers.need_key(request, VIEW)
         entry = navigation.tasks.of_robot(robot)
         if entry is None:

@@ -20,7 +20,7 @@ class Frames(Shared):
     """What robots ask for."""
 
     def frame(self, entry: Entry, frame: Frame) -> Answer:
-        """Take a frame and give the answer for this moment; the picture is looked at afterwards."""
+        """Take a frame and give the answer for this moment; the image is looked at afterwards."""
         task, wall = entry.task, self.wall()
         epoch = task.epoch
         offered = task.frame(frame)

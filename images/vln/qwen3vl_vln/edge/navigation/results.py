@@ -1,4 +1,4 @@
-"""What the worker says about pictures, told to the tasks that they are of."""
+"""What the worker says about images, told to the tasks that they are of."""
 
 from typing import assert_never
 
@@ -69,7 +69,7 @@ class Results(Shared):
                     task.camera_fault(Reason(message.fault))
                     self._waiters.wake(task.task_id)
             case FrameDecoded():
-                # A picture of the camera or the writer before says nothing about the present one.
+                # An image of the camera or the writer before says nothing about the present one.
                 if message.epoch == epoch:
                     task.on_decoded(now, changed=message.changed)
                 self.metrics.on_decoded(key=message.key)

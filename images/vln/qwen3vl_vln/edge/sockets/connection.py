@@ -24,7 +24,7 @@ class Connection:
 
     Attributes:
         writer, run: who drives by it; a writer that does not name its run has another one on each connection.
-        dated: it has named its run, and says how old its pictures are.
+        dated: it has named its run, and says how old its images are.
         peer: where it comes from, by the name that it gives itself; whom it is remembered as.
         robot: that it has named.
         replaced: another connection has its lease.

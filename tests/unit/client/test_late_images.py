@@ -2,13 +2,13 @@
 
 import pytest
 
-from qwen3vl_client.pictures import OLD_IN_A_ROW, YOUNG_SECONDS, Pictures
+from qwen3vl_client.images import OLD_IN_A_ROW, YOUNG_SECONDS, Images
 
 
 @pytest.mark.parametrize("lag_growth", [0.0045, 0.5])
 def test_a_lag_that_grows_slowly_is_seen_by_the_robot_s_own_clock(lag_growth: float) -> None:
     """Within any minute such a camera loses less than what a server would notice."""
-    pictures, sent = Pictures(), []
+    pictures, sent = Images(), []
     for number in range(30 * 60 * 10):
         now = 1000.0 + number / 10
         age = lag_growth * (now - 1000.0)
@@ -22,7 +22,7 @@ def test_a_lag_that_grows_slowly_is_seen_by_the_robot_s_own_clock(lag_growth: fl
 
 
 def test_one_young_picture_ends_it() -> None:
-    pictures = Pictures()
+    pictures = Images()
     for _ in range(OLD_IN_A_ROW):
         assert pictures.trouble(unseen=False) is None
         assert not pictures.young(YOUNG_SECONDS + 0.01)
@@ -31,7 +31,7 @@ def test_one_young_picture_ends_it() -> None:
 
 
 def test_too_old_is_the_reason_where_none_was_sent_for_a_second() -> None:
-    pictures = Pictures()
+    pictures = Images()
     assert pictures.trouble(unseen=True) is None, "then it is no_image"
     pictures.young(0.7)
     assert pictures.trouble(unseen=False) is None and pictures.trouble(unseen=True) is not None
@@ -41,7 +41,7 @@ def test_too_old_is_the_reason_where_none_was_sent_for_a_second() -> None:
     ("age", "right"), [(-0.05, True), (-0.06, False), (0.0, True), (3600.0, True), (3600.1, False)]
 )
 def test_which_ages_are_of_this_clock(age: float, right: bool) -> None:
-    pictures = Pictures()
+    pictures = Images()
     assert pictures.of_this_clock(0.0 - age, 0.0) is right
     trouble = pictures.trouble(unseen=False)
     assert (trouble is None) is right

@@ -1,4 +1,4 @@
-"""Whether a picture is young enough to be walked by, by the robot's own clock. Pure.
+"""Whether an image is young enough to be walked by, by the robot's own clock. Pure.
 
 No other clock can tell: a server sees only how ages differ, and a camera that is late from the start differs never."""
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from qwen3vl_client import states
 
 YOUNG_SECONDS = 0.5
-"""An older picture shows where the robot was; it is not sent."""
+"""An older image shows where the robot was; it is not sent."""
 OLD_IN_A_ROW = 3
 """After so many of them the robot stands, whatever plan is under way."""
 AHEAD_SECONDS, LONGEST_SECONDS = 0.05, 3600.0
@@ -16,12 +16,12 @@ CLOCK_FUNCTION = "qwen3vl_client.boot_time()"
 
 
 @dataclass
-class Pictures:
-    """The ages of one robot's pictures, over all its connections.
+class Images:
+    """The ages of one robot's images, over all its connections.
 
     Attributes:
-        withheld: pictures that were too old to be sent.
-        undated: pictures sent for which the program gave no capture time, so that nobody knows how late the camera is.
+        withheld: images that were too old to be sent.
+        undated: images sent for which the program gave no capture time, so that nobody knows how late the camera is.
     """
 
     withheld: int = 0
@@ -41,7 +41,7 @@ class Pictures:
         return True
 
     def young(self, age_seconds: float, *, dated: bool = True) -> bool:
-        """Take the picture that is to be sent next; whether it may be."""
+        """Take the image that is to be sent next; whether it may be."""
         self._age = age_seconds
         if age_seconds > YOUNG_SECONDS:
             self._old_in_a_row += 1
@@ -52,10 +52,10 @@ class Pictures:
         return True
 
     def trouble(self, *, unseen: bool) -> tuple[str, str] | None:
-        """Reason and sentence why nothing may be driven; None where the pictures are well.
+        """Reason and sentence why nothing may be driven; None where the images are well.
 
         Args:
-            unseen: no picture was sent for too long.
+            unseen: no image was sent for too long.
         """
         if self._off is not None:
             side = f"{self._off:.2f} s ago" if self._off > 0 else f"{-self._off:.2f} s ahead"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.images import decoded, jpeg
 
+from qwen3vl_vln.worker.images import LARGE_PIXELS, SMALL_PIXELS, scaled, size_within, small_already
 from qwen3vl_vln.worker.keyframes import CorruptImageError
-from qwen3vl_vln.worker.pictures import LARGE_PIXELS, SMALL_PIXELS, scaled, size_within, small_already
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import simplejpeg
 
-from qwen3vl_vln.worker.context_budget import Size, picture_tokens
+from qwen3vl_vln.worker.context_budget import Size, image_token_count
 from qwen3vl_vln.worker.keyframes import CorruptImageError
 
 LARGE_PIXELS, SMALL_PIXELS = 640, 320
@@ -18,7 +18,7 @@ Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Picture:
+class Image:
     """A JPEG and its width and height in pixels."""
 
     jpeg: bytes
@@ -26,31 +26,31 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class KeyPicture:
-    """A key frame in both sizes; what is small enough already is the camera's own picture."""
+class KeyImage:
+    """A key frame in both sizes; what is small enough already is the camera's own image."""
 
-    large: Picture
-    small: Picture
+    large: Image
+    small: Image
 
 
-def small_already(jpeg: bytes) -> KeyPicture | None:
-    """A camera's picture that needs no other size, by its header alone; None for another one.
+def small_already(jpeg: bytes) -> KeyImage | None:
+    """A camera's image that needs no other size, by its header alone; None for another one.
 
     Raises:
         CorruptImageError: as `scaled`.
     """
     own = _own(jpeg)
-    return _counted(KeyPicture(own, own)) if max(own.size) <= SMALL_PIXELS else None
+    return _counted(KeyImage(own, own)) if max(own.size) <= SMALL_PIXELS else None
 
 
-def scaled(jpeg: bytes) -> KeyPicture:
-    """Both sizes of a camera's picture; none is larger than that.
+def scaled(jpeg: bytes) -> KeyImage:
+    """Both sizes of a camera's image; none is larger than that.
 
     Raises:
         CorruptImageError: it cannot be decoded, or is so narrow that no model takes it.
     """
-    if (pictures := small_already(jpeg)) is not None:
-        return pictures
+    if (images := small_already(jpeg)) is not None:
+        return images
     own = _own(jpeg)
     try:
         wanted = size_within(own.size, LARGE_PIXELS if max(own.size) > LARGE_PIXELS else SMALL_PIXELS)
@@ -58,36 +58,36 @@ def scaled(jpeg: bytes) -> KeyPicture:
     except ValueError as error:
         raise CorruptImageError(str(error)) from None
     large = own if max(own.size) <= LARGE_PIXELS else _encoded(pixels, wanted)
-    return _counted(KeyPicture(large, _encoded(pixels, size_within(own.size, SMALL_PIXELS))))
+    return _counted(KeyImage(large, _encoded(pixels, size_within(own.size, SMALL_PIXELS))))
 
 
 def size_within(size: Size, longest: int) -> Size:
-    """The size of a picture whose longer side is made no longer than that; never larger than it is."""
+    """The size of an image whose longer side is made no longer than that; never larger than it is."""
     share = min(1.0, longest / max(size))
     return max(1, round(size[0] * share)), max(1, round(size[1] * share))
 
 
-def _own(jpeg: bytes) -> Picture:
+def _own(jpeg: bytes) -> Image:
     try:
         height, width, _, _ = simplejpeg.decode_jpeg_header(jpeg)
     except ValueError as error:
         raise CorruptImageError(str(error)) from None
-    return Picture(jpeg, (width, height))
+    return Image(jpeg, (width, height))
 
 
-def _encoded(pixels: Pixels, size: Size) -> Picture:
+def _encoded(pixels: Pixels, size: Size) -> Image:
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     data = simplejpeg.encode_jpeg(
         np.ascontiguousarray(small, np.uint8), quality=QUALITY, colorspace="BGR", colorsubsampling="420"
     )
-    return Picture(data, size)
+    return Image(data, size)
 
 
-def _counted(pictures: KeyPicture) -> KeyPicture:
-    """The same pictures, if the model can count them."""
+def _counted(images: KeyImage) -> KeyImage:
+    """The same images, if the model can count them."""
     try:
-        for one in (pictures.large, pictures.small):
-            picture_tokens(one.size)
+        for one in (images.large, images.small):
+            image_token_count(one.size)
     except ValueError as error:
         raise CorruptImageError(str(error)) from None
-    return pictures
+    return images
