@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from qwen3vl_common.navigation.record import RecordingState, Steps, TaskRecord
+from qwen3vl_common.navigation.refusals import RefusalCode
 from qwen3vl_common.navigation.requests import AssertTask
 from qwen3vl_common.navigation.states import ENDINGS, Phase, Reason, State, Verdict, old_status
 from qwen3vl_common.navigation.wrong import WrongFieldError, parsed
@@ -160,18 +161,18 @@ class StandInVln:
             return _refused(400, "invalid_request", str(error))
         record = self.records.get(task_id)
         for other in self.records.values():
-            if other["task_id"] != task_id and other["robot"] == body["robot"] and other["phase"] != "Finished":
-                return _refused(409, "robot_busy", f"robot {body['robot']} has task {other['task_id']}")
+            if other["task_id"] != task_id and other["robot"] == body["robot"] and other["phase"] != Phase.FINISHED:
+                return _refused(409, RefusalCode.ROBOT_BUSY, f"robot {body['robot']} has task {other['task_id']}")
         if record is None:
             record = self.records[task_id] = new_record(task_id, body)
         elif record["owner"]["generation"] > body["owner"]["generation"]:
-            return _refused(409, "stale_generation", "a newer generation was asserted before")
-        elif record["phase"] == "Finished":
-            return _refused(409, "finished", "the task has ended", task=record)
+            return _refused(409, RefusalCode.STALE_GENERATION, "a newer generation was asserted before")
+        elif record["phase"] == Phase.FINISHED:
+            return _refused(409, RefusalCode.FINISHED, "the task has ended", task=record)
         record |= {"owner": body["owner"], "instruction": body["instruction"]}
         if body["state"] == "Paused":
             record["phase"] = "Paused"
-        elif record["phase"] == "Paused":
+        elif record["phase"] == Phase.PAUSED:
             record["phase"] = "Running"
         self._touch(task_id)
         return web.json_response(record)
@@ -181,8 +182,8 @@ class StandInVln:
         if self.refuse_stops:
             return _refused(500, "internal_error", "it failed")
         if task_id not in self.records:
-            return _refused(404, "unknown_task", "no such task")
-        if self.records[task_id]["phase"] != "Finished":
+            return _refused(404, RefusalCode.UNKNOWN_TASK, "no such task")
+        if self.records[task_id]["phase"] != Phase.FINISHED:
             self.finish(task_id, "Cancelled", message="stopped by operator")
         return web.json_response({"task_id": task_id, "status": "stopped"})
 

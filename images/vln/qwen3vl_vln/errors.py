@@ -42,6 +42,7 @@ ApiError
 from typing import Any
 
 from qwen3vl_common.errors import ApiError, InvalidKey, InvalidRequest
+from qwen3vl_common.navigation.refusals import RefusalCode
 
 
 class NoRobotNamedError(InvalidRequest):
@@ -89,7 +90,7 @@ class NotFoundError(VlnError):
 class UnknownTaskError(NotFoundError):
     """There is no such task, or it is forgotten."""
 
-    code, close_code = "unknown_task", 4004
+    code, close_code = RefusalCode.UNKNOWN_TASK, 4004
 
 
 class NoTaskError(NotFoundError):
@@ -119,7 +120,7 @@ class ConflictError(VlnError):
 class RobotBusyError(ConflictError):
     """The robot has another unfinished task."""
 
-    code = "robot_busy"
+    code = RefusalCode.ROBOT_BUSY
 
 
 class NotRecordingError(ConflictError):
@@ -143,13 +144,13 @@ class RobotChangedError(ConflictError):
 class StaleGenerationError(ConflictError):
     """A newer generation of the task's object was asserted before."""
 
-    code = "stale_generation"
+    code = RefusalCode.STALE_GENERATION
 
 
 class FinishedError(ConflictError):
     """The task has ended; `record` says how."""
 
-    code = "finished"
+    code = RefusalCode.FINISHED
 
     def __init__(self, message: str, record: dict[str, Any]) -> None:
         super().__init__(message)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from qwen3vl_common.navigation.record import Record
+from qwen3vl_common.navigation.refusals import RefusalCode
 from qwen3vl_common.navigation.states import Phase, State, Verdict
 from qwen3vl_operator import names
 from qwen3vl_operator.kube.conditions import serialize
@@ -179,7 +180,7 @@ def _accepted(task: NavTask, seen: TaskSeen) -> TaskCondition:
     if seen.busy is not None:
         return no("RobotBusy", f"robot {task.spec.robot} has the unfinished NavTask {seen.busy}")
     if refusal is not None:
-        return no("RobotBusy" if refusal.code == "robot_busy" else "Refused", refusal.message)
+        return no("RobotBusy" if refusal.code == RefusalCode.ROBOT_BUSY else "Refused", refusal.message)
     late = f"{NOT_TOLD} of this spec: {seen.call_error}" if seen.call_error and task.spec.state != "Stopped" else ""
     if seen.unreadable and seen.record is not None:
         late = f"{UNREADABLE}, what is told of it is older: {seen.unreadable}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from qwen3vl_common.navigation.record import Record
+from qwen3vl_common.navigation.refusals import RefusalCode
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.nav_task.desired_tasks import Entry, Intent
 from qwen3vl_operator.nav_task.one_vln_api import OneVlnApi
@@ -22,8 +23,6 @@ PER_TURN = 32
 TURN_SECONDS = 0.02
 AGAIN_SECONDS = 2.0
 """What was refused may be taken later: a robot comes free. So may what failed."""
-STALE = "stale_generation"
-"""The VLN API has a newer generation, which is on its way to us too."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +143,7 @@ class VlnAssertions:
             log.info("asserted %s as %s, generation %d", key, task.task_id, task.generation)
             if self._api.records.take_answer(answer) is not News.NOTHING:
                 self._api.notify(key)
-        elif answer is not None and answer.code != STALE:
+        elif answer is not None and answer.code != RefusalCode.STALE_GENERATION:  # the newer one is on its way here too
             self._failures[task.task_id] = _Failure(task.generation, self._now(), refusal=answer)
         after = self._failures.get(task.task_id)
         if (before and (before.refusal, before.error)) != (after and (after.refusal, after.error)):

@@ -8,6 +8,7 @@ import aiohttp
 from pydantic import ValidationError
 
 from qwen3vl_common.navigation.record import Record
+from qwen3vl_common.navigation.refusals import RefusalCode
 from qwen3vl_operator.nav_task.record import MOST_WORDS, Page, Refusal, parse_page
 
 READ_SECONDS = 1.0
@@ -15,8 +16,6 @@ ASSERT_SECONDS = 3.0
 STOP_SECONDS = 3.0
 MOST_BYTES = 8 * 1024 * 1024
 """Of one answer: some thousands of tasks. Whoever answers with more must not take the operator's memory."""
-UNKNOWN_TASK = "unknown_task"
-"""A 404 without this code is of something between here and there, and confirms nothing."""
 
 
 class LinkError(Exception):
@@ -56,7 +55,8 @@ class VlnClient:
             LinkError: it may not have been stopped.
         """
         status, body = await self._call("POST", f"/vln/task/{task_id}/stop", STOP_SECONDS)
-        if status != 200 and not (status == 404 and _error(body).get("code") == UNKNOWN_TASK):
+        # A 404 without that code is of something between here and there, and confirms nothing.
+        if status != 200 and not (status == 404 and _error(body).get("code") == RefusalCode.UNKNOWN_TASK):
             raise LinkError(f"POST /vln/task/{task_id}/stop answers {status}: {_message(body)}")
         return status == 200
 
@@ -67,7 +67,7 @@ class VlnClient:
             LinkError: see there.
         """
         status, body = await self._call("PUT", f"/vln/task/{task_id}", ASSERT_SECONDS, body=wanted)
-        ended = status == 409 and _error(body).get("code") == "finished"
+        ended = status == 409 and _error(body).get("code") == RefusalCode.FINISHED
         if status == 200 or ended:
             try:
                 return Record.model_validate(body["task"] if ended else body)
