@@ -1,13 +1,14 @@
 """The record of a task: what the VLN API tells of it, to the operator and to everybody who asks. Pure.
 
-`Record` is what the operator acts on. It is read generously: a field that a newer VLN API adds is left out, and a word
-that it adds is taken as it is. `TaskRecord` is all of it, as it is written and documented."""
+`Record` is what the operator acts on. It is read generously: a field that a newer VLN API adds is left out, and a
+state, reason or verdict that it adds is taken as it is. A phase is not, for the operator acts by it: a record with
+another one cannot be read, and the NavTask's status says so. `TaskRecord` is all of it, as written and documented."""
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from qwen3vl_common.navigation.settings import Limits
+from qwen3vl_common.navigation.settings import Limits, Whole
 from qwen3vl_common.navigation.states import OLD_STATUSES, Phase, Reason, State, Verdict
 
 MOST = 2**53
@@ -40,7 +41,7 @@ class RecordPart(BaseModel):
 class Owner(RecordPart):
     """The NavTask that a task belongs to."""
 
-    generation: Annotated[int, Strict(), Field(ge=-MOST, le=MOST)]
+    generation: Whole = Field(ge=-MOST, le=MOST)
     uid: Name
     namespace: Name
     name: Name

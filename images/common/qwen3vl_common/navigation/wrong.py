@@ -12,6 +12,8 @@ from qwen3vl_common.robots import LONGEST_ROBOT, ROBOT_PATTERN
 
 RULE = "rule"
 """The kind of a validator's own error; its context says what is wrong, and may name the `field` that it is wrong of."""
+MOST_WRITTEN_OUT = 10**17
+"""A whole number below it is told with all its digits."""
 _ROBOT = f"is 1 to {LONGEST_ROBOT} letters, digits, '.', '_' and '-', with a letter or digit at both ends"
 
 M = TypeVar("M", bound=BaseModel)
@@ -123,12 +125,19 @@ def _right(kind: Any, schema: Mapping[str, Any], value: Any) -> str:
             return "is a number"
         if kind is int and value != int(value):
             return "is a whole number"
-        return f"is {value:g}; allowed is {schema['minimum']:g} to {schema['maximum']:g}"
+        figure = _whole_figure if kind is int else "{:g}".format
+        given, least, most = (figure(one) for one in (value, schema["minimum"], schema["maximum"]))
+        return f"is {given}; allowed is {least} to {most}"
     if kind is str:
         if schema.get("pattern") == ROBOT_PATTERN:
             return _ROBOT
         return f"is a text of {schema.get('minLength', 0)} to {schema['maxLength']} characters"
     return "is a JSON object"
+
+
+def _whole_figure(number: float) -> str:
+    """A whole number for people: all its digits, as long as there are few."""
+    return str(int(number)) if abs(number) < MOST_WRITTEN_OUT else f"{number:g}"
 
 
 def _kind(field: FieldInfo | None) -> Any:

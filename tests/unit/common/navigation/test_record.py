@@ -8,8 +8,10 @@ from tests.support.stand_in_vln import new_record
 from tests.unit.operator.nav_task.samples_nav import nav_task
 from tests.unit.vln.samples import Walk
 
+from qwen3vl_common.navigation.record import Owner as RecordOwner
 from qwen3vl_common.navigation.record import Record, TaskRecord
-from qwen3vl_operator.nav_task.record import assertion
+from qwen3vl_common.navigation.wrong import WrongFieldError, parsed
+from qwen3vl_operator.nav_task.record import assertion, parse_page
 from qwen3vl_vln.task.events import Owner
 from qwen3vl_vln.task.record import record
 
@@ -64,6 +66,41 @@ def test_a_newer_vln_apis_words_and_fields_are_read_by_the_operator() -> None:
     written = record(walk.task, walk.now) | {"reason": "invented", "verdict": "Invented", "speech": {"voice": "low"}}
     read = Record.model_validate(written)
     assert (read.reason, read.verdict) == ("invented", "Invented")
+
+
+def test_a_newer_vln_apis_phase_cannot_be_read_and_the_operator_says_which_record_that_is() -> None:
+    walk = walks()["driving"]
+    written = record(walk.task, walk.now)
+    page = parse_page({"boot_id": "b", "cursor": "c", "tasks": [written | {"phase": "Invented"}]})
+    assert page.tasks == [] and "phase" in page.unreadable[walk.task.task_id]
+
+
+@pytest.mark.parametrize(
+    ("generation", "said"),
+    [
+        (3.0, None),
+        (3, None),
+        (-3.0, None),
+        (3.5, "is a whole number"),
+        (True, "is a number"),
+        ("3", "is a number"),
+        (2**53 + 1, "is 9007199254740993; allowed is -9007199254740992 to 9007199254740992"),
+        (1e300, r"is 1e\+300; allowed is -9007199254740992 to 9007199254740992"),
+    ],
+)
+def test_a_generation_is_a_whole_number_however_it_is_written(generation: object, said: str | None) -> None:
+    owner = {"uid": "0123", "namespace": "robots", "name": "walk", "generation": generation}
+    if said is None:
+        read = parsed(RecordOwner, owner, "owner").generation
+        assert (read, type(read)) == (generation, int)
+    else:
+        with pytest.raises(WrongFieldError, match=rf"^owner\.generation {said}$"):
+            parsed(RecordOwner, owner, "owner")
+
+
+def test_the_bounds_of_a_generation_are_told() -> None:
+    told = RecordOwner.model_json_schema()["properties"]["generation"]
+    assert (told["type"], told["minimum"], told["maximum"]) == ("integer", -(2**53), 2**53)
 
 
 def test_the_stand_in_writes_the_same_fields() -> None:
