@@ -123,11 +123,11 @@ class WorkerLink:
                 reverse=settings.limits.reverse,
                 keyframes=settings.keyframes,
                 history_frames=settings.history.frames,
-                language=settings.language,
-                profile=settings.profile,
+                language=settings.prompt.language,
+                profile=settings.prompt.profile,
                 camera_number=task.eyes.number,
                 camera=settings.camera,
-                recording=settings.recording,
+                recording=settings.recording.enabled,
                 robot=settings.robot,
                 limits=settings.limits,
                 phase=task.phase.value,
@@ -136,7 +136,7 @@ class WorkerLink:
                 again=again,
             )
         )
-        if settings.recording and task.verdict is not None:
+        if settings.recording.enabled and task.verdict is not None:
             self.journal.ends(task.task_id)
         if task.verdict is not None:
             self.frames.ended(task.task_id)

@@ -45,7 +45,7 @@ def record(task: Task, now: float) -> dict[str, Any]:
         "deadline_misses": counts.deadline_misses,
         "frames": {"received": counts.frames, "analysed": counts.analysed, "dropped": counts.dropped},
         "model_errors": {"count": counts.model_errors, "last": task.calls.last_error},
-        "recording": {"enabled": settings.recording, "error": task.recording_error},
+        "recording": {"enabled": settings.recording.enabled, "error": task.recording_error},
         "finished_at": task.finished_at,
     }
 

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-from qwen3vl_common.navigation.settings import Camera, History, Keyframes, Limits
+from qwen3vl_common.navigation.settings import Camera, History, Keyframes, Limits, Prompt, Recording
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a client may set about a task; an edit makes new ones.
+    """What a client may set about a task; an edit makes new ones. The parts are those of the contract.
 
     Attributes:
         limits: those that are held.
@@ -20,8 +20,7 @@ class Settings:
     keyframes: Keyframes = field(default_factory=Keyframes)
     history: History = field(default_factory=History)
     camera: Camera = field(default_factory=Camera)
-    recording: bool = False
+    recording: Recording = field(default_factory=Recording)
+    prompt: Prompt = field(default_factory=Prompt)
     visualize: bool = False
-    profile: str = "waypoints"
-    language: str = "en"
     wanted: Limits | None = None

@@ -143,7 +143,15 @@ def _edges(field: Object) -> list[float]:
 def _values(field: Object) -> list[Any]:
     if "enum" in field:
         return list(field["enum"])
+    if field["type"] == "boolean":
+        return [False, True]
     return sorted({field["minimum"], field["default"], min(field["maximum"], 5), field["maximum"]})
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_rules_are_tried_with_some_values_of_each_field(part: type[settings.SettingsPart]) -> None:
+    for name, field in part.model_json_schema(by_alias=True)["properties"].items():
+        assert field["default"] in _values(field) and len(_values(field)) > 1, name
 
 
 def _is_taken(part: type[settings.SettingsPart], given: Object) -> bool:

@@ -26,8 +26,9 @@ def test_the_vln_api_understands_an_assertion() -> None:
     wish = bodies.assertion(assertion(task, Resume(elapsed_seconds=12.5, steps=3)))
     assert (wish.owner.name, wish.owner.generation, wish.state) == ("walk", 4, "Paused")
     assert (wish.settings.limits.reverse, wish.settings.limits.max_steps) == (True, 7)
-    assert (wish.settings.language, wish.settings.robot) == ("zh", "go2-01")
-    assert wish.settings.recording and not bodies.assertion(assertion(nav_task(), None)).settings.recording
+    assert (wish.settings.prompt.language, wish.settings.robot) == ("zh", "go2-01")
+    assert wish.settings.recording.enabled
+    assert not bodies.assertion(assertion(nav_task(), None)).settings.recording.enabled
     assert (wish.elapsed_seconds, wish.steps, wish.resumed) == (12.5, 3, True)
     assert not bodies.assertion(assertion(task, None)).resumed
 

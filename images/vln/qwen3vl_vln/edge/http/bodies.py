@@ -134,18 +134,8 @@ def _today(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _settings(parts: Parts, *, robot: str, instruction: str, visualize: bool = False) -> Settings:
-    return Settings(
-        robot=robot,
-        instruction=instruction,
-        limits=parts.limits,
-        keyframes=parts.keyframes,
-        history=parts.history,
-        camera=parts.camera,
-        recording=parts.recording.enabled,
-        visualize=visualize,
-        profile=parts.prompt.profile,
-        language=parts.prompt.language,
-    )
+    of_contract = {name: getattr(parts, name) for name in Parts.model_fields}
+    return Settings(robot=robot, instruction=instruction, visualize=visualize, **of_contract)
 
 
 def _read(model: type[M], body: Any, ignored: list[str] | None = None) -> M:

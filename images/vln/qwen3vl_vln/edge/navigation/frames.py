@@ -4,6 +4,7 @@ The hot path: nothing here waits but `frame_sync`, which a client asks for."""
 
 import logging
 
+from qwen3vl_common.navigation.states import Reason, State, Verdict
 from qwen3vl_vln.edge.navigation.shared import Shared
 from qwen3vl_vln.errors import EndedError, ModelLostError
 from qwen3vl_vln.task.answer import Answer, answer
@@ -30,7 +31,7 @@ class Frames(Shared):
             entry.newest_offered = entry.newest_offered if number is None else number
         if task.epoch != epoch:
             self.link.tell(task)
-        if task.settings.recording:
+        if task.settings.recording.enabled:
             self.link.journal.answered(task.task_id, body, frame.received_at)
         self.tasks.touch(entry)
         self._count(entry, body, frame)
@@ -39,12 +40,12 @@ class Frames(Shared):
     def _count(self, entry: Entry, body: Answer, frame: Frame) -> None:
         state = body["state"]
         self.metrics.answered(state, frame.image is not None)
-        if state == "moving":
+        if state == State.MOVING:
             self.metrics.moved(body["age_ms"] / 1000)
-        elif entry.newest_state == "moving":
+        elif entry.newest_state == State.MOVING:
             self.metrics.paused(body["reason"])
-        if body["reason"] == "old_sequence":
-            self.metrics.discarded("old_sequence")
+        if body["reason"] == Reason.OLD_SEQUENCE:
+            self.metrics.discarded(Reason.OLD_SEQUENCE.value)
         entry.newest_state = state
 
     async def frame_sync(self, entry: Entry, frame: Frame) -> Answer:
@@ -61,9 +62,9 @@ class Frames(Shared):
             return body
         await self._waiters.result(task_id, entry.newest_offered)
         entry.lease.waited(self.now())
-        if entry.task.verdict == "ModelLost":
+        if entry.task.verdict is Verdict.MODEL_LOST:
             raise ModelLostError(entry.task.message)
-        if entry.task.verdict is not None and entry.task.verdict != "GoalReached":
+        if entry.task.verdict not in (None, Verdict.GOAL_REACHED):
             raise EndedError(f"the task ended meanwhile: {entry.task.verdict}")
         return self._answer(entry.task, self.now(), self.wall(), None, waited=True)
 

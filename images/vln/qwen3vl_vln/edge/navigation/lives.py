@@ -35,7 +35,7 @@ class Lives(Shared):
         return entry
 
     def _can_record(self, settings: Settings) -> None:
-        if settings.recording and self.link.options.recordings_dir is None:
+        if settings.recording.enabled and self.link.options.recordings_dir is None:
             raise NotRecordingError(
                 "this VLN API keeps no recordings: start it with --recordings-dir, or leave recording.enabled out"
             )

@@ -37,7 +37,7 @@ class Results(Shared):
         if entry is None:
             return
         task, now = entry.task, self.now()
-        epoch, follower = task.epoch, task.follower
+        epoch, follower, recorded = task.epoch, task.follower, task.settings.recording.enabled
         match message:
             case CallBegan():
                 task.call_began(message.epoch, now)
@@ -80,7 +80,7 @@ class Results(Shared):
                 self.metrics.recorded(message.finished_bytes, failed=message.error is not None)
             case _:
                 assert_never(message)
-        if isinstance(message, EarlyPlan | CallResult) and task.settings.recording and task.follower is not follower:
+        if isinstance(message, EarlyPlan | CallResult) and recorded and task.follower is not follower:
             self.link.journal.planned(task, message.frame, now, opening=isinstance(message, EarlyPlan))
         if task.epoch != epoch:
             self._tell_anew(task)
