@@ -12,6 +12,7 @@ from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_server.simulator.protocol import ChatRequest
 from qwen3vl_server.simulator.serving import Model as Engine
+from qwen3vl_vln.edge.navigation import tasks_of
 from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, WantFrame
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.worker.model_client import ContextLengthError, ModelError, Reply
@@ -148,3 +149,12 @@ def test_what_is_left_out_stands_among_the_warnings_while_it_is() -> None:
     for warning in ("too much", ""):
         navigation.on_message(ContextWarning(task_id=task.task_id, text=warning))
         assert record(task, navigation.now())["warnings"] == ([warning] if warning else [])
+
+
+def test_what_a_lost_worker_left_out_is_no_warning_of_the_next_one() -> None:
+    navigation = navigation_without_worker()
+    entry = navigation.create(Walk().task.settings)
+    entry.task.warn("writers", "two of them")
+    navigation.on_message(ContextWarning(task_id=entry.task.task_id, text="too much"))
+    assert tasks_of(navigation) == [entry.task], "a new worker is told of it"
+    assert record(entry.task, navigation.now())["warnings"] == ["two of them"]

@@ -89,6 +89,7 @@ class Results(Shared):
     def worker_lost(self, entry: Entry) -> None:
         """What the worker was asked for a task is lost: who waits for it has the answer of this moment."""
         entry.task.call_lost()
+        entry.task.on_context("")  # the next one has said nothing yet, and says what is missing anew
         self._waiters.wake(entry.task.task_id)
 
 
