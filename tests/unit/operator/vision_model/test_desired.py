@@ -19,7 +19,7 @@ from tests.unit.operator.samples import EVERYTHING
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
-from qwen3vl_operator.vision_model.spec import VisionModel, parse
+from qwen3vl_operator.vision_model.spec import Navigation, VisionModel, parse
 from qwen3vl_vln.__main__ import _options as vln_command_line
 from qwen3vl_vln.task.ceilings import Ceilings
 from qwen3vl_vln.task.tasks import OWNED_ONLY, TASKS_PER_MAKER, UNFINISHED_MOST
@@ -103,6 +103,13 @@ def test_a_proxy_that_the_vln_api_would_not_take_is_refused(proxy: str) -> None:
 def test_no_key_may_have_more_tasks_than_there_is_room_for(number: int) -> None:
     with pytest.raises(ValidationError):
         samples.model(samples.SIMULATOR | {"navigation": {"tasksPerKey": number}})
+
+
+def test_a_key_may_have_as_many_tasks_as_there_is_room_for_and_the_schema_says_so() -> None:
+    most = UNFINISHED_MOST - OWNED_ONLY
+    assert vln_options(samples.SIMULATOR | {"navigation": {"tasksPerKey": most}}).tasks_per_key == most
+    told = Navigation.model_json_schema(by_alias=True)["properties"]["tasksPerKey"]
+    assert (told["minimum"], told["maximum"]) == (1, most)
 
 
 def test_there_is_no_golden_file_that_nothing_renders() -> None:
