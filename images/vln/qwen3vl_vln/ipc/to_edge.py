@@ -3,15 +3,16 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.waypoint import Waypoint
 
 
 class Fault(StrEnum):
-    """Why an image cannot be used."""
+    """Why an image cannot be used: each one is the reason of a state."""
 
-    CORRUPT_FRAME = "corrupt_frame"
-    COVERED_CAMERA = "covered_camera"
-    COSTLY_PICTURE = "costly_picture"
+    CORRUPT_FRAME = Reason.CORRUPT_FRAME.value
+    COVERED_CAMERA = Reason.COVERED_CAMERA.value
+    COSTLY_PICTURE = Reason.COSTLY_PICTURE.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

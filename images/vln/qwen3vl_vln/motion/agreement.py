@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from qwen3vl_common.navigation.states import Reason
 from qwen3vl_vln.motion.commanded import IN_PLACE, CommandedMotion
 from qwen3vl_vln.motion.geometry import Pose
 
@@ -24,12 +25,12 @@ ASIDE_METRES = 0.15
 
 
 class OdometryFault(StrEnum):
-    """What is wrong with a robot's odometry, or with its legs."""
+    """What is wrong with a robot's odometry, or with its legs: each one is the reason of a state."""
 
-    JUMP = "odometry_jump"
-    NOT_MOVING = "not_moving"
-    MIRRORED = "odometry_mirrored"
-    AXES = "odometry_axes"
+    JUMP = Reason.ODOMETRY_JUMP.value
+    NOT_MOVING = Reason.NOT_MOVING.value
+    MIRRORED = Reason.ODOMETRY_MIRRORED.value
+    AXES = Reason.ODOMETRY_AXES.value
 
 
 @dataclass(frozen=True, slots=True)

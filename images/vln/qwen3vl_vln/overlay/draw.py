@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from qwen3vl_common.navigation.states import State
 from qwen3vl_vln.overlay.course import Course, Turn, course
 from qwen3vl_vln.overlay.inset import draw_inset
 from qwen3vl_vln.overlay.projection import NEAR_METRES, Floats, Projection
@@ -14,15 +15,14 @@ from qwen3vl_vln.overlay.text import Paragraph, Pixels, Writer
 
 Colour = tuple[int, int, int]
 Points = npt.NDArray[np.int32]
-MOVING = "moving"
 COLOURS: dict[str, Colour] = {
-    MOVING: (80, 175, 60),
-    "goal": (80, 175, 60),
-    "waiting": (150, 110, 60),
-    "hold": (0, 130, 235),
-    "stale": (170, 60, 150),
-    "error": (40, 40, 215),
-    "stopped": (40, 40, 215),
+    State.MOVING: (80, 175, 60),
+    State.GOAL: (80, 175, 60),
+    State.WAITING: (150, 110, 60),
+    State.HOLD: (0, 130, 235),
+    State.STALE: (170, 60, 150),
+    State.ERROR: (40, 40, 215),
+    State.STOPPED: (40, 40, 215),
 }
 """Blue, green, red."""
 PATH: Colour = (90, 230, 60)
@@ -167,9 +167,9 @@ def _arrow(image: Pixels, pixels: Floats, unit: float) -> None:
 def _top(image: Pixels, scene: Scene, unit: float) -> None:
     """State and reason over the whole width, and a frame around the image unless the robot moves."""
     height, width = image.shape[:2]
-    colour = COLOURS.get(scene.state, COLOURS["error"])
+    colour = COLOURS.get(scene.state, COLOURS[State.ERROR])
     band = max(4, round(28 * unit))
-    moving = scene.state == MOVING
+    moving = scene.state == State.MOVING
     image[:band] = (30, 30, 30) if moving else colour
     if moving:
         cv2.circle(image, (band // 2, band // 2), max(1, band // 4), colour, -1, cv2.LINE_AA)
@@ -207,4 +207,4 @@ def _bottom(image: Pixels, scene: Scene, writer: Writer, unit: float) -> None:
     if part.size:
         cv2.add(part, block[: part.shape[0], : part.shape[1]], dst=part)
     done = round(width * min(1.0, max(0.0, scene.progress)))
-    image[height - max(1, round(5 * unit)) :, :done] = COLOURS["goal"]
+    image[height - max(1, round(5 * unit)) :, :done] = COLOURS[State.GOAL]

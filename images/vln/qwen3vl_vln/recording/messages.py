@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from qwen3vl_vln.ipc.rows import AnswerRow, OdometryPose, PlanRow
+from qwen3vl_vln.ipc.to_edge import Fault
 from qwen3vl_vln.ipc.to_worker import TaskUpdate
 from qwen3vl_vln.motion.geometry import Pose
 from qwen3vl_vln.recording import schemas
@@ -66,7 +67,7 @@ def frame(
     entries = [Entry(schemas.FRAMES, at_ns, body, number)]
     if fault is not None:
         entries.append(log(at_ns, ERROR, "camera", f"frame {number}: {fault}"))
-    if fault != "corrupt_frame":
+    if fault != Fault.CORRUPT_FRAME:
         image = {
             "timestamp": _time(at_ns),
             "frame_id": CAMERA_FRAME,

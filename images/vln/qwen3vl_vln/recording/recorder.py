@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, assert_never
 
+from qwen3vl_common.navigation.states import Phase
 from qwen3vl_vln.ipc.to_edge import RecordingStatus, ToEdge
 from qwen3vl_vln.ipc.to_worker import CameraFrame, ForgetTask, JournalBatch, TaskUpdate, ToRecorder
 from qwen3vl_vln.recording import messages
@@ -188,8 +189,8 @@ def changes(before: TaskUpdate | None, after: TaskUpdate) -> list[tuple[str, str
     found = []
     if after.instruction != before.instruction:
         found.append(("instruction_changed", after.instruction))
-    if (after.phase == "Paused") != (before.phase == "Paused") and after.verdict is None:
-        found.append(("paused" if after.phase == "Paused" else "resumed", ""))
+    if (after.phase == Phase.PAUSED) != (before.phase == Phase.PAUSED) and after.verdict is None:
+        found.append(("paused" if after.phase == Phase.PAUSED else "resumed", ""))
     if after.camera_number != before.camera_number:
         found.append(("camera_changed", "its pictures have another shape"))
     if after.verdict != before.verdict:

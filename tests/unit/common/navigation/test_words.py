@@ -16,6 +16,8 @@ from qwen3vl_common.navigation.wrong import aliases
 from qwen3vl_eval import drawing
 from qwen3vl_operator.nav_task.conditions import OUTCOMES, TASK_REASONS
 from qwen3vl_operator.nav_task.status_fields import upper_camel
+from qwen3vl_vln.ipc.to_edge import Fault
+from qwen3vl_vln.motion.agreement import OdometryFault
 from qwen3vl_vln.overlay.draw import COLOURS
 
 from .pages import (
@@ -104,13 +106,6 @@ def test_each_user_has_the_contracts_words_and_no_other(user: str) -> None:
     assert found() == set(map(str, words))
 
 
-@pytest.mark.parametrize("user", USERS)
-def test_a_word_more_or_less_on_one_side_is_seen(user: str) -> None:
-    words, found = USERS[user]
-    contract = set(map(str, words))
-    assert found() != {*contract, "Invented"} and all(found() != contract - {word} for word in contract)
-
-
 def test_the_client_gives_the_servers_reasons_or_its_own_and_says_no_other() -> None:
     assert set(client.SERVERS_REASONS) <= set(map(str, Reason))
     assert not set(client.OWN_REASONS) & set(map(str, Reason))
@@ -131,6 +126,43 @@ def test_each_word_is_given_by_the_vln_api(kind: type[StrEnum]) -> None:
     }
     by_an_end = {word.name for ending in ENDINGS.values() for word in ending if isinstance(word, kind)}
     assert given | by_an_end == {word.name for word in kind}
+
+
+@pytest.mark.parametrize("faults", [Fault, OdometryFault], ids=lambda faults: faults.__name__)
+def test_each_fault_is_the_reason_of_a_state(faults: type[StrEnum]) -> None:
+    assert set(map(str, faults)) <= set(map(str, Reason))
+
+
+KINDS = {"state": State, "reason": Reason, "verdict": Verdict, "phase": Phase, "fault": Reason}
+
+
+def compared_by_its_letters(source: str) -> list[object]:
+    """Words that the source compares something of their kind with, without the enumeration."""
+    found: list[object] = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Compare):
+            left = node.left.slice if isinstance(node.left, ast.Subscript) else node.left
+            name = next((str(getattr(left, one)) for one in ("attr", "id", "value") if hasattr(left, one)), "")
+            words = [each.value for one in node.comparators for each in ast.walk(one) if isinstance(each, ast.Constant)]
+            found += [
+                word for kind, known in KINDS.items() if name.endswith(kind) for word in words if word in [*known]
+            ]
+    return found
+
+
+@pytest.mark.parametrize(
+    "source", ["a.newest_state == 'moving'", "body['reason'] in ('x', 'stuck')", "a.phase != 'Paused'"]
+)
+def test_a_word_that_is_spelt_out_is_found(source: str) -> None:
+    assert len(compared_by_its_letters(source)) == 1
+
+
+@pytest.mark.parametrize("folder", ["images/vln/qwen3vl_vln", "operator/qwen3vl_operator/nav_task"])
+def test_no_state_reason_verdict_or_phase_is_spelt_out_where_it_is_compared(folder: str) -> None:
+    files = list((ROOT / folder).rglob("*.py"))
+    assert files
+    found = {file.name: compared_by_its_letters(file.read_text(encoding="utf-8")) for file in files}
+    assert {name: words for name, words in found.items() if words} == {}
 
 
 @pytest.mark.parametrize("reason", Reason)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from qwen3vl_common.navigation.settings import WantedState
+from qwen3vl_common.navigation.states import Verdict
 from qwen3vl_vln.edge.navigation.lives import Lives
 from qwen3vl_vln.errors import FinishedError, OwnedError, StaleGenerationError
 from qwen3vl_vln.task.delays import Stamps
@@ -54,7 +55,7 @@ class Assertions(Lives):
         if wish.owner.generation < owner.generation:
             raise StaleGenerationError(f"generation {owner.generation} was asserted already")
         if task.verdict is not None:
-            if wish.state == "Stopped" and task.verdict == "Cancelled":
+            if wish.state == "Stopped" and task.verdict is Verdict.CANCELLED:
                 task.owned_by(wish.owner)
                 return entry
             raise FinishedError(f"task {task_id!r} has ended: {task.verdict}", record(task, self.now()))
