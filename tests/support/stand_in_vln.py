@@ -171,9 +171,9 @@ class StandInVln:
             return _refused(409, RefusalCode.FINISHED, "the task has ended", task=record)
         record |= {"owner": body["owner"], "instruction": body["instruction"]}
         if body["state"] == "Paused":
-            record["phase"] = "Paused"
+            record["phase"] = str(Phase.PAUSED)
         elif record["phase"] == Phase.PAUSED:
-            record["phase"] = "Running"
+            record["phase"] = str(Phase.RUNNING)
         self._touch(task_id)
         return web.json_response(record)
 
