@@ -15,6 +15,10 @@ from qwen3vl_operator.vision_model.engines import Engine as EngineKind
 SERVED_NAME_PATTERN = r"^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$"
 
 
+LEAST_NAVIGATION_CONTEXT = 1024
+"""Tokens; with fewer a VLN API's question about one small picture does not fit in each language and form of answer."""
+
+
 class VolumeSource(Part):
     """Weights that lie already on a PersistentVolumeClaim of the namespace; mounted read-only."""
 
@@ -270,6 +274,11 @@ class Spec(Part):
             (
                 "!has(self.cache) || self.cache.accessMode != 'ReadWriteOnce' || self.replicas <= 1",
                 "a ReadWriteOnce cache serves one replica: set cache.accessMode: ReadWriteMany or replicas: 1",
+            ),
+            (
+                f"!has(self.navigation) || self.engine.contextLength >= {LEAST_NAVIGATION_CONTEXT}",
+                f"navigation needs engine.contextLength of at least {LEAST_NAVIGATION_CONTEXT}: a prompt, one small "
+                "picture and the answer take about as much",
             ),
         )
     )

@@ -55,6 +55,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "spec.navigation.trustedProxies[0]",
     ),
     "no task per key": (model(spec=SIMULATOR | {"navigation": {"tasksPerKey": 0}}), "spec.navigation.tasksPerKey"),
+    "a context for no picture": (
+        model(spec={"engine": {"name": "simulator", "contextLength": 1023}, "navigation": {}}),
+        "navigation needs engine.contextLength of at least 1024",
+    ),
     "negative replicas": (model(spec=SIMULATOR | {"replicas": -1}), "spec.replicas"),
     "fraction above one": (model(spec=lmdeploy(gpuMemoryFraction=1.5)), "spec.engine.gpuMemoryFraction"),
 }
@@ -73,6 +77,8 @@ ACCEPTED = {
     "longest name": model("m" * 40),
     "small recordings": model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": "64Mi"}}}),
     "proxies": model(spec=SIMULATOR | {"navigation": {"trustedProxies": ["10.0.0.0/8", "fd00::7"], "tasksPerKey": 64}}),
+    "least context of robots": model(spec={"engine": {"name": "simulator", "contextLength": 1024}, "navigation": {}}),
+    "least context of chats": model(spec={"engine": {"name": "simulator", "contextLength": 256}}),
     "recordings as a number": model(spec=SIMULATOR | {"navigation": {"recordings": {"maxSize": 100_000_000}}}),
     "longest served name": model(spec=SIMULATOR | {"servedName": "Q" * 63}),
     "other flags": model(spec=lmdeploy(args=["--dtype", "auto", "--quant-policy=8", "-x", "--"])),

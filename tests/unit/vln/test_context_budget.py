@@ -1,11 +1,14 @@
 """How many pictures fit the model's context: never too many, never fewer than needed, the newest ones."""
 
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from qwen3vl_common.navigation.settings import Language, Profile
+from qwen3vl_operator.vision_model.spec import LEAST_NAVIGATION_CONTEXT, Spec
 from qwen3vl_server.simulator import tokens
 from qwen3vl_vln.worker.context_budget import (
     MARGIN_TOKENS,
@@ -131,6 +134,29 @@ def test_a_full_hd_camera_with_default_settings_fits_a_small_context() -> None:
     history = [size_within(camera, SMALL_PIXELS)] * 8
     assert shown(camera, history, 8192) == shown(camera, history, None)
     assert shown(camera, history, 2048).history == 8
+
+
+def test_what_a_vision_model_must_hold_for_robots_is_what_the_longest_default_prompt_needs() -> None:
+    camera = (SMALL_PIXELS, SMALL_PIXELS)  # of no shape is the small size larger
+    needed = max(
+        fit(
+            texts("Walk to the red door and stop.", 0, language=language, profile=profile),
+            [],
+            camera,
+            camera,
+            max_tokens=MAX_TOKENS[profile],
+            context_length=None,
+        ).tokens
+        for language in get_args(Language)
+        for profile in get_args(Profile)
+    )
+    assert 0.8 * LEAST_NAVIGATION_CONTEXT <= needed <= LEAST_NAVIGATION_CONTEXT
+
+
+def test_a_vision_model_with_a_smaller_context_says_so_before_a_robot_comes() -> None:
+    [rule] = [one for one in Spec.model_json_schema()["x-kubernetes-validations"] if "contextLength" in one["rule"]]
+    assert rule["rule"] == f"!has(self.navigation) || self.engine.contextLength >= {LEAST_NAVIGATION_CONTEXT}"
+    assert f"at least {LEAST_NAVIGATION_CONTEXT}:" in rule["message"]
 
 
 def test_each_refusal_leaves_less_until_nothing_is_left() -> None:
