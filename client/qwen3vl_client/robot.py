@@ -208,19 +208,19 @@ class Robot:
 
     # The same in two halves, for a program with threads: the first of any thread, the second of the loop's ----------
 
-    def offer(self, letter: PendingFrame) -> None:
+    def offer(self, frame: PendingFrame) -> None:
         """Put something into the outbox, as `send` does, without waking the sender."""
         if self._closed:
             raise ClosedError("this robot was closed; make another one")
-        self._barrier = states.EMERGENCY_STOP if letter.emergency_stop else states.BLOCKED if letter.blocked else None
+        self._barrier = states.EMERGENCY_STOP if frame.emergency_stop else states.BLOCKED if frame.blocked else None
         if self._barrier is not None and self._link is not None:
-            self._link.freshness.distrust(letter.offered_at)
-        if not self._images.of_this_clock(letter.captured_seconds, letter.offered_at, image=letter.jpeg is not None):
+            self._link.freshness.distrust(frame.offered_at)
+        if not self._images.of_this_clock(frame.captured_seconds, frame.offered_at, image=frame.jpeg is not None):
             if self._barrier is None:
                 return
             # The button is pressed by whatever clock.
-            letter = replace(letter, jpeg=None, captured_seconds=letter.offered_at, odometry=None)
-        self._outbox.put(letter)
+            frame = replace(frame, jpeg=None, captured_seconds=frame.offered_at, odometry=None)
+        self._outbox.put(frame)
 
     def wake(self) -> None:
         """Have the sender look into the outbox."""

@@ -548,10 +548,10 @@ SERVED = {"engine": {"name": "simulator"}, "replicas": 1}
 TWO = ("m", "second")
 
 
-def two_models() -> World:
+def two_models(spec: Object = SERVED) -> World:
     world = World(
-        samples.body("m", SERVED, created="2026-01-01T00:00:00Z"),
-        samples.body("second", SERVED, created="2026-02-01T00:00:00Z"),
+        samples.body("m", spec, created="2026-01-01T00:00:00Z"),
+        samples.body("second", spec, created="2026-02-01T00:00:00Z"),
     )
     for name in TWO:
         world.settle(Key("robots", name))
@@ -618,7 +618,7 @@ def test_a_model_of_the_version_before_has_no_hash_and_is_rolled_out_in_its_turn
 
 
 def test_a_model_with_a_former_operators_hash_is_rolled_out_in_its_turn_however_its_spec_was_scaled() -> None:
-    world = two_models()
+    world = two_models(SERVED | {"engine": SERVED["engine"] | {"contextLength": 8192}})  # as the apiserver writes it
     for name in TWO:
         annotations = world.live(api.STATEFUL_SETS, f"{name}-engine")["metadata"]["annotations"]
         body = world.live(api.VISION_MODELS, name)
