@@ -618,7 +618,7 @@ def test_a_model_of_the_version_before_has_no_hash_and_is_rolled_out_in_its_turn
 
 
 def test_a_model_with_a_former_operators_hash_is_rolled_out_in_its_turn_however_its_spec_was_scaled() -> None:
-    world = two_models(SERVED | {"engine": SERVED["engine"] | {"contextLength": 8192}})  # as the apiserver writes it
+    world = two_models(SERVED | {"engine": {"name": "simulator", "contextLength": 8192}})  # as the apiserver writes it
     for name in TWO:
         annotations = world.live(api.STATEFUL_SETS, f"{name}-engine")["metadata"]["annotations"]
         body = world.live(api.VISION_MODELS, name)
