@@ -151,6 +151,7 @@ class Link:
             force_key=frame.force_key,
             blocked=frame.blocked,
             emergency_stop=frame.emergency_stop,
+            camera=frame.camera,
             age_seconds=age,
             withheld=withheld,
         )

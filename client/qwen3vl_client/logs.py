@@ -1,8 +1,8 @@
 """The client's log, which is written from the connection's thread.
 
 A program that forks while another thread writes to a stream has a child with that stream locked for ever: the child
-hangs at its end, when it flushes. A fork waits here until a line is written, but for no more than a moment: a stream that
-blocks, or a handler that forks itself, must not hold up the thread that steers a robot."""
+hangs at its end, when it flushes. A fork waits here until a line is written, but for no more than a moment: a stream
+that blocks, or a handler that forks itself, must not hold up the thread that steers a robot."""
 
 import logging
 import os

@@ -17,7 +17,7 @@ class PendingFrame:
     Attributes:
         captured_seconds: when the image was taken, on the robot's monotonic clock.
         offered_at: when it was handed over.
-        force_key, blocked, emergency_stop: see `protocol.message`.
+        force_key, blocked, emergency_stop, camera: see `protocol.message`.
         dated: the program said when the image was taken.
     """
 
@@ -29,6 +29,7 @@ class PendingFrame:
     blocked: bool = False
     emergency_stop: bool = False
     dated: bool = True
+    camera: int = 0
 
 
 @dataclass

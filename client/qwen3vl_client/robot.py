@@ -134,6 +134,7 @@ class Robot:
         force_key: bool = False,
         blocked: bool = False,
         emergency_stop: bool = False,
+        camera: int = 0,
     ) -> None:
         """Send an image (None: a tick) as soon as may be; a newer one takes the place of one that still waits.
 
@@ -144,6 +145,7 @@ class Robot:
             force_key: have the model look at this image.
             blocked: the robot's own sensors forbid going on; it stands here at once.
             emergency_stop: its button is pressed; the same, and the plan is dropped.
+            camera: 0 to 15, which of its cameras took the image; a plan by another one's image is dropped.
 
         Raises:
             ClosedError: after the end of `async with`.
@@ -151,7 +153,7 @@ class Robot:
         now = self._clock()
         captured = now if captured_seconds is None else captured_seconds
         dated = captured_seconds is not None
-        self.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
+        self.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated, camera))
         self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
