@@ -128,29 +128,30 @@ class Link:
             freshness = self.freshness
             ticks = freshness.may_send(image=False)
             # An image that turns out to be too old goes as a tick.
-            letter = outbox.take(self.clock(), images=ticks and freshness.may_send(image=True), ticks=ticks)
-            if letter is None:
+            frame = outbox.take(self.clock(), images=ticks and freshness.may_send(image=True), ticks=ticks)
+            if frame is None:
                 continue
-            data = self._sealed(letter, images, sequence())
+            data = self._sealed(frame, images, sequence())
             with contextlib.suppress(ConnectionClosed):
                 await self.connection.send(data)
 
-    def _sealed(self, letter: PendingFrame, images: Images, number: int) -> bytes:
-        """The bytes of a letter that goes out now; without an image where that is too old by now."""
+    def _sealed(self, frame: PendingFrame, images: Images, number: int) -> bytes:
+        """The bytes of a frame that goes out now; without an image where that is too old by now."""
         now = self.clock()
-        age = now - letter.captured_seconds
-        withheld = letter.jpeg is not None and not images.young(age, dated=letter.dated)
-        jpeg = None if withheld else letter.jpeg
+        age = now - frame.captured_seconds
+        withheld = frame.jpeg is not None and not images.young(age, dated=frame.dated)
+        jpeg = None if withheld else frame.jpeg
         self.freshness.sent(number, now, image=jpeg is not None)
         return message(
             number,
-            letter.captured_seconds,
+            frame.captured_seconds,
             jpeg=jpeg,
             # That pose is as old as the image, and no place of now.
-            odometry=None if withheld else letter.odometry,
-            force_key=letter.force_key,
-            blocked=letter.blocked,
-            emergency_stop=letter.emergency_stop,
+            odometry=None if withheld else frame.odometry,
+            force_key=frame.force_key,
+            blocked=frame.blocked,
+            emergency_stop=frame.emergency_stop,
+            camera=frame.camera,
             age_seconds=age,
             withheld=withheld,
         )

@@ -17,7 +17,7 @@ class PendingFrame:
     Attributes:
         captured_seconds: when the image was taken, on the robot's monotonic clock.
         offered_at: when it was handed over.
-        force_key, blocked, emergency_stop: see `protocol.message`.
+        force_key, blocked, emergency_stop, camera: see `protocol.message`.
         dated: the program said when the image was taken.
     """
 
@@ -29,27 +29,28 @@ class PendingFrame:
     blocked: bool = False
     emergency_stop: bool = False
     dated: bool = True
+    camera: int = 0
 
 
 @dataclass
 class Outbox:
     """The newest image and the newest tick.
 
-    No emergency stop is lost because its letter was replaced: its flags go with the next one."""
+    No emergency stop is lost because its frame was replaced: its flags go with the next one."""
 
     _image: PendingFrame | None = None
     _tick: PendingFrame | None = None
     _due: set[str] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def put(self, letter: PendingFrame) -> None:
+    def put(self, frame: PendingFrame) -> None:
         """Replace what waits of the same kind. An image also takes the place of a tick: both ask for an answer."""
         with self._lock:
-            self._due |= {name for name in ("force_key", "blocked", "emergency_stop") if getattr(letter, name)}
-            if letter.jpeg is not None:
-                self._image, self._tick = letter, None
+            self._due |= {name for name in ("force_key", "blocked", "emergency_stop") if getattr(frame, name)}
+            if frame.jpeg is not None:
+                self._image, self._tick = frame, None
             else:
-                self._tick = letter
+                self._tick = frame
 
     def take(self, now: float, *, images: bool = True, ticks: bool = True) -> PendingFrame | None:
         """What is to be sent now, or None; it does not wait any more then.
@@ -60,17 +61,17 @@ class Outbox:
         with self._lock:
             image, tick = _fresh(self._image, now), _fresh(self._tick, now)
             if image is not None and images:
-                letter, image, tick = image, None, None
+                frame, image, tick = image, None, None
             elif tick is not None and ticks:
-                letter, tick = tick, None
+                frame, tick = tick, None
             else:
-                letter = None
+                frame = None
             self._image, self._tick = image, tick
-            if letter is None:
+            if frame is None:
                 return None
             due, self._due = self._due, set()
         return replace(
-            letter,
+            frame,
             force_key="force_key" in due,
             blocked="blocked" in due,
             emergency_stop="emergency_stop" in due,

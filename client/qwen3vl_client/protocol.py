@@ -7,6 +7,7 @@ SUBPROTOCOL = "qwen3vl.vln.v1"
 _HEADER = struct.Struct("<2sBBHHIIQfffffI")
 _VERSION, _FRAME, _TICK = 1, 1, 2
 _ODOMETRY, _TWIST, _FORCE_KEY, _BLOCKED, _EMERGENCY_STOP, _WITHHELD = 1, 2, 4, 8, 16, 32
+_CAMERA_SHIFT, _CAMERA_MASK = 8, 15
 _LONGEST_AGE_MS = 0xFFFFFFFF
 
 
@@ -40,6 +41,7 @@ def message(
     emergency_stop: bool = False,
     age_seconds: float | None = None,
     withheld: bool = False,
+    camera: int = 0,
 ) -> bytes:
     """A frame, or without an image a tick.
 
@@ -48,8 +50,10 @@ def message(
         captured_seconds: when the image was taken, on the robot's monotonic clock.
         age_seconds: how long ago that is at the moment of sending, by the same clock; None: unknown.
         withheld: this tick stands for an image of that age, which is too old to be sent.
+        camera: 0 to 15, which of the robot's cameras took the image; a plan by another one's image is dropped.
     """
     flags = _FORCE_KEY * force_key | _BLOCKED * blocked | _EMERGENCY_STOP * emergency_stop | _WITHHELD * withheld
+    flags |= (camera & _CAMERA_MASK) << _CAMERA_SHIFT
     age_ms = 0 if age_seconds is None else min(max(1, round(1000 * age_seconds)), _LONGEST_AGE_MS)
     x = y = yaw = v = w = 0.0
     epoch = 0

@@ -134,6 +134,7 @@ class Robot:
         force_key: bool = False,
         blocked: bool = False,
         emergency_stop: bool = False,
+        camera: int = 0,
     ) -> None:
         """Send an image (None: a tick) as soon as may be; a newer one takes the place of one that still waits.
 
@@ -144,6 +145,7 @@ class Robot:
             force_key: have the model look at this image.
             blocked: the robot's own sensors forbid going on; it stands here at once.
             emergency_stop: its button is pressed; the same, and the plan is dropped.
+            camera: 0 to 15, which of its cameras took the image; a plan by another one's image is dropped.
 
         Raises:
             ClosedError: after the end of `async with`.
@@ -151,7 +153,7 @@ class Robot:
         now = self._clock()
         captured = now if captured_seconds is None else captured_seconds
         dated = captured_seconds is not None
-        self.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
+        self.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated, camera))
         self.wake()
 
     def tick(self, *, odometry: Odometry | None = None, blocked: bool = False, emergency_stop: bool = False) -> None:
@@ -208,19 +210,19 @@ class Robot:
 
     # The same in two halves, for a program with threads: the first of any thread, the second of the loop's ----------
 
-    def offer(self, letter: PendingFrame) -> None:
+    def offer(self, frame: PendingFrame) -> None:
         """Put something into the outbox, as `send` does, without waking the sender."""
         if self._closed:
             raise ClosedError("this robot was closed; make another one")
-        self._barrier = states.EMERGENCY_STOP if letter.emergency_stop else states.BLOCKED if letter.blocked else None
+        self._barrier = states.EMERGENCY_STOP if frame.emergency_stop else states.BLOCKED if frame.blocked else None
         if self._barrier is not None and self._link is not None:
-            self._link.freshness.distrust(letter.offered_at)
-        if not self._images.of_this_clock(letter.captured_seconds, letter.offered_at, image=letter.jpeg is not None):
+            self._link.freshness.distrust(frame.offered_at)
+        if not self._images.of_this_clock(frame.captured_seconds, frame.offered_at, image=frame.jpeg is not None):
             if self._barrier is None:
                 return
             # The button is pressed by whatever clock.
-            letter = replace(letter, jpeg=None, captured_seconds=letter.offered_at, odometry=None)
-        self._outbox.put(letter)
+            frame = replace(frame, jpeg=None, captured_seconds=frame.offered_at, odometry=None)
+        self._outbox.put(frame)
 
     def wake(self) -> None:
         """Have the sender look into the outbox."""

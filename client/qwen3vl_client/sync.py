@@ -104,6 +104,7 @@ class SyncRobot:
         force_key: bool = False,
         blocked: bool = False,
         emergency_stop: bool = False,
+        camera: int = 0,
     ) -> None:
         """Send an image (None: a tick) as soon as may be; see `Robot.send`.
 
@@ -114,7 +115,9 @@ class SyncRobot:
         now = boot_time()
         captured = now if captured_seconds is None else captured_seconds
         dated = captured_seconds is not None
-        self._robot.offer(PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated))
+        self._robot.offer(
+            PendingFrame(jpeg, captured, now, odometry, force_key, blocked, emergency_stop, dated, camera)
+        )
         # One wake-up at a time: a loop that is late must not gather thousands.
         if not self._waking:
             self._waking = True

@@ -8,6 +8,7 @@ from qwen3vl_operator import names
 from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.compare import is_up_to_date
 from qwen3vl_operator.kube.resources import Object, title
+from qwen3vl_operator.vision_model.desired.spec_hash import former_spec_hash
 from qwen3vl_operator.vision_model.desired.vln import KEY_HASH
 from qwen3vl_operator.vision_model.observed import Outcome
 from qwen3vl_operator.vision_model.spec import VisionModel
@@ -112,7 +113,7 @@ def is_operators_change(model: VisionModel, thing: Object, live: Object) -> bool
         return False
     if (live.get("spec") or {}).get("replicas") != thing["spec"].get("replicas"):
         return False
-    same_spec = known.get(names.SPEC_HASH) in (None, wanted[names.SPEC_HASH])
+    same_spec = known.get(names.SPEC_HASH) in (None, wanted[names.SPEC_HASH], former_spec_hash(model, thing["kind"]))
     return same_spec or known.get(names.GENERATION) == str(model.generation)
 
 

@@ -165,7 +165,7 @@ class Slow(logging.Handler):
     def emit(self, record):
         with stream:
             writing.set()
-            time.sleep(0.3)
+            time.sleep(0.1)
 
 logging.getLogger("qwen3vl_client").addHandler(Slow())
 robot = SyncRobot({NOWHERE!r}).start()
@@ -183,6 +183,41 @@ def test_no_fork_happens_while_a_line_of_the_log_is_written() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", FORKING_WHILE_WRITING], timeout=20, env={"PYTHONPATH": PYTHONPATH}, capture_output=True
     )
+    assert ended.returncode == 0, ended.stderr
+
+
+HANDLER_THAT_FORKS = """
+import logging, os, sys, threading, time
+from qwen3vl_client import logs
+
+class Forks(logging.Handler):
+    def emit(self, record):
+        if record.name == "app":
+            time.sleep(0.05)  # the connection's thread comes in here
+            child = os.fork()
+            if not child:
+                os._exit(0)
+            os.waitpid(child, 0)
+
+logging.getLogger().addHandler(Forks())
+
+def connection():
+    while True:
+        with logs.written("qwen3vl_client.robot") as log:
+            log.warning("x")
+        time.sleep(0.001)
+
+threading.Thread(target=connection, daemon=True).start()
+for _ in range(5):
+    logging.getLogger("app").warning("y")
+os._exit(0)
+"""
+
+
+def test_a_handler_of_the_program_may_fork_while_the_connection_writes() -> None:
+    """It holds the handler's lock, which the connection's thread waits for meanwhile."""
+    command = [sys.executable, "-c", HANDLER_THAT_FORKS]
+    ended = subprocess.run(command, timeout=20, env={"PYTHONPATH": PYTHONPATH}, capture_output=True)
     assert ended.returncode == 0, ended.stderr
 
 

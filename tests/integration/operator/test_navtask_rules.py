@@ -88,6 +88,7 @@ def test_the_example_is_valid_and_goes_with_the_examples_model(namespace: Namesp
     simulator = namespace.create("visionmodels", examples["simulator"])
     assert task["spec"]["modelRef"]["name"] == simulator["metadata"]["name"]
     defaults = {"replicas": 1, "auth": "Keys", "resources": {}, "recordings": {"maxSize": "1Gi"}, "ceilings": {}}
+    defaults |= {"tasksPerKey": 32, "trustedProxies": []}
     assert simulator["spec"]["navigation"] == defaults
     assert simulator["spec"]["engine"]["simulator"]["policy"] == "Drive"
 

@@ -44,11 +44,14 @@ class Door:
         body = json.dumps({"task_id": self.entry.task.task_id, "frame": picture} | more).encode()
         return asyncio.run(self._post("/vln/frame", body, meanwhile))
 
-    def sends(self, client: tuple[str, int] | None, **headers: str) -> tuple[int, dict[str, Any]]:
+    def sends(
+        self, client: tuple[str, int] | None, *, robot: str | None = None, **headers: str
+    ) -> tuple[int, dict[str, Any]]:
         """A frame of a program at this address, by this port of its: status and answer."""
         self.pictures += 1
         picture = base64.b64encode(jpeg(seed=self.pictures)).decode()
-        body = json.dumps({"task_id": self.entry.task.task_id, "frame": picture}).encode()
+        named = {} if robot is None else {"robot": robot}
+        body = json.dumps({"task_id": self.entry.task.task_id, "frame": picture} | named).encode()
         given = {name.replace("_", "-"): value for name, value in headers.items()}
         return asyncio.run(self._post("/vln/frame", body, lambda: None, client=client, **given))
 

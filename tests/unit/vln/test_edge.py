@@ -27,11 +27,11 @@ BOUNDS = Bounds(max_bytes=200_000, max_pixels=2_000_000)
 
 def test_the_server_reads_what_the_client_writes() -> None:
     odometry = protocol.Odometry(1.5, -2.0, 0.25, linear_mps=0.5, angular_rps=-0.125, epoch=7)
-    data = protocol.message(42, 12.5, jpeg=jpeg(), odometry=odometry, force_key=True, blocked=True)
+    data = protocol.message(42, 12.5, jpeg=jpeg(), odometry=odometry, force_key=True, blocked=True, camera=9)
     frame = read(data, 100.0, BOUNDS, Delay())
     assert frame is not None and frame.image == jpeg() and frame.fault is None
     assert (frame.sequence, frame.captured, frame.received_at) == (42, 12.5, 100.0)
-    assert frame.force_key and frame.blocked and not frame.emergency_stop and frame.watchdog
+    assert frame.force_key and frame.blocked and not frame.emergency_stop and frame.watchdog and frame.camera == 9
     assert frame.odometry is not None and frame.odometry.origin == 7
     assert (frame.odometry.pose.x, frame.odometry.pose.y, frame.odometry.pose.yaw) == (1.5, -2.0, 0.25)
     assert (frame.odometry.v, frame.odometry.w) == (0.5, -0.125)

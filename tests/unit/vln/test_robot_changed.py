@@ -159,6 +159,18 @@ def test_by_http_a_program_that_names_itself_is_known_by_its_address_too(name: s
     assert door.sends((OF_B, 4001), x_writer_id="of b")[0] == 200, "who never drove a needs to name nobody"
 
 
+def test_who_names_the_new_robot_speaks_for_no_other_program_of_its_address() -> None:
+    """That of the former robot starts again under another name, while the new one's has none."""
+    door = Given()
+    assert door.sends((OF_A, 4001), x_writer_id="a-1")[0] == 200
+    door.given_to_b()
+    assert door.sends((OF_A, 4002), x_writer_id="a-2")[0] == 409
+    assert door.sends((OF_A, 4003), robot="b")[0] == 200
+    door.now += 3.0
+    assert door.sends((OF_A, 4004), x_writer_id="a-3")[1]["error"]["code"] == "robot_changed"
+    assert door.sends((OF_A, 4003))[0] == 200, "it has named it"
+
+
 def test_by_http_the_body_names_it() -> None:
     door = Given()
     assert door.frame()[0] == 200

@@ -135,6 +135,14 @@ class TestAnotherCamera:
         walk.result("plan", FORWARD)
         assert walk.run(0.3, size=(1280, 720))[-1]["linear_vel"] > 0
 
+    def test_a_robot_may_say_which_of_its_cameras_it_is(self) -> None:
+        walk = Walk()
+        walk.frame(camera=1)
+        walk.result("plan", FORWARD)
+        assert walk.run(0.3, camera=1)[-1]["linear_vel"] > 0
+        body = walk.frame(camera=2)
+        assert body["linear_vel"] == 0 and (body["state"], body["reason"]) == ("hold", "camera_changed")
+
     def test_a_tick_or_a_damaged_picture_has_no_shape(self) -> None:
         walk = Walk()
         walk.frame(size=(640, 480))

@@ -27,7 +27,7 @@ def each_twice() -> Callable[[], str]:
 
 
 def test_two_tasks_of_one_second_with_the_same_random_bits_are_two_tasks() -> None:
-    """The second took the first one's place: stopping the first ended the second (V23)."""
+    """The second took the first one's place: stopping the first ended the second."""
     navigation = navigation_without_worker()
     navigation.tasks.suffix = each_twice()
     first = navigation.create(Settings(robot="go2-01", instruction="Walk on."))

@@ -121,3 +121,11 @@ async def test_who_gives_up_makes_room() -> None:
     assert not late.done()
     navigation.stop(entry, "enough")
     await asyncio.gather(late, *crowd, return_exceptions=True)
+
+
+def test_a_stop_after_the_end_keeps_nothing_of_a_deleted_task() -> None:
+    """A WebSocket of it may still be open, and say stop."""
+    navigation, entry = begun()
+    navigation.delete(entry)
+    navigation.stop(entry, "once more")
+    assert len(navigation.link.frames) == 0

@@ -19,6 +19,8 @@ HEADER = struct.Struct("<2sBBHHIIQfffffI")
 MAGIC, VERSION = b"QV", 1
 FRAME, TICK = 1, 2
 ODOMETRY, TWIST, FORCE_KEY, BLOCKED, EMERGENCY_STOP, WITHHELD = 1, 2, 4, 8, 16, 32
+CAMERA_SHIFT, CAMERA_MASK = 8, 15
+"""Bits 8 to 11 of the flags: the number of the camera."""
 MICROSECONDS, MILLISECONDS = 1e-6, 1e-3
 LONGEST_SECONDS = 3600.0
 """A greater age is the difference of two clocks."""
@@ -93,6 +95,7 @@ def read(
         withheld=bool(flags & WITHHELD),
         refused=refused,
         note=note or delay.note,
+        camera=flags >> CAMERA_SHIFT & CAMERA_MASK,
     )
 
 

@@ -20,7 +20,7 @@ class CameraMonitor:
     """The camera of one task. Times in seconds on a monotonic clock.
 
     Attributes:
-        number: of the camera; images of another shape are of the next one.
+        number: of the camera; images of another shape, or of another number by the robot, are of the next one.
         fault: why nothing can be seen.
         aside_until: until when none is taken.
         newest_at, newest_taken_at: when the newest image came, and when it was taken.
@@ -36,7 +36,7 @@ class CameraMonitor:
     too_old: int = 0
     age: float = 0.0
     _newest: bytes = b""
-    _shape: tuple[int, int] = (0, 0)
+    _seen_by: tuple[int, tuple[int, int]] | None = None
     _repeated: int = 0
 
     @property
@@ -50,8 +50,8 @@ class CameraMonitor:
         if self.fault is Reason.UNUSABLE_FRAME or (self.fault is Reason.FROZEN_CAMERA and not same):
             self.fault = None
         self._repeated = self._repeated + 1 if moving and same else 0
-        changed = self._shape not in ((0, 0), frame.size)
-        self._newest, self._shape, self.newest_at = image, frame.size, frame.received_at
+        changed = self._seen_by not in (None, (frame.camera, frame.size))
+        self._newest, self._seen_by, self.newest_at = image, (frame.camera, frame.size), frame.received_at
         self.newest_taken_at, self.too_old = frame.taken_at, 0
         if changed:
             self.number += 1

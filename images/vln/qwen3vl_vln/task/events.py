@@ -28,6 +28,7 @@ class Frame:
         size: the image's width and height in pixels.
         fault: why the image cannot be used.
         watchdog: the client stands by itself when an answer is too old.
+        camera: number of the robot's camera that took the image.
     """
 
     received_at: float
@@ -48,6 +49,7 @@ class Frame:
     size: tuple[int, int] = (0, 0)
     fault: Reason | None = None
     watchdog: bool = False
+    camera: int = 0
 
     @property
     def taken_at(self) -> float:

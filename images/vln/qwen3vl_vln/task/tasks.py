@@ -42,6 +42,7 @@ class Entry:
         made_at: when it was made, if not by a Kubernetes object; seconds on the monotonic clock.
         writers, former_writers: who drove this robot, and who drove another one by this task; by name, and by key and
             address.
+        granted: writers of this robot by what they call themselves alone: of one address others may be a former one.
         stamps, http: time stamps of the writer on HTTP, and who else writes there.
     """
 
@@ -56,6 +57,7 @@ class Entry:
     made_at: float | None = None
     writers: set[str] = field(default_factory=set)
     former_writers: set[str] = field(default_factory=set)
+    granted: set[str] = field(default_factory=set)
 
     def abandoned(self, now: float) -> bool:
         """Whether nobody owns it and no robot has come for so long that none will."""
@@ -73,27 +75,27 @@ class Entry:
         own = self.task.settings.robot
         if robot is not None and robot != own:
             raise RobotChangedError(f"this task is of robot {own!r}, not of {robot!r}")
-        if robot is not None:
-            self.former_writers.discard(peer.writer)
-        elif self.former_writers and self._drove_another(peer):
+        if robot is None and self.former_writers and self._drove_another(peer):
             raise RobotChangedError(f"robot_changed: this task is of robot {own!r} now; name it to drive it")
 
     def _drove_another(self, peer: Peer) -> bool:
-        if peer.writer in self.former_writers:
-            return True
-        return peer.origin in self.former_writers and peer.writer not in self.writers
+        if peer.writer in self.granted:
+            return False
+        return not self.former_writers.isdisjoint((peer.writer, peer.origin))
 
     def change_robot(self) -> int:
         """Nobody drives the new robot yet; the epoch of the lease."""
         self.former_writers |= self.writers
-        self.writers = set()
+        self.writers, self.granted = set(), set()
         return self.lease.drop()
 
     def drives(self, peer: Peer) -> None:
-        """Remember a writer of this robot."""
+        """Remember a writer of this robot, which has its lease now."""
         for known_as in (peer.origin, peer.writer):
             if len(self.writers) < WRITERS_MOST:
                 self.writers.add(known_as)
+        if len(self.granted) < WRITERS_MOST:
+            self.granted.add(peer.writer)
 
 
 @dataclass

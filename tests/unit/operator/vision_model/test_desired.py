@@ -19,6 +19,7 @@ from tests.unit.operator.samples import EVERYTHING
 from qwen3vl_common.keys import derive
 from qwen3vl_operator import names
 from qwen3vl_operator.vision_model.desired import Object, desired, in_registry
+from qwen3vl_operator.vision_model.desired.spec_hash import former_spec_hash
 from qwen3vl_operator.vision_model.spec import Navigation, VisionModel, parse
 from qwen3vl_vln.__main__ import _options as vln_command_line
 from qwen3vl_vln.task.ceilings import Ceilings
@@ -180,6 +181,23 @@ def test_the_hash_of_the_spec_is_of_what_enters_the_template(change: Object, eng
     old, new = spec_hashes(before), spec_hashes(before | change)
     assert set(old) == {"StatefulSet", "Deployment"}
     assert (old["StatefulSet"] != new["StatefulSet"], old["Deployment"] != new["Deployment"]) == (engine, vln)
+
+
+def test_the_hash_of_the_spec_is_the_same_where_the_apiserver_has_written_the_defaults() -> None:
+    """Else each field that a newer operator adds would be taken for a wish of every model's owner."""
+    before = samples.SIMULATOR | {"navigation": {}}
+    written = {"navigation": {"tasksPerKey": 32, "trustedProxies": [], "auth": "Keys", "replicas": 1, "ceilings": {}}}
+    written["engine"] = before["engine"] | {"contextLength": samples.model(before).spec.engine.context_length}
+    assert spec_hashes(before) == spec_hashes(before | written)
+
+
+def test_the_hash_of_the_spec_is_the_one_of_the_operator_before() -> None:
+    """Another formula restarts every model at once when the operator is upgraded: it needs a way from the old one."""
+    noted = {"StatefulSet": "05d51e905f3bfb35", "Deployment": "40d90b1c590f52c6"}
+    assert spec_hashes(samples.SIMULATOR | {"navigation": {}}) == noted
+    rich = samples.model(samples.SIMULATOR | {"navigation": {"auth": "Keys"}, "pod": {"annotations": {"a": "b"}}})
+    former = {"StatefulSet": "2969528dae22b450", "Deployment": "b03e03299686e5bb"}
+    assert {kind: former_spec_hash(rich, kind) for kind in former} == former
 
 
 def test_the_hash_of_the_spec_stands_on_the_object_and_never_on_its_pods() -> None:

@@ -17,12 +17,14 @@ from qwen3vl_operator.kube import resources as api
 from qwen3vl_operator.kube.client import ApiError
 from qwen3vl_operator.kube.key import Key
 from qwen3vl_operator.kube.resources import Object, Resource
+from qwen3vl_operator.vision_model.desired.spec_hash import former_spec_hash
 from qwen3vl_operator.vision_model.reconcile import (
     LONGEST_RETRY_SECONDS,
     LOOK_AGAIN_SECONDS,
     LOOK_SOON_SECONDS,
     UNLISTED_SECONDS,
 )
+from qwen3vl_operator.vision_model.spec import parse
 
 SPECS: dict[str, Object] = {
     "simulator": {"engine": {"name": "simulator"}, "replicas": 0},
@@ -546,10 +548,10 @@ SERVED = {"engine": {"name": "simulator"}, "replicas": 1}
 TWO = ("m", "second")
 
 
-def two_models() -> World:
+def two_models(spec: Object = SERVED) -> World:
     world = World(
-        samples.body("m", SERVED, created="2026-01-01T00:00:00Z"),
-        samples.body("second", SERVED, created="2026-02-01T00:00:00Z"),
+        samples.body("m", spec, created="2026-01-01T00:00:00Z"),
+        samples.body("second", spec, created="2026-02-01T00:00:00Z"),
     )
     for name in TWO:
         world.settle(Key("robots", name))
@@ -605,6 +607,22 @@ def test_a_model_of_the_version_before_has_no_hash_and_is_rolled_out_in_its_turn
     for name in TWO:
         annotations = world.live(api.STATEFUL_SETS, f"{name}-engine")["metadata"]["annotations"]
         del annotations[names.SPEC_HASH], annotations[names.GENERATION]
+        annotations[names.APPLIED_HASH] = "another"
+        world.touch(api.STATEFUL_SETS, f"{name}-engine")
+    world.upgrade()
+    for name in reversed(TWO):
+        world.look(Key("robots", name))
+    for name in TWO:
+        world.look(Key("robots", name))
+    assert (image(world, "m"), image(world, "second")) == ("2", "1")
+
+
+def test_a_model_with_a_former_operators_hash_is_rolled_out_in_its_turn_however_its_spec_was_scaled() -> None:
+    world = two_models(SERVED | {"engine": {"name": "simulator", "contextLength": 8192}})  # as the apiserver writes it
+    for name in TWO:
+        annotations = world.live(api.STATEFUL_SETS, f"{name}-engine")["metadata"]["annotations"]
+        body = world.live(api.VISION_MODELS, name)
+        annotations |= {names.SPEC_HASH: former_spec_hash(parse(body), "StatefulSet"), names.GENERATION: "0"}
         annotations[names.APPLIED_HASH] = "another"
         world.touch(api.STATEFUL_SETS, f"{name}-engine")
     world.upgrade()

@@ -70,8 +70,9 @@ class Lives(Shared):
     def stop(self, entry: Entry, message: str) -> None:
         """Stop a task for good, whoever owns it."""
         entry.task.stop(self.now(), self.wall(), message)
-        self.link.tell(entry.task)
-        self.tasks.touch(entry)
+        if self.tasks.find(entry.task.task_id) is entry:  # else it was deleted, and the worker has forgotten it
+            self.link.tell(entry.task)
+            self.tasks.touch(entry)
         self._waiters.wake(entry.task.task_id)
         log.info("task %s was stopped: %s", entry.task.task_id, message)
 
