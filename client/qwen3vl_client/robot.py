@@ -303,13 +303,13 @@ class Robot:
         await link.greet(hello)
         async with link.tasks(self._outbox, self._images, self._stop, self._next_sequence):
             async for body in link.messages():
-                self._heard(link, body)
+                self._on_message(link, body)
 
     def _next_sequence(self) -> int:
         self._sequence += 1
         return self._sequence
 
-    def _heard(self, link: Link, body: dict[str, Any]) -> None:
+    def _on_message(self, link: Link, body: dict[str, Any]) -> None:
         if body.get("stopped") is True:
             self._stop.confirmed(body.get("task_id"))
             self._stop_confirmed.set()

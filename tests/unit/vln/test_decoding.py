@@ -99,4 +99,4 @@ def test_what_it_has_cost_counts_also_when_the_task_has_begun_anew() -> None:
     told = FrameFault(task_id=task.task_id, epoch=task.epoch, fault=Fault.COSTLY_PICTURE)
     task.pause()
     navigation.on_message(told)
-    assert task.eyes.fault is Reason.COSTLY_PICTURE and task.eyes.aside_until > navigation.now()
+    assert task.camera_monitor.fault is Reason.COSTLY_PICTURE and task.camera_monitor.aside_until > navigation.now()

@@ -267,7 +267,7 @@ HANDLED_BY_EDGE: dict[ToEdge, Callable[[Navigation, Task], object]] = {
     FrameDecoded(task_id="t", epoch=1, key=True, changed=True): (
         lambda navigation, task: counted(navigation, "qwen3vl_vln_images_analysed_total")
     ),
-    FrameFault(task_id="t", epoch=1, fault=Fault.COVERED_CAMERA): lambda navigation, task: task.eyes.fault,
+    FrameFault(task_id="t", epoch=1, fault=Fault.COVERED_CAMERA): lambda navigation, task: task.camera_monitor.fault,
     CallBegan(task_id="t", epoch=1, frame=1): lambda navigation, task: task.calls.since,
     EARLY: lambda navigation, task: task.follower,
     RESULT: lambda navigation, task: task.environment,

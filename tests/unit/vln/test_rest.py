@@ -53,7 +53,7 @@ def test_a_good_picture_of_before_does_not_uncover_the_present_camera(door: Door
     door.navigation.grant(door.entry, "another", takeover=True)
     door.navigation.on_message(FrameFault(task_id=task.task_id, epoch=task.epoch, fault=Fault.COVERED_CAMERA))
     door.navigation.on_message(FrameDecoded(task_id=task.task_id, epoch=before, key=True, changed=True))
-    assert task.eyes.fault is Reason.COVERED_CAMERA
+    assert task.camera_monitor.fault is Reason.COVERED_CAMERA
 
 
 @pytest.mark.parametrize(("origin", "status"), [("http://evil.example", 403), ("http://robots.local", 200)])

@@ -59,7 +59,7 @@ async def test_the_former_robot_is_dropped_at_once(path: str) -> None:
     for each in (former, waiting):
         closed = await each.heard()
         assert closed["code"] == 4004 and closed["reason"].startswith("robot_changed") and "'b'" in closed["reason"]
-    assert task.eyes.newest is None and not server.navigation.tasks.of_robot("a")
+    assert task.camera_monitor.newest is None and not server.navigation.tasks.of_robot("a")
 
 
 async def test_the_former_writer_has_to_name_the_new_robot() -> None:

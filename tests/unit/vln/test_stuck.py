@@ -129,7 +129,7 @@ class TestAnotherCamera:
         assert walk.run(0.3, size=(640, 480))[-1]["linear_vel"] > 0
         body = walk.frame(size=(1280, 720))
         assert body["linear_vel"] == 0 and (body["state"], body["reason"]) == ("hold", "camera_changed")
-        assert walk.task.epoch == epoch + 1 and walk.task.eyes.number == 2
+        assert walk.task.epoch == epoch + 1 and walk.task.camera_monitor.number == 2
         walk.result("plan", FORWARD, frame=first, epoch=epoch)
         assert walk.run(0.3, size=(1280, 720))[-1]["linear_vel"] == 0
         walk.result("plan", FORWARD)
@@ -148,7 +148,7 @@ class TestAnotherCamera:
         walk.frame(size=(640, 480))
         walk.frame(image=None, size=(0, 0))
         walk.frame(size=(640, 480))
-        assert walk.task.eyes.number == 1
+        assert walk.task.camera_monitor.number == 1
 
 
 @pytest.mark.parametrize("streamed", [True, False])

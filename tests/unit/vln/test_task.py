@@ -270,7 +270,7 @@ class TestFrames:
         walk = moving()
         for _ in range(3):
             walk.frame(image=b"same")
-        walk.task.eyes.decoded_ok()
+        walk.task.camera_monitor.decoded_ok()
         assert walk.frame(image=b"same")["reason"] == "frozen_camera" and not walk.offered
 
     def test_a_plan_also_expires_while_no_frame_comes(self) -> None:
@@ -283,7 +283,7 @@ class TestFrames:
         walk = moving()
         walk.task.camera_fault(Reason.COVERED_CAMERA)
         assert walk.frame()["reason"] == "covered_camera"
-        walk.task.eyes.decoded_ok()
+        walk.task.camera_monitor.decoded_ok()
         assert still(walk.frame())
 
     def test_an_old_sequence_number_is_not_looked_at(self) -> None:

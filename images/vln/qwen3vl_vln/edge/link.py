@@ -125,7 +125,7 @@ class WorkerLink:
                 history_frames=settings.history.frames,
                 language=settings.prompt.language,
                 profile=settings.prompt.profile,
-                camera_number=task.eyes.number,
+                camera_number=task.camera_monitor.number,
                 camera=settings.camera,
                 recording=settings.recording.enabled,
                 robot=settings.robot,

@@ -12,7 +12,7 @@ class Metrics:
         self._registry = CollectorRegistry()
         self._answers = Counter("qwen3vl_vln_answers", "Answers by state.", ["state"], registry=self._registry)
         self._images = Counter("qwen3vl_vln_images", "Pictures received.", registry=self._registry)
-        self._looked = Counter("qwen3vl_vln_images_analysed", "Pictures decoded.", ["key"], registry=self._registry)
+        self._decoded = Counter("qwen3vl_vln_images_analysed", "Pictures decoded.", ["key"], registry=self._registry)
         results = "Model answers by outcome."
         self._results = Counter("qwen3vl_vln_results", results, ["outcome"], registry=self._registry)
         self._failed = Counter(
@@ -73,7 +73,7 @@ class Metrics:
 
     def on_decoded(self, *, key: bool) -> None:
         """The worker decoded an image."""
-        self._looked.labels(str(key).lower()).inc()
+        self._decoded.labels(str(key).lower()).inc()
 
     def result(self, outcome: str, seconds: float) -> None:
         """The model answered."""

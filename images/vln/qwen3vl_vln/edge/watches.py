@@ -55,10 +55,10 @@ class Watch:
 
     def next_image(self, now: float) -> bytes | None:
         """The image to draw now, if one is due."""
-        newest = self.task.eyes.newest
+        newest = self.task.camera_monitor.newest
         if newest is not None:
             self.image, self.image_at = newest
-        if self.image and self.task.eyes.fault is Reason.COSTLY_PICTURE:
+        if self.image and self.task.camera_monitor.fault is Reason.COSTLY_PICTURE:
             self.image = NOTHING
         present = self.image_at, self.task.state(now)
         since = now - self.shown_at

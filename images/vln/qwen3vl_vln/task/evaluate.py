@@ -32,7 +32,7 @@ class Facts:
 
     verdict: Verdict | None
     worker_silent: bool
-    eyes: CameraMonitor
+    camera_monitor: CameraMonitor
     calls: Calls
     paused: bool
     flag: Reason | None
@@ -51,8 +51,8 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
         return ENDINGS[facts.verdict]
     if facts.worker_silent:
         return State.ERROR, Reason.WORKER_SILENT
-    if facts.eyes.fault is not None:
-        return State.ERROR, facts.eyes.fault
+    if facts.camera_monitor.fault is not None:
+        return State.ERROR, facts.camera_monitor.fault
     if facts.calls.context_too_small:
         return State.ERROR, Reason.CONTEXT_TOO_SMALL
     if facts.calls.failures >= FAILURES_FOR_ERROR:
@@ -63,9 +63,9 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
         return State.HOLD if facts.flag in FORBIDDING else State.STALE, facts.flag
     slow = facts.calls.slow(now)
     if facts.plan_from is not None:
-        newest = waited and facts.eyes.newest_taken_at == facts.plan_from
-        if facts.eyes.no_image(now) and not newest:
-            return State.STALE, Reason.PICTURE_TOO_OLD if facts.eyes.too_old else Reason.NO_IMAGE
+        newest = waited and facts.camera_monitor.newest_taken_at == facts.plan_from
+        if facts.camera_monitor.no_image(now) and not newest:
+            return State.STALE, Reason.PICTURE_TOO_OLD if facts.camera_monitor.too_old else Reason.NO_IMAGE
         return State.MOVING, Reason.MODEL_SLOW if slow else Reason.FOLLOWING_PLAN
     troubled = slow or facts.calls.failures > 0
     trouble = Reason.MODEL_SLOW if slow else Reason.MODEL_FAILED
@@ -76,7 +76,7 @@ def evaluate(facts: Facts, now: float, *, waited: bool = False) -> tuple[State, 
         return facts.left.state, trouble if reason in IDLE and troubled else reason
     if trouble is Reason.PLAN_TOO_OLD:
         return State.WAITING, trouble
-    if facts.eyes.newest_at is None:
+    if facts.camera_monitor.newest_at is None:
         return State.WAITING, Reason.WAITING_FOR_FRAME
     return State.WAITING, trouble if troubled else Reason.WAITING_FOR_MODEL
 

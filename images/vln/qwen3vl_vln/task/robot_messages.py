@@ -43,10 +43,10 @@ class RobotMessages(TaskState):
         if frame.note:
             self._note = self.warnings["clock"] = frame.note
         if frame.withheld or frame.refused is Reason.PICTURE_TOO_OLD:
-            self.eyes.missed(frame.age_seconds)
+            self.camera_monitor.missed(frame.age_seconds)
         if frame.refused is Reason.FRAME_OLD:
             self._hold(Reason.FRAME_OLD)
-        self._flag = flag_of(frame, pictures_late=self.eyes.late)
+        self._flag = flag_of(frame, pictures_late=self.camera_monitor.late)
         return self._image(frame, now)
 
     def linked(self, trips: Trips | None) -> None:
@@ -66,12 +66,12 @@ class RobotMessages(TaskState):
             return False
         if frame.image is None:
             return False
-        if now < self.eyes.aside_until:
+        if now < self.camera_monitor.aside_until:
             self.camera_fault(Reason.COSTLY_PICTURE)
             return False
         self.counts.images += 1
         self.untimed = frame.untimed
-        found = self.eyes.see(frame, frame.image, moving=self.execution.moving)
+        found = self.camera_monitor.see(frame, frame.image, moving=self.execution.moving)
         if found is not None:
             if found is not Reason.CAMERA_CHANGED:
                 self.camera_fault(found)
@@ -79,7 +79,7 @@ class RobotMessages(TaskState):
             # asked about them.
             self._begin_anew()
             self._left = Ended(State.HOLD, found)
-        frozen = self.eyes.fault is Reason.FROZEN_CAMERA
+        frozen = self.camera_monitor.fault is Reason.FROZEN_CAMERA
         return not (frozen or frame.delayed or frame.odometry_bad or frame.emergency_stop or self.paused)
 
     def frame_pose(self, frame: Frame) -> int:

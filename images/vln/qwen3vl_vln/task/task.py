@@ -76,7 +76,7 @@ class Task(RobotMessages, WorkerMessages):
         """The task is of another robot: nothing that is known of the former one is true of it."""
         self.granted(lease_epoch, other=True)
         self.execution.new_robot()
-        self.eyes = CameraMonitor(number=self.eyes.number + 1)
+        self.camera_monitor = CameraMonitor(number=self.camera_monitor.number + 1)
         self.last_frame_at = None
         self._emergency, self._flag = False, None
         self._left = LEASE_CHANGED
@@ -122,7 +122,7 @@ class Task(RobotMessages, WorkerMessages):
         facts = Facts(
             verdict=self.verdict,
             worker_silent=self.worker_silent,
-            eyes=self.eyes,
+            camera_monitor=self.camera_monitor,
             calls=self.calls,
             paused=self.paused,
             flag=self._flag,
@@ -144,7 +144,7 @@ class Task(RobotMessages, WorkerMessages):
             odometry=self.execution.trust.why,
             pace=self.pace.explained(most) if reason is Reason.PLAN_TOO_OLD else "",
             note=self._note,
-            age=self.eyes.age,
+            age=self.camera_monitor.age,
         ) or ("" if self.verdict is not None else self.warnings.get("link", ""))
 
     def _count_step(self, follower: PlanFollower, now: float, wall: float) -> bool:

@@ -44,7 +44,7 @@ class TaskState:
     recording_error: str | None = None
     execution: PlanExecution = field(init=False)
     goal: GoalJudge = field(default_factory=GoalJudge)
-    eyes: CameraMonitor = field(default_factory=CameraMonitor)
+    camera_monitor: CameraMonitor = field(default_factory=CameraMonitor)
     calls: Calls = field(default_factory=Calls)
     pace: Pace = field(default_factory=Pace)
     last_frame_at: float | None = None
@@ -86,7 +86,7 @@ class TaskState:
     def camera_fault(self, reason: Reason) -> None:
         """The camera shows nothing to walk by; the plan is dropped."""
         self.counts.dropped += 1
-        self.eyes.fault = reason
+        self.camera_monitor.fault = reason
         if self.execution.drop():
             self._left = Ended(State.HOLD, reason)
 
@@ -112,4 +112,4 @@ class TaskState:
             self._begin_anew()
             self.verdict, self.message = verdict, message
             self.finished_at, self.ended = wall, now
-            self.eyes.close()
+            self.camera_monitor.close()

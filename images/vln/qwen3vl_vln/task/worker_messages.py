@@ -30,13 +30,13 @@ class WorkerMessages(TaskState):
 
     def costly_picture(self, now: float) -> None:
         """An image took long to decode: other robots' images come first for a while."""
-        self.eyes.aside_until = now + ASIDE_SECONDS
+        self.camera_monitor.aside_until = now + ASIDE_SECONDS
         self.camera_fault(Reason.COSTLY_PICTURE)
 
     def on_decoded(self, now: float, *, changed: bool) -> None:
         """An image was decoded and compared with the last one that differed."""
         self.counts.analysed += 1
-        self.eyes.decoded_ok()
+        self.camera_monitor.decoded_ok()
         if self.verdict is None:
             self._end(self.execution.on_decoded(now, changed=changed))
 
