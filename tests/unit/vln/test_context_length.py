@@ -12,7 +12,7 @@ from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_server.simulator.protocol import ChatRequest
 from qwen3vl_server.simulator.serving import Model as Engine
-from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, WantFrame
+from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, EarlyPlan, WantFrame
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.worker.model_client import ContextLengthError, ModelError, Reply
 
@@ -106,6 +106,22 @@ async def test_a_context_for_no_picture_at_all_is_a_failure_with_both_numbers(to
     assert failed.context_too_small and not failed.deadline and not model.pictures
     assert "150" in failed.message and "tokens" in failed.message and "engine.contextLength" in failed.message
     assert model.refused == (0 if told else 2), "what is known beforehand is not asked"
+    await bench.scheduler.close()
+
+
+async def test_an_answer_that_breaks_off_as_too_long_is_void_at_once_and_not_asked_for_again() -> None:
+    """The robot may drive by what was heard of it: it must be told before anything else is asked."""
+    bench = Bench()
+    bench.task("a")
+    number = bench.frame("a", image=squares(1920, 1080))
+    await bench.until(CallBegan)
+    assert bench.model.heard is not None
+    bench.model.heard(PLAN)
+    assert bench.told(EarlyPlan)
+    bench.model.asked[0][1].set_exception(ContextLengthError("the maximum context length is 900 tokens"))
+    failed = (await bench.until(CallFailed))[0]
+    assert failed.frame == number and not failed.context_too_small and "900 tokens" in failed.message
+    assert len(bench.model.asked) == 1
     await bench.scheduler.close()
 
 

@@ -19,6 +19,9 @@ from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 GUIDED_PROFILE = "waypoints"
 """The engine is held to the schema, so that what is written of it can be relied on before its end."""
 
+EXPECTED = (ModelError, ContextTooSmallError)
+"""What a question may end with; any other error is a fault of this software."""
+
 
 class Recorder(Protocol):
     """Keeps what is shown to it; never waits, never fails."""
@@ -56,18 +59,8 @@ class ModelCaller:
             heard = self._early_plan_heard(task_id, job, key, asked) if job.profile == GUIDED_PROFILE else None
             told = partial(self._shows, task_id, job, question)
             reply = await ask(self.model, question, job.allowed, told=told, heard=heard)
-        except (ModelError, ContextTooSmallError) as error:
-            self.send(
-                CallFailed(
-                    task_id=task_id,
-                    epoch=epoch,
-                    frame=key.number,
-                    message=str(error),
-                    deadline=isinstance(error, ModelDeadlineError),
-                    context_too_small=isinstance(error, ContextTooSmallError),
-                )
-            )
-            self._record(task_id, job, key, loop.time() - asked, Parsed("failed", str(error)))
+        except EXPECTED as error:
+            self.failed(task_id, job, key, error, loop.time() - asked)
             return False
         except asyncio.CancelledError:
             self._record(task_id, job, key, loop.time() - asked, Parsed("cancelled", "not_wanted_any_more"))
@@ -92,6 +85,21 @@ class ModelCaller:
         )
         self._record(task_id, job, key, seconds, parsed, reply)
         return True
+
+    def failed(self, task_id: str, job: TaskState, key: KeyFrame, error: Exception, seconds: float) -> None:
+        """Tell that there is no answer about a key frame, and why."""
+        message = str(error) if isinstance(error, EXPECTED) else f"the worker failed: {type(error).__name__}"
+        self.send(
+            CallFailed(
+                task_id=task_id,
+                epoch=job.epoch,
+                frame=key.number,
+                message=message,
+                deadline=isinstance(error, ModelDeadlineError),
+                context_too_small=isinstance(error, ContextTooSmallError),
+            )
+        )
+        self._record(task_id, job, key, seconds, Parsed("failed", message))
 
     def _question(self, job: TaskState, images: KeyImage) -> Question:
         return Question(

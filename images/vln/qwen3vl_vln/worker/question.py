@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown, fit, warning
 from qwen3vl_vln.worker.images import Image, KeyImage
-from qwen3vl_vln.worker.model_client import ContextLengthError, Reply
+from qwen3vl_vln.worker.model_client import ContextLengthError, ModelError, Reply
 from qwen3vl_vln.worker.prompt import MAX_TOKENS, request, texts
 
 
@@ -79,6 +79,8 @@ async def ask(
 ) -> Reply:
     """The model's answer; an engine whose context is smaller than was said is asked again with less.
 
+    Once a word of an answer was heard it is not asked again: what was begun by that word is void at once.
+
     Args:
         allowed: what former refusals have left.
         told: is called before each try with what it shows, and with what is left.
@@ -88,12 +90,22 @@ async def ask(
         ContextTooSmallError: the least is still too long.
         ModelError: there is no answer.
     """
+    begun = False
+
+    def listen(text: str) -> None:
+        nonlocal begun
+        begun = True
+        if heard is not None:
+            heard(text)
+
     while True:
         shown = question.fit(allowed)
         told(shown, allowed)
         try:
-            return await model.ask(question.body(shown), heard)
+            return await model.ask(question.body(shown), None if heard is None else listen)
         except ContextLengthError as error:
+            if begun:
+                raise ModelError(f"the stream ended with an error: {error}") from None
             left = allowed.after_refusal(shown)
             if left is None:
                 raise ContextTooSmallError(

@@ -140,10 +140,18 @@ class InferenceScheduler:
 
     async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> bool:
         """Ask the model about a key frame; False when it gave no answer."""
-        images = await self._scaled(task_id, job, key)
-        if images is None:
-            return True
-        if not await self._caller.ask(task_id, job, key, images):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            images = await self._scaled(task_id, job, key)
+            if images is None:
+                return True
+            if not await self._caller.ask(task_id, job, key, images):
+                return False
+        except Exception as error:
+            # Else the robot would wait for an answer that nobody gives.
+            log.exception("a call failed")
+            self._caller.failed(task_id, job, key, error, loop.time() - began)
             return False
         job.failures = 0
         job.history.append(images.small)
