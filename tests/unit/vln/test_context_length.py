@@ -13,6 +13,7 @@ from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_server.simulator.protocol import ChatRequest
 from qwen3vl_server.simulator.serving import Model as Engine
 from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, EarlyPlan, WantFrame
+from qwen3vl_vln.ipc.to_worker import ForgetTask
 from qwen3vl_vln.task.record import record
 from qwen3vl_vln.worker.model_client import ContextLengthError, ModelError, Reply
 
@@ -83,6 +84,43 @@ async def test_history_is_halved_for_the_rest_of_the_task_when_the_context_is_sm
     await bench.until(CallResult, 11)
     assert model.refused == refused and len(bench.told(ContextWarning)) == told_so_far
     await bench.scheduler.close()
+
+
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_the_context_holds_is_known_over_a_pause_until_the_end(ended: bool) -> None:
+    model = SmallContext(300)
+    bench = Bench(other=model)
+    await answers(bench, 2)
+    told = len(bench.told(ContextWarning))
+    assert model.refused == 1 and told == 1
+    verdict = "Cancelled" if ended else None
+    bench.task("a", epoch=2, history_frames=8, active=False, verdict=verdict)
+    bench.task("a", epoch=3, history_frames=8)
+    bench.frame("a", epoch=3, image=squares(1920, 1080))
+    await bench.until(CallResult, 3)
+    assert (model.refused, len(bench.told(ContextWarning))) == ((2, 2) if ended else (1, 1))
+    await bench.scheduler.close()
+
+
+async def test_a_forgotten_task_leaves_nothing_of_its_context() -> None:
+    model = SmallContext(300)
+    bench = Bench(other=model)
+    await answers(bench, 2)
+    bench.scheduler.take(ForgetTask(task_id="a"))
+    bench.task("a", history_frames=8)
+    bench.frame("a", image=squares(1920, 1080))
+    await bench.until(CallResult, 3)
+    assert model.refused == 2
+    await bench.scheduler.close()
+
+
+async def test_a_new_worker_says_anew_what_the_context_does_not_hold() -> None:
+    """The edge forgets what the lost one has said."""
+    for _ in range(2):
+        bench = Bench(other=SmallContext(1200), context_length=1200)
+        await answers(bench, 9)
+        assert "does not hold 8 earlier pictures" in (await bench.until(ContextWarning))[-1].text
+        await bench.scheduler.close()
 
 
 async def test_now_is_shown_small_when_history_is_no_more() -> None:

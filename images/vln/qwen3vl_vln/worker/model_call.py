@@ -58,7 +58,7 @@ class ModelCaller:
         try:
             heard = self._early_plan_heard(task_id, job, key, asked) if job.profile == GUIDED_PROFILE else None
             told = partial(self._shows, task_id, job, question)
-            reply = await ask(self.model, question, job.allowed, told=told, heard=heard)
+            reply = await ask(self.model, question, job.context.allowed, told=told, heard=heard)
         except EXPECTED as error:
             self.failed(task_id, job, key, error, loop.time() - asked)
             return False
@@ -115,10 +115,10 @@ class ModelCaller:
 
     def _shows(self, task_id: str, job: TaskState, question: Question, shown: Shown, allowed: Allowed) -> None:
         """A question goes out that shows so much; what is missing in it is said once."""
-        job.allowed, job.shown_history = allowed, shown.history
+        job.context.allowed, job.shown_history = allowed, shown.history
         warning = question.warning(shown, allowed)
-        if warning != job.warning:
-            job.warning = warning
+        if warning != job.context.warning:
+            job.context.warning = warning
             self.send(ContextWarning(task_id=task_id, text=warning))
 
     def _early_plan_heard(self, task_id: str, job: TaskState, key: KeyFrame, asked: float) -> Callable[[str], None]:

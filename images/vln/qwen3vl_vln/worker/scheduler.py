@@ -19,7 +19,7 @@ from qwen3vl_vln.worker.images import KeyImage, scaled, small_already
 from qwen3vl_vln.worker.keyframes import CorruptImageError, view
 from qwen3vl_vln.worker.model_call import ModelCaller, Recorder
 from qwen3vl_vln.worker.question import Model
-from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
+from qwen3vl_vln.worker.task_state import ContextState, KeyFrame, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +47,7 @@ class InferenceScheduler:
     recorder: Recorder | None = None
     decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, TaskState] = field(default_factory=dict)
+    _contexts: dict[str, ContextState] = field(default_factory=dict)
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     def __post_init__(self, calls: int) -> None:
@@ -59,7 +60,8 @@ class InferenceScheduler:
             case TaskUpdate():
                 self._configure(message)
             case ForgetTask():
-                self._forget(message.task_id)
+                self._rest(message.task_id)
+                self._contexts.pop(message.task_id, None)
             case LeaveSlot():
                 # Messages are taken in their order: nothing before this one reads the slot any more.
                 self.send(SlotLeft(slot=message.slot))
@@ -74,7 +76,9 @@ class InferenceScheduler:
     def _configure(self, update: TaskUpdate) -> None:
         old = self._jobs.get(update.task_id)
         if not update.active:
-            self._forget(update.task_id)
+            self._rest(update.task_id)
+            if update.verdict is not None:
+                self._contexts.pop(update.task_id, None)
             return
         if old is not None and old.epoch == update.epoch:
             # Nothing that was asked is void by it; the image that is wanted, or looked at, stays so.
@@ -82,10 +86,12 @@ class InferenceScheduler:
             return
         if old is not None:
             old.cancel()
-        self._jobs[update.task_id] = TaskState.begin(update, old)
+        self._jobs[update.task_id] = TaskState.begin(
+            update, old, self._contexts.setdefault(update.task_id, ContextState())
+        )
         self.send(WantFrame(task_id=update.task_id, epoch=update.epoch))
 
-    def _forget(self, task_id: str) -> None:
+    def _rest(self, task_id: str) -> None:
         if job := self._jobs.pop(task_id, None):
             job.cancel()
 
