@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support import virtual_time
 from tests.support.images import squares
 
 from qwen3vl_common.navigation.settings import Limits
@@ -15,9 +16,12 @@ from qwen3vl_server.simulator.serving import Model as Engine
 from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, EarlyPlan, WantFrame
 from qwen3vl_vln.ipc.to_worker import ForgetTask
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.worker.model_client import ContextLengthError, ModelError, Reply
+from qwen3vl_vln.worker.context_budget import Allowed
+from qwen3vl_vln.worker.images import scaled
+from qwen3vl_vln.worker.model_client import ContextLengthError, ModelDeadlineError, ModelError, Reply
+from qwen3vl_vln.worker.question import Question, ask
 
-from .bench import PLAN, Bench
+from .bench import PLAN, Bench, task_update
 from .samples import FORWARD, Walk, navigation_without_worker
 
 
@@ -144,6 +148,43 @@ async def test_a_context_for_no_picture_at_all_is_a_failure_with_both_numbers(to
     assert failed.context_too_small and not failed.deadline and not model.pictures
     assert "150" in failed.message and "tokens" in failed.message and "engine.contextLength" in failed.message
     assert model.refused == (0 if told else 2), "what is known beforehand is not asked"
+    await bench.scheduler.close()
+
+
+class SlowToRefuse:
+    """Refuses everything as too long, each time after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.asked = seconds, 0
+
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
+        self.asked += 1
+        await asyncio.sleep(self.seconds)
+        raise ContextLengthError("the maximum context length is 9 tokens")
+
+
+def test_all_tries_of_one_question_have_one_deadline() -> None:
+    model = SlowToRefuse(4.0)
+    job = task_update("a", history_frames=8)
+    picture = scaled(squares(640, 480))
+    question = Question("m", job.instruction, "en", "waypoints", False, (picture.small,) * 8, picture, None)
+
+    async def took() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(ModelDeadlineError, match=r"no answer in 10 s"):
+            await ask(model, question, Allowed(), told=lambda shown, allowed: None, timeout_seconds=10.0)
+        return loop.time() - began
+
+    assert virtual_time.run(took()) == pytest.approx(10.0) and model.asked == 3
+
+
+async def test_the_deadline_of_a_question_is_told_as_one() -> None:
+    bench = Bench(other=SlowToRefuse(0.2), timeout_seconds=0.3)
+    bench.task("a")
+    bench.frame("a", image=squares(1920, 1080))
+    failed = (await bench.until(CallFailed))[0]
+    assert failed.deadline and not failed.context_too_small and "0.3 s" in failed.message
     await bench.scheduler.close()
 
 

@@ -41,6 +41,7 @@ class ModelCaller:
         send: takes messages for the edge.
         context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown each call that ended.
+        timeout_seconds: for all tries of one question together; None where each has the model's own alone.
     """
 
     model_name: str
@@ -48,6 +49,7 @@ class ModelCaller:
     send: Callable[[ToEdge], None]
     context_length: int | None = None
     recorder: Recorder | None = None
+    timeout_seconds: float | None = None
 
     async def ask(self, task_id: str, job: TaskState, key: KeyFrame, images: KeyImage) -> bool:
         """Ask about a key frame; whether the model answered."""
@@ -58,7 +60,14 @@ class ModelCaller:
         try:
             heard = self._early_plan_heard(task_id, job, key, asked) if job.profile == GUIDED_PROFILE else None
             told = partial(self._shows, task_id, job, question)
-            reply = await ask(self.model, question, job.context.allowed, told=told, heard=heard)
+            reply = await ask(
+                self.model,
+                question,
+                job.context.allowed,
+                told=told,
+                heard=heard,
+                timeout_seconds=self.timeout_seconds,
+            )
         except EXPECTED as error:
             self.failed(task_id, job, key, error, loop.time() - asked)
             return False

@@ -35,6 +35,7 @@ class InferenceScheduler:
         queue: whose turn it is to ask.
         context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown what was seen, asked and answered.
+        timeout_seconds: for one question, however often it is asked again with less; None without an end of its own.
         decoder: looks at images.
     """
 
@@ -45,6 +46,7 @@ class InferenceScheduler:
     calls: InitVar[int] = 4
     context_length: int | None = None
     recorder: Recorder | None = None
+    timeout_seconds: float | None = None
     decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, TaskState] = field(default_factory=dict)
     _contexts: dict[str, ContextState] = field(default_factory=dict)
@@ -52,7 +54,9 @@ class InferenceScheduler:
 
     def __post_init__(self, calls: int) -> None:
         self.queue = CallQueue(calls, self._jobs.get, self._ask, self._spawn)
-        self._caller = ModelCaller(self.model_name, self.model, self.send, self.context_length, self.recorder)
+        self._caller = ModelCaller(
+            self.model_name, self.model, self.send, self.context_length, self.recorder, self.timeout_seconds
+        )
 
     def take(self, message: ToScheduler) -> None:
         """Act on a message."""
