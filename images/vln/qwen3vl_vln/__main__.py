@@ -208,7 +208,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         "tokens of prompt and answer that the model's engine holds; default: not known, it says when it is too much"
     )
     parser.add_argument("--context-length", type=_from_one, help=context)
-    warm_up = "ask the model once at the start, so that one that is too slow is told of before a walk"
+    warm_up = "ask the model twice at the start, so that one that is too slow is told of before a walk"
     parser.add_argument("--warm-up", action="store_true", help=warm_up)
     parser.add_argument("--max-model-calls", type=int, default=4, help="questions to the model at once")
     parser.add_argument("--model-timeout-seconds", type=float, default=30.0)

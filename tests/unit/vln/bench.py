@@ -74,7 +74,13 @@ class Bench:
         other: answers in the place of `model`.
     """
 
-    def __init__(self, calls: int = 4, other: ModelProtocol | None = None, context_length: int | None = None) -> None:
+    def __init__(
+        self,
+        calls: int = 4,
+        other: ModelProtocol | None = None,
+        context_length: int | None = None,
+        timeout_seconds: float | None = None,
+    ) -> None:
         self.model, self.sent = Model(), list[ToEdge]()
         self.slots: dict[int, bytes] = {}
         self.scheduler = InferenceScheduler(
@@ -84,6 +90,7 @@ class Bench:
             lambda slot, size: self.slots[slot],
             calls=calls,
             context_length=context_length,
+            timeout_seconds=timeout_seconds,
         )
         self.numbers = 0
 

@@ -18,6 +18,7 @@ from qwen3vl_vln.worker.context_budget import (
     Size,
     fit,
     image_token_count,
+    least_text_tokens,
     prompt_tokens,
     text_tokens,
     warning,
@@ -56,14 +57,17 @@ def fits(*arguments: object) -> Shown:
 
 
 @given(cameras, histories, lengths, instructions)
-def test_prompt_and_answer_and_margin_never_exceed_the_context(
+def test_prompt_and_answer_and_margin_never_exceed_the_context_but_with_the_least_that_may_fit(
     camera: Size, history: list[Size], length: int, instruction: str
 ) -> None:
     words = texts(instruction, len(history), language="en", profile="waypoints")
     found = fits(camera, history, length, words)
     now = size_within(camera, SMALL_PIXELS if found.small else LARGE_PIXELS)
     pictures = [*history[len(history) - found.history :], now]
-    assert found.tokens == prompt_tokens(words, pictures) + ANSWER + MARGIN_TOKENS <= length
+    assert found.tokens == prompt_tokens(words, pictures) + ANSWER + MARGIN_TOKENS
+    if found.tokens > length:
+        assert (found.history, found.small) == (0, True)
+        assert sum(map(least_text_tokens, words)) + ANSWER + image_token_count(now) <= length
 
 
 @given(cameras, histories, lengths)
@@ -159,6 +163,14 @@ def test_a_vision_model_with_a_smaller_context_says_so_before_a_robot_comes() ->
     assert f"at least {LEAST_NAVIGATION_CONTEXT}:" in rule["message"]
 
 
+def test_a_long_chinese_instruction_that_may_fit_is_asked() -> None:
+    words = texts("走到红色的门前停下。" * 107, 8, language="zh", profile="waypoints")
+    found = shown((1920, 1080), [(320, 180)] * 8, 3072, words)
+    assert (found.history, found.small) == (0, True) and found.tokens > 3072
+    with pytest.raises(ContextTooSmallError):
+        shown((1920, 1080), [], 1024, words)
+
+
 def test_each_refusal_leaves_less_until_nothing_is_left() -> None:
     camera, allowed = (1920, 1080), Allowed()
     history, seen = [size_within(camera, SMALL_PIXELS)] * 9, []
@@ -178,8 +190,8 @@ def test_a_small_camera_is_not_asked_about_twice_in_the_same_size() -> None:
 
 
 def test_a_context_for_no_picture_is_named_with_both_numbers() -> None:
-    with pytest.raises(ContextTooSmallError, match=r"take \d{3} tokens and the context holds 512: raise") as refused:
-        shown((1920, 1080), [], 512)
+    with pytest.raises(ContextTooSmallError, match=r"take \d{3} tokens and the context holds 256: raise") as refused:
+        shown((1920, 1080), [], 256)
     needed = int(str(refused.value).partition("take ")[2].split()[0])
     assert shown((1920, 1080), [], needed).small
     with pytest.raises(ContextTooSmallError):

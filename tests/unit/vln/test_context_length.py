@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from tests.support import virtual_time
 from tests.support.images import squares
 
 from qwen3vl_common.navigation.settings import Limits
@@ -13,11 +14,15 @@ from qwen3vl_server.simulator.errors import BadRequestError
 from qwen3vl_server.simulator.protocol import ChatRequest
 from qwen3vl_server.simulator.serving import Model as Engine
 from qwen3vl_vln.edge.navigation import tasks_of
-from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, WantFrame
+from qwen3vl_vln.ipc.to_edge import CallBegan, CallFailed, CallResult, ContextWarning, EarlyPlan, WantFrame
+from qwen3vl_vln.ipc.to_worker import ForgetTask
 from qwen3vl_vln.task.record import record
-from qwen3vl_vln.worker.model_client import ContextLengthError, ModelError, Reply
+from qwen3vl_vln.worker.context_budget import Allowed
+from qwen3vl_vln.worker.images import scaled
+from qwen3vl_vln.worker.model_client import ContextLengthError, ModelDeadlineError, ModelError, Reply
+from qwen3vl_vln.worker.question import Question, ask
 
-from .bench import PLAN, Bench
+from .bench import PLAN, Bench, task_update
 from .samples import FORWARD, Walk, navigation_without_worker
 
 
@@ -86,6 +91,43 @@ async def test_history_is_halved_for_the_rest_of_the_task_when_the_context_is_sm
     await bench.scheduler.close()
 
 
+@pytest.mark.parametrize("ended", [False, True])
+async def test_what_the_context_holds_is_known_over_a_pause_until_the_end(ended: bool) -> None:
+    model = SmallContext(300)
+    bench = Bench(other=model)
+    await answers(bench, 2)
+    told = len(bench.told(ContextWarning))
+    assert model.refused == 1 and told == 1
+    verdict = "Cancelled" if ended else None
+    bench.task("a", epoch=2, history_frames=8, active=False, verdict=verdict)
+    bench.task("a", epoch=3, history_frames=8)
+    bench.frame("a", epoch=3, image=squares(1920, 1080))
+    await bench.until(CallResult, 3)
+    assert (model.refused, len(bench.told(ContextWarning))) == ((2, 2) if ended else (1, 1))
+    await bench.scheduler.close()
+
+
+async def test_a_forgotten_task_leaves_nothing_of_its_context() -> None:
+    model = SmallContext(300)
+    bench = Bench(other=model)
+    await answers(bench, 2)
+    bench.scheduler.take(ForgetTask(task_id="a"))
+    bench.task("a", history_frames=8)
+    bench.frame("a", image=squares(1920, 1080))
+    await bench.until(CallResult, 3)
+    assert model.refused == 2
+    await bench.scheduler.close()
+
+
+async def test_a_new_worker_says_anew_what_the_context_does_not_hold() -> None:
+    """The edge forgets what the lost one has said."""
+    for _ in range(2):
+        bench = Bench(other=SmallContext(1200), context_length=1200)
+        await answers(bench, 9)
+        assert "does not hold 8 earlier pictures" in (await bench.until(ContextWarning))[-1].text
+        await bench.scheduler.close()
+
+
 async def test_now_is_shown_small_when_history_is_no_more() -> None:
     model = SmallContext(300)
     bench = Bench(other=model)
@@ -107,6 +149,59 @@ async def test_a_context_for_no_picture_at_all_is_a_failure_with_both_numbers(to
     assert failed.context_too_small and not failed.deadline and not model.pictures
     assert "150" in failed.message and "tokens" in failed.message and "engine.contextLength" in failed.message
     assert model.refused == (0 if told else 2), "what is known beforehand is not asked"
+    await bench.scheduler.close()
+
+
+class SlowToRefuse:
+    """Refuses everything as too long, each time after some seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.asked = seconds, 0
+
+    async def ask(self, body: dict[str, Any], heard: Callable[[str], None] | None = None) -> Reply:
+        self.asked += 1
+        await asyncio.sleep(self.seconds)
+        raise ContextLengthError("the maximum context length is 9 tokens")
+
+
+def test_all_tries_of_one_question_have_one_deadline() -> None:
+    model = SlowToRefuse(4.0)
+    job = task_update("a", history_frames=8)
+    picture = scaled(squares(640, 480))
+    question = Question("m", job.instruction, "en", "waypoints", False, (picture.small,) * 8, picture, None)
+
+    async def took() -> float:
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        with pytest.raises(ModelDeadlineError, match=r"no answer in 10 s"):
+            await ask(model, question, Allowed(), told=lambda shown, allowed: None, timeout_seconds=10.0)
+        return loop.time() - began
+
+    assert virtual_time.run(took()) == pytest.approx(10.0) and model.asked == 3
+
+
+async def test_the_deadline_of_a_question_is_told_as_one() -> None:
+    bench = Bench(other=SlowToRefuse(0.2), timeout_seconds=0.3)
+    bench.task("a")
+    bench.frame("a", image=squares(1920, 1080))
+    failed = (await bench.until(CallFailed))[0]
+    assert failed.deadline and not failed.context_too_small and "0.3 s" in failed.message
+    await bench.scheduler.close()
+
+
+async def test_an_answer_that_breaks_off_as_too_long_is_void_at_once_and_not_asked_for_again() -> None:
+    """The robot may drive by what was heard of it: it must be told before anything else is asked."""
+    bench = Bench()
+    bench.task("a")
+    number = bench.frame("a", image=squares(1920, 1080))
+    await bench.until(CallBegan)
+    assert bench.model.heard is not None
+    bench.model.heard(PLAN)
+    assert bench.told(EarlyPlan)
+    bench.model.asked[0][1].set_exception(ContextLengthError("the maximum context length is 900 tokens"))
+    failed = (await bench.until(CallFailed))[0]
+    assert failed.frame == number and not failed.context_too_small and "900 tokens" in failed.message
+    assert len(bench.model.asked) == 1
     await bench.scheduler.close()
 
 

@@ -112,6 +112,21 @@ async def test_a_failure_is_told_and_tried_again_later(bench: Bench, error: Mode
     await bench.until(CallBegan, 2)
 
 
+async def test_a_fault_of_this_software_is_a_failure_too(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever breaks, the robot does not wait for an answer that nobody gives."""
+    bench.task("a")
+    number = bench.frame("a")
+    await bench.until(CallBegan)
+    bench.model.asked[0][1].set_exception(AttributeError("'str' object has no attribute 'get'"))
+    failed = (await bench.until(CallFailed))[0]
+    assert (failed.frame, failed.deadline, failed.context_too_small) == (number, False, False)
+    assert failed.message == "the worker failed: AttributeError"
+    assert [record.exc_info is not None for record in caplog.records if record.levelname == "ERROR"] == [True]
+    await bench.until(WantFrame, 2)
+    bench.frame("a")
+    await bench.until(CallBegan, 2)
+
+
 async def test_what_waits_during_a_failing_task_s_pause_is_others_turn(bench: Bench) -> None:
     bench.scheduler.queue.calls = 1
     bench.task("a")

@@ -40,6 +40,17 @@ def test_what_is_small_enough_is_the_camera_s_own_picture() -> None:
     assert small_already(tiny) == scaled(tiny) and small_already(usual) is None
 
 
+def test_a_small_picture_that_carries_much_else_is_made_anew() -> None:
+    plain = jpeg(320, 240)
+    comments = b"".join(b"\xff\xfe" + (60_002).to_bytes(2, "big") + bytes(60_000) for _ in range(30))
+    loaded = plain[:2] + comments + plain[2:]
+    assert small_already(loaded) is None
+    pictures = scaled(loaded)
+    assert pictures.large is pictures.small and pictures.small.size == (320, 240)
+    assert len(pictures.small.jpeg) < 1.5 * 320 * 240 < len(loaded)
+    assert cv2.norm(decoded(pictures.small.jpeg), decoded(plain), cv2.NORM_L1) / (320 * 240 * 3) < 10
+
+
 def test_a_made_picture_shows_the_same_in_its_colours() -> None:
     pixels = np.zeros((1080, 1920, 3), np.uint8)
     pixels[:, :960] = (255, 0, 0)

@@ -136,3 +136,53 @@ async def test_other_refusals_are_failures(status: int, body: bytes, says: str) 
         with pytest.raises(ModelError, match=f"^{says}$") as refused:
             await client.ask({})
         assert not isinstance(refused.value, ContextLengthError)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"choices": [{"delta": "hi"}]},
+        {"choices": [{"delta": ["hi"]}]},
+        {"choices": [{"delta": {"content": [{"type": "text", "text": "hi"}]}}]},
+        {"choices": ["hi"]},
+        {"choices": "hi"},
+        {"choices": {"delta": {"content": "hi"}}},
+        {"choices": 1},
+        ["choices"],
+    ],
+)
+async def test_a_stream_of_another_shape_is_a_failure(event: object) -> None:
+    said = b"data: " + json.dumps(event).encode() + b"\n\ndata: [DONE]\n\n"
+    async with client_of(saying(said), content_type="text/event-stream") as client:
+        with pytest.raises(ModelError, match="the stream is not a chat completion"):
+            await client.ask({}, lambda text: None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"choices": [{"message": "hi"}]},
+        {"choices": [{"message": {"content": ["hi"]}, "finish_reason": "stop"}]},
+        {"choices": ["hi"]},
+        {"choices": "hi"},
+        {"choices": {}},
+        ["choices"],
+    ],
+)
+async def test_an_answer_of_another_shape_is_a_failure(answer: object) -> None:
+    async with client_of(saying(json.dumps(answer).encode())) as client:
+        with pytest.raises(ModelError, match="the answer is not a chat completion"):
+            await client.ask({})
+
+
+async def test_what_an_engine_leaves_empty_is_no_text() -> None:
+    events: tuple[dict[str, object], ...] = (
+        {"choices": [{"delta": {"role": "assistant", "content": None}, "finish_reason": None}]},
+        {"choices": [{"delta": {"content": "turn left"}}]},
+        {"choices": [{"delta": None, "finish_reason": "stop"}]},
+        {"choices": []},
+    )
+    said = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events) + b"data: [DONE]\n\n"
+    async with client_of(saying(said), content_type="text/event-stream") as client:
+        reply = await client.ask({}, lambda text: None)
+        assert (reply.text, reply.finish_reason) == ("turn left", "stop")

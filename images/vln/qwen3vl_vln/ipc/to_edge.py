@@ -130,7 +130,7 @@ class ContextWarning:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelWarm:
-    """The model answered a question that no task asked; `seconds` is what that took."""
+    """The model answered questions that no task asked; `seconds` is what the last took, once it was warm."""
 
     seconds: float
 

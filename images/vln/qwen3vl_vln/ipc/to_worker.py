@@ -20,7 +20,7 @@ class WorkerSettings:
         gateway_url: with /v1.
         max_model_calls: questions to the model at once.
         context_length: tokens of prompt and answer that the model's engine holds; None where nobody has said.
-        warm_up: the model is asked once before any task asks it.
+        warm_up: the model is asked twice before any task asks it.
         slots, slot_bytes: of the memory that camera frames come in; tasks at most, bytes of an image at most.
         view_slots, output_slot_bytes: tasks drawn at once, bytes of a drawn image at most.
         recordings_dir: None where nothing is recorded.

@@ -19,9 +19,22 @@ class Pace:
 
     median_seconds: float | None = None
     _seconds: deque[float] = field(default_factory=lambda: deque(maxlen=CALLS))
+    _asked: bool = False
+
+    def warmed_up(self, seconds: float) -> None:
+        """A question that no task asked was answered: it counts until a task's is."""
+        if not self._asked:
+            self._seconds.clear()
+            self._keep(seconds)
 
     def took(self, seconds: float) -> None:
-        """A call was answered."""
+        """A task's call was answered."""
+        if not self._asked:
+            self._asked = True
+            self._seconds.clear()
+        self._keep(seconds)
+
+    def _keep(self, seconds: float) -> None:
         self._seconds.append(seconds)
         self.median_seconds = statistics.median(self._seconds)
 

@@ -3,7 +3,8 @@
 Images count as the model counts them; text is estimated from above: a token for every two letters begun of an ASCII
 word, one for each other ASCII character but the space before a word, and one for each UTF-8 byte of everything else,
 for no token is shorter than a byte. For this software's own prompts that is about twice what Qwen's vocabulary makes of
-them, or more. The schema of an answer costs no prompt."""
+them, or more. So what does not fit by that is still asked with the least that can be shown, and only what cannot fit
+even at four bytes a token is refused here. The schema of an answer costs no prompt."""
 
 import re
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ Size = tuple[int, int]
 MARGIN_TOKENS = 64
 """For what an engine's chat template adds beside what is counted here."""
 MESSAGE_TOKENS, REPLY_TOKENS = 5, 3
+BYTES_PER_TOKEN = 4
+"""Of text, at the most that an instruction's words come to."""
 _PIECE = re.compile(r"[A-Za-z]+|[^\x00-\x7f]+| (?![A-Za-z])|[^ A-Za-z]")
 
 
@@ -73,6 +76,11 @@ def _piece_tokens(piece: str) -> int:
     return (len(piece) + 1) // 2
 
 
+def least_text_tokens(text: str) -> int:
+    """A lower estimate of a text's tokens."""
+    return len(text.encode(errors="replace")) // BYTES_PER_TOKEN
+
+
 def image_token_count(size: Size) -> int:
     """Tokens of an image with the marks around it.
 
@@ -86,7 +94,7 @@ def prompt_tokens(texts: Sequence[str], images: Sequence[Size]) -> int:
     """Tokens of a prompt: one message for each text, and images.
 
     Raises:
-        ValueError: as `picture_tokens`.
+        ValueError: as `image_tokens`.
     """
     words = sum(MESSAGE_TOKENS + text_tokens(text) for text in texts)
     return words + REPLY_TOKENS + sum(image_token_count(size) for size in images)
@@ -113,8 +121,8 @@ def fit(
         allowed: what the engine's refusals have left.
 
     Raises:
-        ContextTooSmallError: nothing fits.
-        ValueError: as `picture_tokens`.
+        ContextTooSmallError: nothing can fit; what only may be too long is shown small and without history.
+        ValueError: as `image_tokens`.
     """
     allowed = Allowed() if allowed is None else allowed
     fixed = prompt_tokens(texts, ()) + max_tokens + MARGIN_TOKENS
@@ -122,9 +130,10 @@ def fit(
     cost = fixed + image_token_count(small if allowed.small else large)
     if context_length is not None and cost > context_length:
         cost = fixed + image_token_count(small)
-        if cost > context_length:
+        least = sum(map(least_text_tokens, texts)) + max_tokens + image_token_count(small)
+        if least > context_length:
             raise ContextTooSmallError(
-                f"a small picture, the instruction and the answer take {cost} tokens and the context holds "
+                f"a small picture, the instruction and the answer take {least} tokens and the context holds "
                 f"{context_length}: raise engine.contextLength, or shorten the instruction"
             )
         return Shown(0, True, cost)

@@ -13,6 +13,8 @@ from qwen3vl_vln.worker.keyframes import CorruptImageError
 LARGE_PIXELS, SMALL_PIXELS = 640, 320
 """Of the longer side, at most."""
 QUALITY = 85
+MOST_BYTES_PER_PIXEL = 1.5
+"""Of a JPEG that is kept as it came; a larger one holds something else than its image."""
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -40,7 +42,8 @@ def small_already(jpeg: bytes) -> KeyImage | None:
         CorruptImageError: as `scaled`.
     """
     own = _own(jpeg)
-    return _counted(KeyImage(own, own)) if max(own.size) <= SMALL_PIXELS else None
+    bare = len(jpeg) <= MOST_BYTES_PER_PIXEL * own.size[0] * own.size[1]
+    return _counted(KeyImage(own, own)) if bare and max(own.size) <= SMALL_PIXELS else None
 
 
 def scaled(jpeg: bytes) -> KeyImage:
@@ -57,8 +60,11 @@ def scaled(jpeg: bytes) -> KeyImage:
         pixels = simplejpeg.decode_jpeg(jpeg, colorspace="BGR", min_width=wanted[0], min_height=wanted[1], fastdct=True)
     except ValueError as error:
         raise CorruptImageError(str(error)) from None
+    small = _encoded(pixels, size_within(own.size, SMALL_PIXELS))
+    if small.size == own.size:
+        return _counted(KeyImage(small, small))
     large = own if max(own.size) <= LARGE_PIXELS else _encoded(pixels, wanted)
-    return _counted(KeyImage(large, _encoded(pixels, size_within(own.size, SMALL_PIXELS))))
+    return _counted(KeyImage(large, small))
 
 
 def size_within(size: Size, longest: int) -> Size:

@@ -19,6 +19,9 @@ from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
 GUIDED_PROFILE = "waypoints"
 """The engine is held to the schema, so that what is written of it can be relied on before its end."""
 
+EXPECTED = (ModelError, ContextTooSmallError)
+"""What a question may end with; any other error is a fault of this software."""
+
 
 class Recorder(Protocol):
     """Keeps what is shown to it; never waits, never fails."""
@@ -38,6 +41,7 @@ class ModelCaller:
         send: takes messages for the edge.
         context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown each call that ended.
+        timeout_seconds: for all tries of one question together; None where each has the model's own alone.
     """
 
     model_name: str
@@ -45,6 +49,7 @@ class ModelCaller:
     send: Callable[[ToEdge], None]
     context_length: int | None = None
     recorder: Recorder | None = None
+    timeout_seconds: float | None = None
 
     async def ask(self, task_id: str, job: TaskState, key: KeyFrame, images: KeyImage) -> bool:
         """Ask about a key frame; whether the model answered."""
@@ -55,19 +60,16 @@ class ModelCaller:
         try:
             heard = self._early_plan_heard(task_id, job, key, asked) if job.profile == GUIDED_PROFILE else None
             told = partial(self._shows, task_id, job, question)
-            reply = await ask(self.model, question, job.allowed, told=told, heard=heard)
-        except (ModelError, ContextTooSmallError) as error:
-            self.send(
-                CallFailed(
-                    task_id=task_id,
-                    epoch=epoch,
-                    frame=key.number,
-                    message=str(error),
-                    deadline=isinstance(error, ModelDeadlineError),
-                    context_too_small=isinstance(error, ContextTooSmallError),
-                )
+            reply = await ask(
+                self.model,
+                question,
+                job.context.allowed,
+                told=told,
+                heard=heard,
+                timeout_seconds=self.timeout_seconds,
             )
-            self._record(task_id, job, key, loop.time() - asked, Parsed("failed", str(error)))
+        except EXPECTED as error:
+            self.failed(task_id, job, key, error, loop.time() - asked)
             return False
         except asyncio.CancelledError:
             self._record(task_id, job, key, loop.time() - asked, Parsed("cancelled", "not_wanted_any_more"))
@@ -93,6 +95,21 @@ class ModelCaller:
         self._record(task_id, job, key, seconds, parsed, reply)
         return True
 
+    def failed(self, task_id: str, job: TaskState, key: KeyFrame, error: Exception, seconds: float) -> None:
+        """Tell that there is no answer about a key frame, and why."""
+        message = str(error) if isinstance(error, EXPECTED) else f"the worker failed: {type(error).__name__}"
+        self.send(
+            CallFailed(
+                task_id=task_id,
+                epoch=job.epoch,
+                frame=key.number,
+                message=message,
+                deadline=isinstance(error, ModelDeadlineError),
+                context_too_small=isinstance(error, ContextTooSmallError),
+            )
+        )
+        self._record(task_id, job, key, seconds, Parsed("failed", message))
+
     def _question(self, job: TaskState, images: KeyImage) -> Question:
         return Question(
             model_name=self.model_name,
@@ -107,10 +124,10 @@ class ModelCaller:
 
     def _shows(self, task_id: str, job: TaskState, question: Question, shown: Shown, allowed: Allowed) -> None:
         """A question goes out that shows so much; what is missing in it is said once."""
-        job.allowed, job.shown_history = allowed, shown.history
+        job.context.allowed, job.shown_history = allowed, shown.history
         warning = question.warning(shown, allowed)
-        if warning != job.warning:
-            job.warning = warning
+        if warning != job.context.warning:
+            job.context.warning = warning
             self.send(ContextWarning(task_id=task_id, text=warning))
 
     def _early_plan_heard(self, task_id: str, job: TaskState, key: KeyFrame, asked: float) -> Callable[[str], None]:

@@ -99,13 +99,11 @@ async def _streamed(response: aiohttp.ClientResponse, heard: Callable[[str], Non
             break
         if not line.startswith(b"data:"):
             continue
-        event = _event(line)
-        delta = event.get("delta") or {}
-        if isinstance(delta.get("content"), str) and delta["content"]:
-            text += delta["content"]
+        more, ended = _event(line)
+        if more:
+            text += more
             heard(text)
-        if isinstance(event.get("finish_reason"), str):
-            reason = event["finish_reason"]
+        reason = ended or reason
     if not done or reason is None:
         # Without its end nobody knows whether the text is whole.
         raise ModelError("the stream broke off")
@@ -134,15 +132,16 @@ async def _lines(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
             yield line.strip()
 
 
-def _event(line: bytes) -> dict[str, Any]:
+def _event(line: bytes) -> tuple[str, str | None]:
+    """What an event adds to the text, and why the text ends, where it says so."""
     try:
         event = orjson.loads(line[len(b"data:") :])
         if "error" in event:
             raise _too_long(event["error"]) or ModelError(
                 f"the stream ended with an error {str(event['error'].get('code') or '')[:64]}".rstrip()
             )
-        choices = event["choices"]
-        return dict(choices[0]) if choices else {}
+        choice = event["choices"][0] if event["choices"] else {}
+        return _content(choice.get("delta")), _reason(choice)
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, ValueError, AttributeError):
         raise ModelError("the stream is not a chat completion") from None
 
@@ -173,7 +172,24 @@ def reply_of(content: bytes) -> Reply:
     """
     try:
         choice = orjson.loads(content)["choices"][0]
-        text, reason = choice["message"]["content"], choice.get("finish_reason")
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
+        return Reply(_content(choice["message"]), _reason(choice))
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
         raise ModelError("the answer is not a chat completion") from None
-    return Reply(text if isinstance(text, str) else "", reason if isinstance(reason, str) else None)
+
+
+def _content(message: Any) -> str:
+    """The text of a message, or of a part of one; an engine may leave out what is empty.
+
+    Raises:
+        AttributeError: it is no message.
+        TypeError: its content is no text.
+    """
+    content = None if message is None else message.get("content")
+    if content is not None and not isinstance(content, str):
+        raise TypeError("no text")
+    return content or ""
+
+
+def _reason(choice: Any) -> str | None:
+    reason = choice.get("finish_reason")
+    return reason if isinstance(reason, str) else None

@@ -1,12 +1,13 @@
 """A question about a key frame, as long as the model's context allows; shorter when the engine says that it is not."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qwen3vl_vln.worker.context_budget import Allowed, ContextTooSmallError, Shown, fit, warning
 from qwen3vl_vln.worker.images import Image, KeyImage
-from qwen3vl_vln.worker.model_client import ContextLengthError, Reply
+from qwen3vl_vln.worker.model_client import ContextLengthError, ModelDeadlineError, ModelError, Reply
 from qwen3vl_vln.worker.prompt import MAX_TOKENS, request, texts
 
 
@@ -76,24 +77,53 @@ async def ask(
     *,
     told: Callable[[Shown, Allowed], None],
     heard: Callable[[str], None] | None = None,
+    timeout_seconds: float | None = None,
 ) -> Reply:
     """The model's answer; an engine whose context is smaller than was said is asked again with less.
+
+    Once a word of an answer was heard it is not asked again: what was begun by that word is void at once.
 
     Args:
         allowed: what former refusals have left.
         told: is called before each try with what it shows, and with what is left.
         heard: as for `ModelClient.ask`.
+        timeout_seconds: for all tries together; None where each has the model's own alone.
 
     Raises:
         ContextTooSmallError: the least is still too long.
+        ModelDeadlineError: all tries together took longer than the timeout.
         ModelError: there is no answer.
     """
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _ask(model, question, allowed, told, heard)
+    except TimeoutError:
+        raise ModelDeadlineError(f"no answer in {timeout_seconds:g} s") from None
+
+
+async def _ask(
+    model: Model,
+    question: Question,
+    allowed: Allowed,
+    told: Callable[[Shown, Allowed], None],
+    heard: Callable[[str], None] | None,
+) -> Reply:
+    begun = False
+
+    def listen(text: str) -> None:
+        nonlocal begun
+        begun = True
+        if heard is not None:
+            heard(text)
+
     while True:
         shown = question.fit(allowed)
         told(shown, allowed)
         try:
-            return await model.ask(question.body(shown), heard)
+            return await model.ask(question.body(shown), None if heard is None else listen)
         except ContextLengthError as error:
+            if begun:
+                raise ModelError(f"the stream ended with an error: {error}") from None
             left = allowed.after_refusal(shown)
             if left is None:
                 raise ContextTooSmallError(

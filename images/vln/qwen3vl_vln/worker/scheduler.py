@@ -19,7 +19,7 @@ from qwen3vl_vln.worker.images import KeyImage, scaled, small_already
 from qwen3vl_vln.worker.keyframes import CorruptImageError, view
 from qwen3vl_vln.worker.model_call import ModelCaller, Recorder
 from qwen3vl_vln.worker.question import Model
-from qwen3vl_vln.worker.task_state import KeyFrame, TaskState
+from qwen3vl_vln.worker.task_state import ContextState, KeyFrame, TaskState
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +35,7 @@ class InferenceScheduler:
         queue: whose turn it is to ask.
         context_length: of the model, in tokens; None where nobody has said.
         recorder: is shown what was seen, asked and answered.
+        timeout_seconds: for one question, however often it is asked again with less; None without an end of its own.
         decoder: looks at images.
     """
 
@@ -45,13 +46,17 @@ class InferenceScheduler:
     calls: InitVar[int] = 4
     context_length: int | None = None
     recorder: Recorder | None = None
+    timeout_seconds: float | None = None
     decoder: Decoder = field(default_factory=Decoder)
     _jobs: dict[str, TaskState] = field(default_factory=dict)
+    _contexts: dict[str, ContextState] = field(default_factory=dict)
     _tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
 
     def __post_init__(self, calls: int) -> None:
         self.queue = CallQueue(calls, self._jobs.get, self._ask, self._spawn)
-        self._caller = ModelCaller(self.model_name, self.model, self.send, self.context_length, self.recorder)
+        self._caller = ModelCaller(
+            self.model_name, self.model, self.send, self.context_length, self.recorder, self.timeout_seconds
+        )
 
     def take(self, message: ToScheduler) -> None:
         """Act on a message."""
@@ -59,7 +64,8 @@ class InferenceScheduler:
             case TaskUpdate():
                 self._configure(message)
             case ForgetTask():
-                self._forget(message.task_id)
+                self._rest(message.task_id)
+                self._contexts.pop(message.task_id, None)
             case LeaveSlot():
                 # Messages are taken in their order: nothing before this one reads the slot any more.
                 self.send(SlotLeft(slot=message.slot))
@@ -74,7 +80,9 @@ class InferenceScheduler:
     def _configure(self, update: TaskUpdate) -> None:
         old = self._jobs.get(update.task_id)
         if not update.active:
-            self._forget(update.task_id)
+            self._rest(update.task_id)
+            if update.verdict is not None:
+                self._contexts.pop(update.task_id, None)
             return
         if old is not None and old.epoch == update.epoch:
             # Nothing that was asked is void by it; the image that is wanted, or looked at, stays so.
@@ -82,10 +90,12 @@ class InferenceScheduler:
             return
         if old is not None:
             old.cancel()
-        self._jobs[update.task_id] = TaskState.begin(update, old)
+        self._jobs[update.task_id] = TaskState.begin(
+            update, old, self._contexts.setdefault(update.task_id, ContextState())
+        )
         self.send(WantFrame(task_id=update.task_id, epoch=update.epoch))
 
-    def _forget(self, task_id: str) -> None:
+    def _rest(self, task_id: str) -> None:
         if job := self._jobs.pop(task_id, None):
             job.cancel()
 
@@ -140,10 +150,18 @@ class InferenceScheduler:
 
     async def _ask(self, task_id: str, job: TaskState, key: KeyFrame) -> bool:
         """Ask the model about a key frame; False when it gave no answer."""
-        images = await self._scaled(task_id, job, key)
-        if images is None:
-            return True
-        if not await self._caller.ask(task_id, job, key, images):
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        try:
+            images = await self._scaled(task_id, job, key)
+            if images is None:
+                return True
+            if not await self._caller.ask(task_id, job, key, images):
+                return False
+        except Exception as error:
+            # Else the robot would wait for an answer that nobody gives.
+            log.exception("a call failed")
+            self._caller.failed(task_id, job, key, error, loop.time() - began)
             return False
         job.failures = 0
         job.history.append(images.small)

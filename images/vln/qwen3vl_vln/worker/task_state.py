@@ -21,14 +21,26 @@ class KeyFrame:
 
 
 @dataclass
+class ContextState:
+    """What is known of the engine's context for one task, through all its epochs and pauses.
+
+    Attributes:
+        allowed: what the engine's refusals have left to be shown.
+        warning: what was said last about images that the context does not hold.
+    """
+
+    allowed: Allowed = field(default_factory=Allowed)
+    warning: str = ""
+
+
+@dataclass
 class TaskState:
     """What is known of one task here.
 
     Attributes:
         history: earlier key frames that the model was asked about, in their small size, the oldest first.
-        allowed: what the engine's refusals have left to be shown.
+        context: what of it may be shown.
         shown_history: so many earlier ones were in the newest question.
-        warning: what was said last about images that the context does not hold.
         waiting: the key frame that it is asked about next.
         call: the call under way.
         queued: it waits for its turn.
@@ -44,9 +56,8 @@ class TaskState:
     chooser: KeyframeChooser
     history: deque[Image]
     camera_number: int
-    allowed: Allowed = field(default_factory=Allowed)
+    context: ContextState
     shown_history: int = 0
-    warning: str = ""
     waiting: KeyFrame | None = None
     call: "asyncio.Task[None] | None" = None
     queued: bool = False
@@ -54,9 +65,8 @@ class TaskState:
     stale: bool = False
 
     @classmethod
-    def begin(cls, update: TaskUpdate, old: "TaskState | None") -> "TaskState":
-        """The state of a new epoch; what the same camera saw before stays of use, and what the
-        engine's context holds is the same whatever the task is about."""
+    def begin(cls, update: TaskUpdate, old: "TaskState | None", context: ContextState) -> "TaskState":
+        """The state of a new epoch; what the same camera saw before stays of use."""
         same_camera = old is not None and old.camera_number == update.camera_number
         return cls(
             epoch=update.epoch,
@@ -67,8 +77,7 @@ class TaskState:
             chooser=KeyframeChooser(update.keyframes),
             history=deque(old.history if old is not None and same_camera else (), maxlen=update.history_frames),
             camera_number=update.camera_number,
-            allowed=Allowed() if old is None else old.allowed,
-            warning="" if old is None else old.warning,
+            context=context,
         )
 
     def edit(self, update: TaskUpdate) -> None:

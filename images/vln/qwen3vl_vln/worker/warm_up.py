@@ -1,6 +1,8 @@
-"""One question to the model before any robot has one: how long it takes is then known before the walk.
+"""Two questions to the model before any robot has one: how long it takes is then known before the walk.
 
-It shows grey images, as many and as large as a task with default settings shows, and robots' questions go first."""
+Both show grey images, as many and as large as a task with default settings shows, and robots' questions go first. An
+engine may compile for the first of them, so only the second counts; it shows another grey, so that the engine cannot
+take from the first what it would have to read anew for a robot."""
 
 import asyncio
 import logging
@@ -21,7 +23,7 @@ from qwen3vl_vln.worker.question import Model, Question, ask
 log = logging.getLogger(__name__)
 
 INSTRUCTION = "Stand still."
-GREY = 128
+FIRST_GREY, SECOND_GREY = 112, 144
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 1.0, 60.0
 
 
@@ -48,11 +50,12 @@ class WarmModel:
         return reply
 
     async def warm_up(self, model_name: str, context_length: int | None) -> None:
-        """Ask until anything was answered."""
-        question = grey_question(model_name, context_length)
+        """Ask until two questions were answered, or one of a robot."""
         loop, pause = asyncio.get_running_loop(), FIRST_RETRY_SECONDS
+        compiled = False
         while not self._answered:
             if not self._asking:
+                question = grey_question(model_name, context_length, SECOND_GREY if compiled else FIRST_GREY)
                 began = loop.time()
                 try:
                     await ask(self._model, question, Allowed(), told=lambda shown, allowed: None)
@@ -62,14 +65,16 @@ class WarmModel:
                 except ModelError as error:
                     log.info("the model is not warm yet: %s", error)
                 else:
-                    self._answered = True
-                    self._send(ModelWarm(seconds=loop.time() - began))
-                    return
+                    if compiled and not self._answered:
+                        self._answered = True
+                        self._send(ModelWarm(seconds=loop.time() - began))
+                    compiled = True
+                    continue
             await asyncio.sleep(pause)
             pause = min(LONGEST_RETRY_SECONDS, 2 * pause)
 
 
-def grey_question(model_name: str, context_length: int | None) -> Question:
+def grey_question(model_name: str, context_length: int | None, grey: int = FIRST_GREY) -> Question:
     """What a task with default settings asks, with nothing to be seen."""
     return Question(
         model_name=model_name,
@@ -77,13 +82,13 @@ def grey_question(model_name: str, context_length: int | None) -> Question:
         language="en",
         profile="waypoints",
         reverse=False,
-        history=(_grey(SMALL_PIXELS).small,) * History().frames,
-        now=_grey(LARGE_PIXELS),
+        history=(_grey(SMALL_PIXELS, grey).small,) * History().frames,
+        now=_grey(LARGE_PIXELS, grey),
         context_length=context_length,
     )
 
 
 @cache
-def _grey(longest: int) -> KeyImage:
-    pixels = np.full((longest * 3 // 4, longest, 1), GREY, np.uint8)
+def _grey(longest: int, grey: int) -> KeyImage:
+    pixels = np.full((longest * 3 // 4, longest, 1), grey, np.uint8)
     return scaled(bytes(simplejpeg.encode_jpeg(pixels, colorspace="GRAY", colorsubsampling="Gray")))

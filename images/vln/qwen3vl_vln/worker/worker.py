@@ -102,6 +102,7 @@ def build(
         calls=settings.max_model_calls,
         context_length=settings.context_length,
         recorder=recorder,
+        timeout_seconds=settings.model_timeout_seconds,
     )
     inputs = Arena(view_inputs_fd, settings.view_slots, settings.slot_bytes)
     outputs = Arena(view_outputs_fd, settings.view_slots, settings.output_slot_bytes)

@@ -31,7 +31,7 @@ class Results(Shared):
             self.views.rendered(message)
             return
         if isinstance(message, ModelWarm):
-            self.tasks.pace.took(message.seconds)
+            self.tasks.pace.warmed_up(message.seconds)
             return
         entry = self.tasks.find(message.task_id)
         if entry is None:
