@@ -140,7 +140,7 @@ def run(options: argparse.Namespace) -> None:
         if options.watched:
             more["watched"] = say(extra.watched(bench, options.watched))
         if options.flooded:
-            more["flooded"] = say(extra.flooded(bench, options.flooded))
+            more["flooded"] = say(flood.flooded(bench, options.flooded))
         if options.rest:
             more["rest"] = say(extra.rest(bench, options.seconds))
         if options.tasks:

@@ -98,16 +98,6 @@ def watched(bench: Bench, count: int) -> dict[str, Any]:
     }
 
 
-def flooded(bench: Bench, count: int) -> dict[str, Any]:
-    """A step beside a neighbour that sends as many ticks as it can, and the echo beside the same one."""
-    [task] = bench.create(1)
-    found = measure(bench, count, "random", flooded=task)
-    bench.stop([task])
-    shown = ("robots", "p50_ms", "p99_ms", "max_ms", "echo_p50_ms", "echo_p99_ms", "answered", "errors", "void")
-    added = round(found["p99_ms"] - found["echo_p99_ms"], 3)
-    return {name: found[name] for name in shown} | {"flood_per_second": bench.options.flood, "added_p99_ms": added}
-
-
 def rest(bench: Bench, seconds: float) -> dict[str, Any]:
     """The older protocol: base64 in JSON by POST, 30 a second on one connection; beside an echo of the same bodies."""
     task = bench.create(1)[0]

@@ -30,7 +30,7 @@ ApiError
     │   └── TooManyFramesError    4429  they come faster than they are taken
     ├── UnavailableError           503
     │   ├── ModelLostError              the task ended while a request waited, because its model was lost
-    │   ├── NoImageError              there is nothing to show yet
+    │   ├── NoImageError                there is nothing to show yet
     │   └── NoUnusedIdError       4429  the source of random numbers does not work
     ├── SyncTimeoutError           504  the model has not answered while a request waited for it
     └── SocketError                     met by open WebSockets alone, so never answered with its status

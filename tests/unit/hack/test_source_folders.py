@@ -42,6 +42,15 @@ def test_what_is_installed_lies_in_the_folders(source_folders: list[Path]) -> No
     assert {(ROOT / folder).parent for folder in TOOLS["setuptools"]["package-dir"].values()} <= set(source_folders)
 
 
+def test_each_package_of_an_image_is_installed() -> None:
+    found = set()
+    for name, folder in TOOLS["setuptools"]["package-dir"].items():
+        for file in (ROOT / folder).rglob("*.py"):
+            found.add(".".join((name, *file.parent.relative_to(ROOT / folder).parts)))
+    assert len(found) > 20
+    assert sorted(TOOLS["setuptools"]["packages"]) == sorted(found)
+
+
 def test_the_folder_that_one_stands_in_is_not_on_the_path(tmp_path: Path) -> None:
     (tmp_path / "json.py").write_text("raise SystemExit('this is not the json of the standard library')")
     printed = printed_by("import json, hack.devtools; print(hack.devtools.__file__)", cwd=tmp_path)

@@ -4,11 +4,14 @@ import asyncio
 import base64
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 from tests.support.images import jpeg
 
+from qwen3vl_common.keys import KeyRing
 from qwen3vl_common.navigation.settings import Limits
 from qwen3vl_vln.edge.http import app
 from qwen3vl_vln.edge.identity import Authenticator
@@ -25,13 +28,27 @@ from .samples import navigation_without_worker
 class Door:
     """The application with one task, on a clock that only the test moves."""
 
-    def __init__(self, operator_key: str | None = None, proxies: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        operator_key: str | None = None,
+        proxies: tuple[str, ...] = (),
+        *,
+        keys_dir: Path | None = None,
+        recordings_dir: Path | None = None,
+    ) -> None:
         self.now = 1000.0
+        self.ready = True
         self.navigation = navigation_without_worker()
+        if recordings_dir is not None:
+            link = self.navigation.link
+            link.options = replace(link.options, recordings_dir=recordings_dir)
         self.navigation.now = lambda: self.now  # type: ignore[method-assign]
-        authenticator = Authenticator(None, operator_key)
+        ring = None if keys_dir is None else KeyRing(keys_dir)
+        authenticator = Authenticator(ring, operator_key)
         listed = Proxies(ip_network(one) for one in proxies)
-        self.app = app.build(self.navigation, authenticator, Bounds(), model="m", ready=lambda: True, proxies=listed)
+        self.app = app.build(
+            self.navigation, authenticator, Bounds(), model="m", ready=lambda: self.ready, proxies=listed
+        )
         self.operator_key = operator_key
         limits = Limits(blind_meters=5.0, linear_meters_per_second=0.5)
         self.entry = self.navigation.create(Settings(robot="go2", instruction="Walk.", limits=limits))

@@ -1,11 +1,14 @@
 """Bodies about tasks: what is taken, what is ignored and told, what is refused by name."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qwen3vl_common.errors import InvalidRequest
-from qwen3vl_vln.edge.http.bodies import Creation, assertion, creation
+from qwen3vl_common.navigation.requests import OLDER
+from qwen3vl_vln.edge.http.bodies import BOUNDING, Creation, assertion, creation
 
 OWNER = {"uid": "0a1b2c3d-0000", "namespace": "robots", "name": "walk", "generation": 1}
 ASSERTED = {"owner": OWNER, "instruction": "Walk.", "robot": "go2-01", "state": "Running"}
@@ -158,8 +161,31 @@ def test_a_wrong_assertion_is_told_the_field_and_what_would_be_right(changes: An
 
 
 def test_a_setting_of_the_older_protocol_is_bounded_as_the_one_it_means() -> None:
-    assert refused({"instruction": "Walk.", "config": {"history_frames": 16}}) == "config.history.frames"
-    assert refused({"instruction": "Walk.", "config": {"keyframe_threshold": "0.2"}}) == "config.keyframes.threshold"
+    assert refused({"instruction": "Walk.", "config": {"history_frames": 16}}) == "config.history_frames"
+    assert refused({"instruction": "Walk.", "config": {"keyframe_threshold": "0.2"}}) == "config.keyframe_threshold"
+
+
+def test_the_names_that_sound_like_a_bound_stand_in_the_protocol() -> None:
+    page = (Path(__file__).resolve().parents[3] / "docs" / "protocol.md").read_text(encoding="utf-8")
+    told = page.partition("but a name with ")[2].partition(" in it")[0]
+    assert set(re.findall("`([a-z]+)`", told)) == set(BOUNDING.pattern.split("|"))
+
+
+def test_a_wrong_setting_is_refused_by_the_name_that_the_client_wrote() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        creation({"instruction": "Walk.", "config": {"keyframe_threshold": 7}})
+    assert str(caught.value) == "config.keyframe_threshold is 7; allowed is 0 to 1"
+    both = {"history": {"frames": 99}, "history_frames": 5}
+    assert refused({"instruction": "Walk.", "config": both}) == "config.history.frames"
+    other = {"keyframes": {"minIntervalSeconds": -1}, "keyframe_threshold": 0.2}
+    assert refused({"instruction": "Walk.", "config": other}) == "config.keyframes.minIntervalSeconds"
+
+
+@pytest.mark.parametrize("older", OLDER)
+def test_a_setting_of_the_older_protocol_that_is_null_is_as_one_that_is_absent(older: str) -> None:
+    assert made(**{older: None}) == made()
+    part, name = OLDER[older]
+    assert made(**{older: None, part: {name: 0}}) == made(**{part: {name: 0}})
 
 
 @pytest.mark.parametrize("state", ["Stopped", "stopped", " STOP "])

@@ -1,19 +1,28 @@
 """The page where the API is read and tried: whole without internet, true, and with examples that work."""
 
+import ast
 import asyncio
 import base64
+import inspect
 import json
 import re
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import urljoin
 
 import jsonschema
 import pytest
+from starlette.types import ASGIApp, Receive, Scope, Send
 from tests.support.images import jpeg
 
-from qwen3vl_vln.edge.http import docs_page
+from qwen3vl_common.errors import ApiError
+from qwen3vl_vln.edge.http import docs_page, frames, health, recordings, tasks, views
 from qwen3vl_vln.edge.http.shapes import SMALLEST_JPEG
+from qwen3vl_vln.edge.watches import Rendering
+from qwen3vl_vln.recording.store import MAGIC
+from qwen3vl_vln.task.task import Task
 
 from .asgi import ask
 from .door import Door
@@ -27,24 +36,66 @@ WITH_BODIES = [
     ("put", "/vln/task/{task_id}"),
     ("patch", "/vln/task/{task_id}"),
 ]
+NOWHERE = Path(__file__).parent / "nowhere"
 WITHOUT_KEY = {"/health", "/ready", "/metrics"}
+RECORDING = "20260102T030405Z-1.mcap"
+# Asked with a task that was made for `go2-02`: method, path.
+WITHOUT_BODIES = [
+    ("get", "/vln/task/{task_id}"),
+    ("get", "/vln/robot/{robot}/task"),
+    ("get", "/vln/tasks"),
+    ("get", "/vln/pipeline/stats"),
+    ("get", "/vln/me"),
+    ("get", "/health"),
+    ("get", "/ready"),
+    ("get", "/vln/task/{task_id}/recordings"),
+    ("post", "/vln/task/{task_id}/ticket"),
+    ("post", "/vln/task/{task_id}/stop"),
+    ("delete", "/vln/task/{task_id}"),
+]
+OF_BYTES = [
+    ("get", "/metrics"),
+    ("get", "/vln/task/{task_id}/recordings/{name}"),
+    ("get", "/vln/task/{task_id}/snapshot"),
+    ("get", "/vln/task/{task_id}/view"),
+    ("get", "/vln/robot/{robot}/view"),
+]
+LONGEST_SECONDS = 20.0
 
 
 class Page:
     """The application as a browser asks it."""
 
-    def __init__(self) -> None:
-        self.door = Door(OPERATOR_KEY)
-        link = self.door.navigation.link
-        link.options = replace(link.options, recordings_dir=Path(__file__).parent / "nowhere")
+    def __init__(self, recordings_dir: Path = NOWHERE) -> None:
+        # Nobody but the operator has a key.
+        self.door = Door(OPERATOR_KEY, keys_dir=NOWHERE, recordings_dir=recordings_dir)
         self.description: dict[str, Any] = json.loads(self.get("/openapi.json")[2])
 
     def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
         return self.ask("GET", path)
 
-    def ask(self, method: str, path: str, body: Any = None) -> tuple[int, dict[str, str], bytes]:
-        key = f"Bearer {OPERATOR_KEY}"
-        return asyncio.run(ask(self.door.app, method, path, json.dumps(body).encode(), authorization=key))
+    def ask(
+        self, method: str, path: str, body: Any = None, key: str | None = OPERATOR_KEY
+    ) -> tuple[int, dict[str, str], bytes]:
+        headers = {} if key is None else {"authorization": f"Bearer {key}"}
+        return asyncio.run(self._ask(self.door.app, method, path, json.dumps(body).encode(), headers))
+
+    def glance(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """What somebody has who leaves at once."""
+
+        async def leave() -> dict[str, Any]:
+            return {"type": "http.disconnect"}
+
+        async def app(scope: Scope, _: Receive, send: Send) -> None:
+            await self.door.app(scope, leave, send)
+
+        return asyncio.run(self._ask(app, "GET", path, b"", {"authorization": f"Bearer {OPERATOR_KEY}"}))
+
+    async def _ask(
+        self, app: ASGIApp, method: str, path: str, body: bytes, headers: dict[str, str]
+    ) -> tuple[int, dict[str, str], bytes]:
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return await ask(app, method, path, body, **headers)
 
     @property
     def operations(self) -> list[tuple[str, str, dict[str, Any]]]:
@@ -54,9 +105,13 @@ class Page:
         content = self.description["paths"][path][method]["requestBody"]["content"]
         return content["application/json"]["schema"]["examples"][0]
 
-    def is_as_documented(self, method: str, path: str, answer: Any) -> None:
-        """See that an answer has the shape that the page shows, and no field more."""
-        content = self.description["paths"][path][method]["responses"]["200"]["content"]
+    def responses(self, method: str, path: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.description["paths"][path][method]["responses"]
+        return found
+
+    def is_as_documented(self, method: str, path: str, answer: Any, status: int = 200) -> None:
+        """See that an answer has the shape that the page shows for its status, and no field more."""
+        content = self.responses(method, path)[str(status)]["content"]
         schema = content["application/json"]["schema"] | {"components": self.description["components"]}
         jsonschema.validate(answer, schema, cls=jsonschema.Draft202012Validator)
 
@@ -110,6 +165,62 @@ def test_each_route_says_what_it_answers_and_refuses_and_whether_it_needs_a_key(
         assert "$ref" in schema or schema["type"] == "string", (method, path)
 
 
+def test_a_route_that_says_it_needs_a_key_refuses_who_has_none_and_no_other_route_does(page: Page) -> None:
+    for method, path, what in page.operations:
+        body = page.example(method, path) if "requestBody" in what else None
+        address = path.replace("{task_id}", page.door.entry.task.task_id).replace("{robot}", "go2")
+        for key in (None, "nobodys-key"):
+            status, _, content = page.ask(method, address, body, key=key)
+            if what["security"]:
+                assert status == 401, (method, path, key)
+                page.is_as_documented(method, path, json.loads(content), 401)
+            else:
+                assert status == 200, (method, path, key)
+
+
+def test_an_address_tried_on_the_page_is_where_the_page_is_served(page: Page) -> None:
+    (server,) = page.description["servers"]
+    for place in ("http://robots/", "https://dashboard/models/nav/"):
+        description = urljoin(f"{place}docs", docs_page.DESCRIPTION.removeprefix("/"))
+        # As OpenAPI has it: a relative server counts from the description, a path is put behind it.
+        base = urljoin(description, server["url"]).removesuffix("/")
+        assert base + "/vln/tasks" == f"{place}vln/tasks"
+
+
+def raises_of(module: ModuleType) -> Iterator[tuple[str, str, type[ApiError]]]:
+    """Method, path and error of what each route of a module raises by name, in functions of the module that it calls
+    too."""
+    tree = ast.parse(inspect.getsource(module))
+    functions = {node.name: node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+    def reached(name: str, seen: set[str]) -> set[str]:
+        if name in seen or name not in functions:
+            return seen
+        seen.add(name)
+        for node in ast.walk(functions[name]):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                reached(node.func.id, seen)
+        return seen
+
+    for name, function in functions.items():
+        for route in function.decorator_list:
+            assert isinstance(route, ast.Call) and isinstance(route.func, ast.Attribute)
+            path = ast.literal_eval(route.args[0])
+            for node in (node for each in reached(name, set()) for node in ast.walk(functions[each])):
+                match node:
+                    case ast.Raise(exc=ast.Call(func=ast.Name(id=error))):
+                        yield route.func.attr, path, getattr(module, error)
+
+
+@pytest.mark.parametrize("module", [frames, health, recordings, tasks, views])
+def test_each_refusal_that_a_route_raises_by_name_is_documented(page: Page, module: ModuleType) -> None:
+    found = list(raises_of(module))
+    assert found or module is health
+    for method, path, error in found:
+        documented = page.responses(method, path).get(str(error.status), {}).get("description", "")
+        assert f"`{error.code}`" in documented, (method, path, error)
+
+
 def test_each_route_stands_in_the_table_of_the_protocol(page: Page) -> None:
     table = (ROOT / "docs" / "protocol.md").read_text(encoding="utf-8").partition("## HTTP")[2].partition("### ")[0]
     requests = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
@@ -151,35 +262,85 @@ def test_a_documented_example_is_accepted_by_its_route_and_answered_as_documente
     status, _, content = page.ask(method, path.replace("{task_id}", task_id), body)
     answer = json.loads(content)
     assert status == (400 if path == "/vln/frame/sync" else 200), answer
-    page.is_as_documented(method, path, answer)
+    page.is_as_documented(method, path, answer, status)
 
 
-def test_answers_are_as_documented() -> None:
-    page = Page()
+def test_each_route_is_asked_by_a_test_of_this_page(page: Page) -> None:
+    assert sorted([*WITH_BODIES, *WITHOUT_BODIES, *OF_BYTES]) == sorted((m, path) for m, path, _ in page.operations)
+    of_bytes = {(m, path) for m, path, _ in page.operations if "application/json" not in content_of(page, m, path)}
+    assert set(OF_BYTES) == of_bytes
+
+
+def content_of(page: Page, method: str, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = page.responses(method, path)["200"]["content"]
+    return found
+
+
+def test_answers_are_as_documented(tmp_path: Path) -> None:
+    page = Page(tmp_path)
     made = json.loads(page.ask("post", "/vln/task/create", {"instruction": "Walk.", "config": {"robot": "go2-02"}})[2])
     frame = {"task_id": page.door.entry.task.task_id, "frame": base64.b64encode(jpeg(seed=7)).decode()}
     assert page.ask("post", "/vln/frame", frame)[0] == 200
     page.door.plan()
     page.door.now += 0.1
-    asked = [
-        ("post", "/vln/frame", "/vln/frame", frame),
-        ("get", "/vln/task/{task_id}", f"/vln/task/{frame['task_id']}", None),
-        ("get", "/vln/robot/{robot}/task", "/vln/robot/go2-02/task", None),
-        ("get", "/vln/tasks", "/vln/tasks", None),
-        ("get", "/vln/pipeline/stats", "/vln/pipeline/stats", None),
-        ("get", "/vln/me", "/vln/me", None),
-        ("get", "/health", "/health", None),
-        ("get", "/ready", "/ready", None),
-        ("get", "/vln/task/{task_id}/recordings", f"/vln/task/{made['task_id']}/recordings", None),
-        ("post", "/vln/task/{task_id}/ticket", f"/vln/task/{made['task_id']}/ticket", None),
-        ("post", "/vln/task/{task_id}/stop", f"/vln/task/{made['task_id']}/stop", None),
-        ("delete", "/vln/task/{task_id}", f"/vln/task/{made['task_id']}", None),
-    ]
-    for method, path, address, body in asked:
-        status, _, content = page.ask(method, address, body)
+    recorded(tmp_path, made["task_id"])
+    status, _, content = page.ask("post", "/vln/frame", frame)
+    page.is_as_documented("post", "/vln/frame", json.loads(content), status)
+    walked = json.loads(page.get(f"/vln/task/{frame['task_id']}")[2])
+    page.is_as_documented("get", "/vln/task/{task_id}", walked)
+    for method, path in WITHOUT_BODIES:
+        status, _, content = page.ask(method, path.format(task_id=made["task_id"], robot="go2-02"))
         answer = json.loads(content)
         assert status == 200, (path, answer)
         page.is_as_documented(method, path, answer)
+        if path.endswith("/recordings"):
+            assert [each["name"] for each in answer["recordings"]] == [RECORDING]
+
+
+def recorded(folder: Path, task_id: str) -> bytes:
+    """A task has a recording; its bytes."""
+    content = MAGIC + b"what was seen" + MAGIC
+    (folder / task_id).mkdir()
+    (folder / task_id / RECORDING).write_bytes(content)
+    return content
+
+
+@pytest.mark.parametrize("path", ["/vln/frame", "/vln/frame/sync"])
+def test_the_answer_of_an_ended_task_is_as_documented_for_its_status(page: Page, path: str) -> None:
+    page.door.entry.task.stop(page.door.now, 0.0, "enough")
+    frame = {"task_id": page.door.entry.task.task_id, "frame": SMALLEST_JPEG}
+    for body, answered in ((frame, "state"), ({"task_id": 7}, "error")):
+        status, _, content = page.ask("post", path, body)
+        answer = json.loads(content)
+        assert status == 400 and answered in answer
+        page.is_as_documented("post", path, answer, status)
+
+
+def test_a_process_that_is_not_ready_says_so_as_documented() -> None:
+    page = Page()
+    page.door.ready = False
+    status, _, content = page.get("/ready")
+    assert (status, json.loads(content)) == (503, {"ready": False})
+    page.is_as_documented("get", "/ready", json.loads(content), status)
+
+
+def test_answers_of_bytes_have_the_documented_media_type(tmp_path: Path) -> None:
+    page = Page(tmp_path)
+    task_id = page.door.entry.task.task_id
+    content = recorded(tmp_path, task_id)
+
+    async def drawn(task: Task) -> Rendering:
+        assert task.task_id == task_id
+        return Rendering(jpeg(), 0.0, 1, last=False)
+
+    # Nobody draws pictures here.
+    page.door.navigation.views.snapshot = drawn  # type: ignore[method-assign]
+    for method, path in OF_BYTES:
+        address = path.format(task_id=task_id, robot="go2", name=RECORDING)
+        status, headers, answer = (page.glance if path.endswith("/view") else page.get)(address)
+        assert status == 200, path
+        assert headers["content-type"].split(";")[0] in content_of(page, method, path)
+        assert answer == content or not path.endswith("/{name}")
 
 
 def test_a_refusal_is_as_documented(page: Page) -> None:

@@ -72,8 +72,16 @@ def test_the_table_of_errors_has_no_code_that_is_never_given() -> None:
 
 
 @pytest.mark.parametrize("leaf", CLOSING)
-def test_each_close_code_stands_in_the_table_of_close_codes(leaf: type[VlnError]) -> None:
-    assert rows(str(leaf.close_code))
+def test_each_refusal_stands_beside_its_close_code(leaf: type[VlnError]) -> None:
+    (row,) = rows(str(leaf.close_code))
+    assert f"`{leaf.code}`" in row.split("|")[2]
+
+
+def test_the_table_of_close_codes_has_no_refusal_that_closes_otherwise() -> None:
+    table = PAGE.partition("| Close code |")[2].partition("\n\n")[0]
+    cells = [[cell.strip() for cell in row.split("|")[1:3]] for row in table.splitlines() if row[2:3].isdigit()]
+    told = {(code, int(number)) for number, codes in cells for code in re.findall("`([a-z_]+)`", codes)}
+    assert told == {(leaf.code, leaf.close_code) for leaf in CLOSING}
 
 
 def test_what_only_an_open_websocket_meets_closes_it() -> None:

@@ -1,5 +1,5 @@
-"""From JSON values to dataclasses, by the names and types that their fields declare: texts, numbers, words of an
-enumeration, paths, settings (pydantic), tuples and dataclasses of such, each of them or None. Nothing is guessed and
+"""From JSON values to dataclasses, by the names and types that their fields declare: texts, numbers, booleans, words of
+an enumeration, paths, settings (pydantic), tuples and dataclasses of such, each of them or None. Nothing is guessed and
 nothing left over.
 
 What a class needs is worked out once; a message of ten fields is then read in some microseconds."""

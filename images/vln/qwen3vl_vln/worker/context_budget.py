@@ -94,7 +94,7 @@ def prompt_tokens(texts: Sequence[str], images: Sequence[Size]) -> int:
     """Tokens of a prompt: one message for each text, and images.
 
     Raises:
-        ValueError: as `image_tokens`.
+        ValueError: as `image_token_count`.
     """
     words = sum(MESSAGE_TOKENS + text_tokens(text) for text in texts)
     return words + REPLY_TOKENS + sum(image_token_count(size) for size in images)
@@ -122,7 +122,7 @@ def fit(
 
     Raises:
         ContextTooSmallError: nothing can fit; what only may be too long is shown small and without history.
-        ValueError: as `image_tokens`.
+        ValueError: as `image_token_count`.
     """
     allowed = Allowed() if allowed is None else allowed
     fixed = prompt_tokens(texts, ()) + max_tokens + MARGIN_TOKENS

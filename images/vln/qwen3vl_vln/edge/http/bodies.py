@@ -45,12 +45,13 @@ def creation(body: Any) -> Creation:
     Raises:
         InvalidRequest: a field is wrong, or is not known.
     """
+    config: dict[str, Any] = {}
     try:
         given = object_of(body, "body")
         config, ignored = _config(given.get("config"))
         wanted = parsed(CreateTask, {**given, "config": _today(config)})
     except WrongFieldError as error:
-        raise _refusal(error) from None
+        raise _refusal(_as_written(error, config)) from None
     settings = _settings(
         wanted.config,
         robot=wanted.config.robot or "",
@@ -125,12 +126,22 @@ def _config(value: Any) -> tuple[dict[str, Any], list[str]]:
 
 
 def _today(config: dict[str, Any]) -> dict[str, Any]:
-    """`config` with the older protocol's settings at their places of today, where a setting of today comes first."""
+    """`config` with the older protocol's settings at their places of today, where a setting of today comes first and
+    null is as absent."""
     found = {name: value for name, value in config.items() if name not in OLDER}
     for older, (part, name) in OLDER.items():
-        if older in config:
+        if config.get(older) is not None:
             found[part] = {name: config[older]} | dict(object_of(config.get(part), f"config.{part}"))
     return found
+
+
+def _as_written(error: WrongFieldError, config: Mapping[str, Any]) -> WrongFieldError:
+    """The same mistake by the name that the client wrote, where that is one of the older protocol's."""
+    for older, (part, name) in OLDER.items():
+        today = f"config.{part}.{name}"
+        if error.param == today and config.get(older) is not None and name not in (config.get(part) or {}):
+            return WrongFieldError(f"config.{older}", str(error).removeprefix(f"{today} "))
+    return error
 
 
 def _settings(parts: Parts, *, robot: str, instruction: str, visualize: bool = False) -> Settings:

@@ -42,6 +42,7 @@ def described(
     *refusals: type[ApiError],
     body: type[BaseModel] | None = None,
     key: bool = True,
+    otherwise: tuple[int, type[BaseModel]] | None = None,
 ) -> dict[str, Any]:
     """What a route's decorator is told beside its path.
 
@@ -50,12 +51,16 @@ def described(
         refusals: beside those of every route that needs a key or reads a body.
         body: the model of what is sent, with an example.
         key: whether one is needed.
+        otherwise: another status with the model of its JSON, where that is no refusal.
     """
     content = {"model": answer} if isinstance(answer, type) else {"content": dict(answer)}
     refused = (*refusals, *(OF_KEYS if key else ()), *(OF_BODIES if body else ()))
     extra: dict[str, Any] = {"security": [{KEY: []}] if key else []}
     extra |= {} if body is None else body_of(body)
     responses = {200: {"description": "As asked."} | content} | _refused(refused)
+    if otherwise is not None:
+        status, model = otherwise
+        responses[status] = _also(model, responses.get(status))
     # So the framework adds no refusal of its own, in another shape, which no route of ours has.
     responses["default"] = _refusal("Another refusal.")
     # A plain response: the framework would name JSON beside another media type.
@@ -71,7 +76,24 @@ def _refused(refusals: tuple[type[ApiError], ...]) -> dict[int | str, dict[str, 
 
 
 def _refusal(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {JSON: {"schema": {"$ref": "#/components/schemas/Refusal"}}}}
+    return _response(description, _named("Refusal"))
+
+
+def _also(model: type[BaseModel], refusal: dict[str, Any] | None) -> dict[str, Any]:
+    """A response whose status says something, with that of refusals beside it. The model is that of the answer, too."""
+    told, said = _named(model.__name__), (model.__doc__ or "").partition("\n")[0]
+    if refusal is None:
+        return _response(said, told)
+    both = {"oneOf": [told, _named("Refusal")]}
+    return _response(f"{said} Or a refusal: {refusal['description']}", both)
+
+
+def _response(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {JSON: {"schema": schema}}}
+
+
+def _named(schema: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{schema}"}
 
 
 def body_of(model: type[BaseModel]) -> dict[str, Any]:
@@ -97,7 +119,11 @@ def _whole(part: Any, parts: Mapping[str, Any]) -> Any:
 
 def describe(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI description of all routes. It takes some hundredths of a second."""
-    found = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    # Addresses count from where the description lies: it may be served below another path.
+    servers = [{"url": "."}]
+    found = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, servers=servers
+    )
     components = found.setdefault("components", {})
     components.setdefault("schemas", {})["Refusal"] = REFUSAL
     components["securitySchemes"] = {KEY: {"type": "http", "scheme": "bearer", "description": "A robot's key."}}

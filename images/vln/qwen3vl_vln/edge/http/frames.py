@@ -30,6 +30,8 @@ SLOWEST_UPLOAD_SECONDS = 1.0
 """An image that was longer under way shows no robot of now."""
 REFUSALS = (UnknownTaskError, RobotNotOfKeyError, RobotChangedError, LeaseBusyError, TooManyFramesError)
 OF_WAITING = (TooManyWaitersError, SyncTimeoutError, ModelLostError, EndedError)
+OF_ENDED = (400, FrameAnswer)
+"""What an ended task is answered with: older clients stop at that status."""
 
 
 def router(navigation: Navigation, callers: Callers, bounds: Bounds) -> APIRouter:
@@ -59,20 +61,22 @@ def router(navigation: Navigation, callers: Callers, bounds: Bounds) -> APIRoute
         delayed = received - began > SLOWEST_UPLOAD_SECONDS
         return entry, brought.dated(entry.stamps, navigation.wall(), received, force_key=force_key, delayed=delayed)
 
-    @routes.post("/vln/frame", **described(FrameAnswer, *REFUSALS, body=FrameBody))
+    @routes.post("/vln/frame", **described(FrameAnswer, *REFUSALS, body=FrameBody, otherwise=OF_ENDED))
     async def frame(request: Request) -> Response:
         """A frame, and the answer for this moment; of an ended task too, with status 400."""
         entry, taken = await admit(request, force_key=False)
         if taken is None:
-            return Json(navigation.answer_now(entry, None), status_code=400)
+            return Json(navigation.answer_now(entry, None), status_code=OF_ENDED[0])
         return Json(navigation.frame(entry, taken))
 
-    @routes.post("/vln/frame/sync", **described(FrameAnswer, *REFUSALS, *OF_WAITING, body=FrameBody))
+    waiting = described(FrameAnswer, *REFUSALS, *OF_WAITING, body=FrameBody, otherwise=OF_ENDED)
+
+    @routes.post("/vln/frame/sync", **waiting)
     async def frame_sync(request: Request) -> Response:
         """The same, after the model has seen this frame."""
         entry, taken = await admit(request, force_key=True)
         if taken is None:
-            return Json(navigation.answer_now(entry, None), status_code=400)
+            return Json(navigation.answer_now(entry, None), status_code=OF_ENDED[0])
         return Json(await navigation.frame_sync(entry, taken))
 
     return routes

@@ -24,7 +24,7 @@ def router(navigation: Navigation, *, model: str, ready: Callable[[], bool]) -> 
         """Liveness."""
         return Json({"status": "healthy", "model": model, "gpu_count": 0})
 
-    @routes.get("/ready", **described(Ready, key=False))
+    @routes.get("/ready", **described(Ready, key=False, otherwise=(503, Ready)))
     async def is_ready() -> Response:
         """Readiness: 503 while this process ends or its worker is silent."""
         return Json({"ready": ready()}, status_code=200 if ready() else 503)
