@@ -100,3 +100,15 @@ def test_what_it_has_cost_counts_also_when_the_task_has_begun_anew() -> None:
     task.pause()
     navigation.on_message(told)
     assert task.camera_monitor.fault is Reason.COSTLY_PICTURE and task.camera_monitor.aside_until > navigation.now()
+
+
+async def test_a_fault_of_this_software_is_an_image_that_cannot_be_decoded(caplog: pytest.LogCaptureFixture) -> None:
+    """Else the robot's next image is never asked for."""
+
+    def look(jpeg: bytes) -> None:
+        raise MemoryError("no room")
+
+    decoder = Decoder()
+    assert (await decoder.decode(look, b"")).seen is None
+    assert "looking at an image failed" in caplog.text
+    decoder.close()

@@ -4,24 +4,27 @@ A robot whose images take long to decode waits for its own."""
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+log = logging.getLogger(__name__)
+
 THREADS = 2
 COSTLY_SECONDS = 0.2
 """Of a processor, which other robots do not make longer; an image of 1920x1080 takes a twentieth of it."""
 
-FramePose = TypeVar("FramePose")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
-class Decoded(Generic[FramePose]):
+class Decoded(Generic[Found]):
     """What was seen in an image, None when it cannot be decoded, and what that took."""
 
-    seen: FramePose | None
+    seen: Found | None
     processor_seconds: float
 
     @property
@@ -57,14 +60,19 @@ class Decoder:
             else:
                 del self._turns[task_id]
 
-    async def decode(self, look: Callable[[bytes], FramePose], jpeg: bytes) -> Decoded[FramePose]:
+    async def decode(self, look: Callable[[bytes], Found], jpeg: bytes) -> Decoded[Found]:
         """What `look` sees in an image; ValueError is its word for one that cannot be decoded."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._decode, look, jpeg)
 
-    def _decode(self, look: Callable[[bytes], FramePose], jpeg: bytes) -> Decoded[FramePose]:
+    def _decode(self, look: Callable[[bytes], Found], jpeg: bytes) -> Decoded[Found]:
         began, seen = self._clock(), None
-        with contextlib.suppress(ValueError):
+        try:
             seen = look(jpeg)
+        except ValueError:
+            pass
+        except Exception:
+            # Else nobody would ask for this robot's next image.
+            log.exception("looking at an image failed")
         return Decoded(seen, self._clock() - began)
 
     def close(self) -> None:
