@@ -24,7 +24,7 @@ _NO_FAULTS: dict[str, Any] = {
     "network": Conditions(),
 }
 KEY_ENV = "QWEN3VL_API_KEY"
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "evaluation.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "evaluation.md"
 
 
 def main(arguments: list[str] | None = None) -> None:

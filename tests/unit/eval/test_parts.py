@@ -10,13 +10,14 @@ import pytest
 from tests.support import virtual_time
 from tests.support.images import read
 
+from qwen3vl_eval.__main__ import PAGE
 from qwen3vl_eval.drawing import write_sheet
 from qwen3vl_eval.episode import Episode, Setting, conditions, make
 from qwen3vl_eval.film import number_of, undeveloped
 from qwen3vl_eval.network import Way
 from qwen3vl_eval.replay import INSTRUCTION, instruction
 from qwen3vl_eval.summary import interval, paired, summary
-from qwen3vl_eval.tables import SETTINGS, SLOW, USUAL, WORLDS, ZERO, short_table, tables
+from qwen3vl_eval.tables import BEGIN, END, SETTINGS, SLOW, USUAL, WORLDS, ZERO, short_table, tables
 from qwen3vl_vln.edge.images import problem, size
 from qwen3vl_world import buildings
 from qwen3vl_world.lens import Lens
@@ -111,6 +112,10 @@ class TestFigures:
         base = [replace(EPISODE, seed=seed, collisions=int(seed == 3)) for seed in range(4)]
         other = [replace(EPISODE, seed=seed, collisions=int(seed >= 2)) for seed in range(4)]
         assert paired(base, other) == pytest.approx(1 / 3)
+
+    def test_the_tables_are_written_into_the_page_that_is_there(self) -> None:
+        text = PAGE.read_text(encoding="utf-8")
+        assert BEGIN in text and END in text
 
     def test_the_tables_have_a_row_for_each_condition(self) -> None:
         text = tables({ZERO: [EPISODE], USUAL: [replace(EPISODE, collisions=1)]}, 1, 1)
