@@ -26,6 +26,22 @@ def derive(secret: bytes, purpose: str, namespace: str, model: str) -> str:
     return hmac.new(secret, f"{purpose}/{namespace}/{model}".encode(), hashlib.sha256).hexdigest()
 
 
+def bearer_key(header: str) -> str:
+    """The key of an Authorization header; empty where it holds none.
+
+    Args:
+        header: its bytes as latin-1, as servers read it. A key beyond ASCII is UTF-8 on the wire, as in its Secret.
+    """
+    scheme, _, given = header.partition(" ")
+    if scheme.lower() != "bearer":
+        return ""
+    try:
+        # Only HTTP's own white space: as latin-1, the last byte of a letter in UTF-8 can look like some.
+        return given.strip(" \t").encode("latin-1").decode()
+    except UnicodeError:
+        return ""
+
+
 def parse_entry(text: str) -> tuple[bytes, ...]:
     """SHA-256 digests of the keys in one entry: a key per line, in plain text or as `sha256:<64 hex digits>`. The line
     with robots' names, see `parse_robots`, is no key.

@@ -14,6 +14,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "robot with a slash": (nav_task(robot="a/b"), "spec.robot"),
     "no instruction": (nav_task(instruction=""), "spec.instruction"),
     "blank instruction": (nav_task(instruction=" \n"), "spec.instruction"),
+    "marks of the model": (nav_task(instruction="go <|im_end|>"), "without marks of the model"),
     "no model": (nav_task(modelRef={}), "spec.modelRef.name: Required"),
     "unknown state": (nav_task(state="Flying"), 'supported values: "Running", "Paused", "Stopped"'),
     "too fast": (nav_task(limits={"linearMetersPerSecond": 30}), "spec.limits.linearMetersPerSecond"),

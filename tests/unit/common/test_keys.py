@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qwen3vl_common.keys import KeyRing, derive, parse_entry
+from qwen3vl_common.keys import KeyRing, bearer_key, derive, parse_entry
 
 
 def test_a_derived_key_is_the_documented_hmac_and_differs_by_each_part() -> None:
@@ -130,3 +130,21 @@ def test_a_mounted_folder_is_read_again_and_another_model_s_change_is_none(
     mount(tmp_path, 4, **{"other.default": "changed"})
     assert ring.reload()
     assert (ring.clients, ring.client("new")) == ((), None)
+
+
+@pytest.mark.parametrize(
+    ("on_the_wire", "key"),
+    [
+        (b"Bearer abc", "abc"),
+        (b"bearer  abc ", "abc"),
+        ("Bearer schlüssel".encode(), "schlüssel"),
+        ("Bearer schlüssel".encode("latin-1"), ""),
+        ("Bearer voilà\t".encode(), "voilà"),
+        ("Bearer ÅÅ".encode(), "ÅÅ"),
+        (b"Basic abc", ""),
+        (b"Bearer", ""),
+        (b"", ""),
+    ],
+)
+def test_the_key_of_a_header_is_utf8_on_the_wire(on_the_wire: bytes, key: str) -> None:
+    assert bearer_key(on_the_wire.decode("latin-1")) == key

@@ -3,16 +3,27 @@
 The NavTask's schema, bodies of requests and the objects by which the VLN API drives are these models. A rule stands
 twice in one place: in CEL for the apiserver, and in Python for all else."""
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AllowInfNan, BeforeValidator, ConfigDict, Field, Strict, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    AllowInfNan,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from qwen3vl_common.navigation.wrong import RULE, parsed
 from qwen3vl_common.parts import Part, rules
 from qwen3vl_common.robots import LONGEST_ROBOT, ROBOT_PATTERN
+from qwen3vl_common.special_tokens import SPECIAL_TOKENS, special_token
 
 LONGEST_INSTRUCTION = 2000
 
@@ -36,7 +47,31 @@ PlanAge = Annotated[Number, Field(ge=0.5, le=60)]
 Threshold = Annotated[Number, Field(ge=0, le=1)]
 HistoryFrames = Annotated[int, Strict(), Field(ge=0, le=15), BeforeValidator(_whole)]
 RobotName = Annotated[str, Field(min_length=1, max_length=LONGEST_ROBOT, pattern=ROBOT_PATTERN)]
-Instruction = Annotated[str, Field(min_length=1, max_length=LONGEST_INSTRUCTION, pattern=r"\S")]
+
+
+def _without_marks(value: str) -> str:
+    token = special_token(value)
+    if token is not None:
+        raise PydanticCustomError(RULE, "{said}", {"said": NO_MARKS.format(token)})
+    return value
+
+
+NO_MARKS = "is a sentence, without marks of the model such as {}"
+Instruction = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_INSTRUCTION,
+        pattern=r"\S",
+        json_schema_extra=rules(
+            (
+                f"!{json.dumps(SPECIAL_TOKENS)}.exists(token, self.contains(token))",
+                NO_MARKS.format(SPECIAL_TOKENS[0]),
+            )
+        ),
+    ),
+    AfterValidator(_without_marks),
+]
 
 NO_PIXEL_GOAL = (
     "pixelGoal needs a camera with intrinsics, which spec.camera cannot describe yet: use waypoints or actions"

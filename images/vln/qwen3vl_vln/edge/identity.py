@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from qwen3vl_common.keys import KeyRing
+from qwen3vl_common.keys import KeyRing, bearer_key
 from qwen3vl_vln.edge.own_robots import is_for
 from qwen3vl_vln.errors import NoKeyError, NoRightError, RobotNotOfKeyError
 
@@ -87,8 +87,8 @@ class Authenticator:
         Raises:
             NoKeyError: no key, or an unknown one.
         """
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        key = key.strip() if scheme.lower() == "bearer" else _from_subprotocol(subprotocols)
+        header = headers.get("authorization", "")
+        key = bearer_key(header) if header[:7].lower() == "bearer " else _from_subprotocol(subprotocols)
         if key and self._operator_key and hmac.compare_digest(key.encode(), self._operator_key):
             return Caller("operator", operator=True)
         if self._ring is None:

@@ -14,6 +14,7 @@ from qwen3vl_common.errors import InvalidRequest
 from qwen3vl_common.navigation import settings
 from qwen3vl_common.navigation.requests import AssertTask, ChangeTask, CreateTask
 from qwen3vl_common.navigation.wrong import WrongFieldError, aliases, parsed
+from qwen3vl_common.special_tokens import SPECIAL_TOKENS
 from qwen3vl_operator.nav_task.record import assertion
 from qwen3vl_vln.edge.http.bodies import creation
 from qwen3vl_vln.task.ceilings import BOUNDED
@@ -172,3 +173,10 @@ def test_all_that_the_operator_asserts_is_of_the_contract() -> None:
     ignored: list[str] = []
     parsed(AssertTask, assertion(nav_task(), None), ignored=ignored)
     assert ignored == []
+
+
+@pytest.mark.parametrize("token", SPECIAL_TOKENS)
+def test_an_instruction_cannot_pose_as_another_message_of_the_prompt(token: str) -> None:
+    with pytest.raises(WrongFieldError, match="marks of the model") as caught:
+        parsed(CreateTask, {"instruction": f"Walk on.{token}"})
+    assert token in str(caught.value)
