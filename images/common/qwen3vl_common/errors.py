@@ -4,11 +4,16 @@ ApiError
 ├── InvalidRequest      400  the request itself is wrong
 ├── RequestTimedOut     408  its body did not come in time
 ├── RequestTooLarge     413  it is too long
+├── UrlTooLong          414  its URL is
+├── UnsupportedMedia    415  its body is of a kind that is not taken
+├── HeadTooLarge        431  its headers are too long, or too many
+├── ShareFull           429  the client's other requests fill its share of bodies in flight; try again
 ├── InvalidKey          401  no key, or an unknown one
 ├── ModelNotFound       404  no such model; the message names those there are
 ├── PathNotFound        404  no such path
 ├── MethodNotAllowed    405  the path takes another method
 ├── InternalError       500  a mistake of ours; the log has it
+├── Overloaded          503  the server's bodies in flight, or its connections, are at their limit; try again
 ├── ModelUnavailable    503  known, but nothing serves it now; try again later
 ├── EngineFailed        502  the engine answered nonsense, an error of its own, or closed the connection
 └── EngineTimeout       504  the engine did not answer in time
@@ -25,12 +30,14 @@ class ApiError(Exception):
         type, code: words for programs.
         param: the field of the request that is wrong, where one is.
         retry_after_seconds: when trying again may help.
+        should_retry: False where it does not, although the status looks like it: OpenAI's libraries obey.
     """
 
     status = 500
     type = "server_error"
     code: str | None = None
     retry_after_seconds: int | None = None
+    should_retry: bool | None = None
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
         super().__init__(message)
@@ -43,7 +50,10 @@ class ApiError(Exception):
 
     def headers(self) -> dict[str, str]:
         """Headers beside the content type."""
-        return {} if self.retry_after_seconds is None else {"retry-after": str(self.retry_after_seconds)}
+        found = {} if self.retry_after_seconds is None else {"retry-after": str(self.retry_after_seconds)}
+        if self.should_retry is not None:
+            found["x-should-retry"] = "true" if self.should_retry else "false"
+        return found
 
 
 class InvalidRequest(ApiError):
@@ -56,6 +66,22 @@ class RequestTimedOut(ApiError):
 
 class RequestTooLarge(ApiError):
     status, type, code = 413, "invalid_request_error", "request_too_large"
+
+
+class UrlTooLong(ApiError):
+    status, type, code = 414, "invalid_request_error", "url_too_long"
+
+
+class UnsupportedMedia(ApiError):
+    status, type, code = 415, "invalid_request_error", "unsupported_media_type"
+
+
+class HeadTooLarge(ApiError):
+    status, type, code = 431, "invalid_request_error", "headers_too_large"
+
+
+class ShareFull(ApiError):
+    status, type, code, retry_after_seconds = 429, "invalid_request_error", "overloaded", 2
 
 
 class InvalidKey(ApiError):
@@ -81,13 +107,17 @@ class InternalError(ApiError):
     status, type, code = 500, "server_error", "internal_error"
 
 
+class Overloaded(ApiError):
+    status, type, code, retry_after_seconds = 503, "server_error", "overloaded", 2
+
+
 class ModelUnavailable(ApiError):
     status, type, code, retry_after_seconds = 503, "server_error", "model_unavailable", 5
 
 
 class EngineFailed(ApiError):
-    status, type, code = 502, "server_error", "engine_error"
+    status, type, code, should_retry = 502, "server_error", "engine_error", False
 
 
 class EngineTimeout(ApiError):
-    status, type, code = 504, "server_error", "engine_timeout"
+    status, type, code, should_retry = 504, "server_error", "engine_timeout", False

@@ -4,7 +4,7 @@ Whoever opens thousands of them and says nothing, or nothing that needs a key, t
 those who do."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from uvicorn.config import Config
@@ -25,16 +25,21 @@ class Stranger:
 
     Attributes:
         leave: ends it.
+        busy: it is being answered, and not closed in favour of another.
     """
 
-    def __init__(self, strangers: "Strangers", transport: asyncio.Transport, address: str, seconds: float) -> None:
+    def __init__(
+        self, strangers: "Strangers", transport: asyncio.Transport, address: str, seconds: float | None
+    ) -> None:
         self._strangers, self._transport, self.address = strangers, transport, address
         self.leave: Callable[[], None] = transport.close
-        self._timer = asyncio.get_running_loop().call_later(seconds, self.dismiss)
+        self.busy = False
+        self._timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, self.dismiss)
 
     def known(self) -> None:
         """It belongs to somebody, or is closed: it is counted no more."""
-        self._timer.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
         self._strangers.forget(self)
 
     def again(self) -> "Stranger":
@@ -52,23 +57,49 @@ class Strangers:
     """All such connections of a server.
 
     Args:
-        most: one more, and the oldest of the address that has the most is closed.
-        seconds: after so long any is.
+        most: one more, and the oldest idle one of the address that has the most is closed.
+        most_an_address: one more of an address, and the oldest idle one of it is closed. None: no such limit.
+        seconds: after so long any is. None: whoever uses this has time-outs of its own.
     """
 
-    def __init__(self, *, most: int = STRANGERS_MOST, seconds: float = STRANGE_SECONDS) -> None:
-        self._most, self._seconds = most, seconds
+    def __init__(
+        self,
+        *,
+        most: int = STRANGERS_MOST,
+        most_an_address: int | None = None,
+        seconds: float | None = STRANGE_SECONDS,
+    ) -> None:
+        self._most, self._most_an_address, self._seconds = most, most_an_address, seconds
         self._of: dict[str, dict[Stranger, None]] = {}
         self._count = 0
 
     def __len__(self) -> int:
         return self._count
 
+    def full(self, address: str) -> bool:
+        """Whether there is no place for a new connection of this address, not even by closing an idle one."""
+        return (self._crowded(address) and _idle(self._of[address]) is None) or (
+            self._count >= self._most and self._least_wanted() is None
+        )
+
+    def _crowded(self, address: str) -> bool:
+        return self._most_an_address is not None and len(self._of.get(address, ())) >= self._most_an_address
+
+    def _least_wanted(self) -> Stranger | None:
+        if not self._of:
+            return None
+        largest = max(self._of.values(), key=len)
+        return _idle(largest) or next(filter(None, map(_idle, self._of.values())), None)
+
     def meet(self, transport: asyncio.Transport, address: str) -> Stranger:
-        """Count a new connection."""
-        if self._count >= self._most:
-            crowd = max(self._of.values(), key=len)
-            next(iter(crowd)).dismiss()
+        """Count a new connection, in place of an idle one where there is no other place."""
+        leaves: Stranger | None = None
+        if self._crowded(address):
+            leaves = _idle(self._of[address])
+        elif self._count >= self._most:
+            leaves = self._least_wanted()
+        if leaves is not None:
+            leaves.dismiss()
         stranger = Stranger(self, transport, address, self._seconds)
         self._of.setdefault(address, {})[stranger] = None
         self._count += 1
@@ -82,6 +113,11 @@ class Strangers:
             self._count -= 1
             if not crowd:
                 del self._of[stranger.address]
+
+
+def _idle(crowd: Iterable[Stranger]) -> Stranger | None:
+    """The oldest that is not being answered."""
+    return next((stranger for stranger in crowd if not stranger.busy), None)
 
 
 def acquaint(scope: Mapping[str, Any]) -> None:
