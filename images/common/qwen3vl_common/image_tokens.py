@@ -1,5 +1,6 @@
 """How many tokens Qwen3-VL spends on a picture: for whoever counts a cost before or without the engine."""
 
+from functools import lru_cache
 from math import ceil, floor, sqrt
 
 CELL_PIXELS = 32
@@ -11,6 +12,7 @@ MARK_TOKENS = 2
 """vision_start and vision_end around each picture."""
 
 
+@lru_cache(maxsize=1024)
 def resized(width: int, height: int) -> tuple[int, int]:
     """Width and height in pixels after the model's own resizing (the rule of its checkpoint's preprocessor file).
 

@@ -1,93 +1,141 @@
-"""Whether a picture in a request may be handed on: form, size and kind, from its header alone. No decoding."""
+"""Kind and size of a picture by its header alone, read so that a decoder cannot see another size. No decoding.
 
-import base64
-import binascii
-import io
+A reader gives bytes at any place, so that whoever holds base64 decodes the few pieces that are asked for. Where a file
+could be read in two ways (a second size in its header, a frame outside its canvas) it is refused.
+"""
+
+from collections.abc import Callable
 from dataclasses import dataclass
+from struct import unpack_from
 
-import imagesize
-
-from qwen3vl_common.errors import InvalidRequest
-
-_MAGIC = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"GIF87a", "gif"),
-    (b"GIF89a", "gif"),
-)
 KINDS = "JPEG, PNG, WebP or GIF"
-PREFIX_CHARACTERS = 8_192
-"""Of the base64 text; a multiple of 4. Nearly every header ends within it, and decoding it all costs more than all else
-that is done with a request."""
-LONGEST_MEDIA_TYPE = 200
+MAX_SEGMENTS = 2_000
+"""Of a header: segments, chunks or blocks. Cameras write some dozens."""
+
+Read = Callable[[int, int], bytes]
+"""(offset, count) → that many bytes of the file, fewer at its end."""
+
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_WITHOUT_LENGTH = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 
 
-@dataclass(frozen=True)
+class InvalidPicture(ValueError):
+    """The data is no picture that is taken; the message is for its sender."""
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
-    """A picture as its header describes it: kind, and sides in pixels."""
+    """A picture as its header describes it: kind, and sides in pixels. Of an animation: its canvas."""
 
     kind: str
     width: int
     height: int
 
 
-def kind_of(content: bytes) -> str | None:
-    """jpeg, png, gif, webp, or None for anything else."""
-    if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
-        return "webp"
-    return next((kind for magic, kind in _MAGIC if content.startswith(magic)), None)
-
-
-def picture_from_url(url: object, *, param: str, max_pixels: int) -> Picture:
-    """The picture of a `data:` URL.
-
-    Args:
-        param: where in the request it stands, for the error.
-        max_pixels: width times height that is still accepted.
+def picture(read: Read) -> Picture:
+    """The picture that a file holds.
 
     Raises:
-        InvalidRequest: not a data URL, not a picture, or too many pixels. Whether all the rest is sound shows when an
-            engine decodes it.
+        InvalidPicture: another kind of file, or a broken or ambiguous header.
     """
-    if not isinstance(url, str):
-        raise InvalidRequest("the URL of a picture is a string", param=param)
-    if url[:5].lower() != "data:":
-        scheme = url.split(":", 1)[0][:20] if ":" in url[:20] else "no scheme"
-        raise InvalidRequest(
-            f"pictures come as data: URLs (data:image/jpeg;base64,...), not by reference ({scheme})",
-            param=param,
-            code="unsupported_image_url",
-        )
-    comma = url.find(",", 0, LONGEST_MEDIA_TYPE)
-    if comma < 0 or not url[:comma].lower().endswith(";base64"):
-        raise InvalidRequest("a data: URL of a picture is data:image/...;base64,...", param=param, code="invalid_image")
-    start = comma + 1
-    kind, (width, height) = _header(url[start : start + PREFIX_CHARACTERS], param)
-    if width <= 0 and len(url) > start + PREFIX_CHARACTERS:
-        # A JPEG may carry a long profile or a preview before its size.
-        kind, (width, height) = _header(url[start:], param)
-    if width <= 0 or height <= 0:
-        raise InvalidRequest(f"the header of this {kind} picture is broken", param=param, code="invalid_image")
-    if width * height > max_pixels:
-        raise InvalidRequest(
-            f"the picture has {width}x{height} pixels; {max_pixels} are accepted: scale it down",
-            param=param,
-            code="image_too_large",
-        )
-    return Picture(kind, width, height)
+    start = read(0, 16)
+    if start[:3] == b"\xff\xd8\xff":
+        kind, size = "jpeg", _jpeg(read)
+    elif start[:8] == b"\x89PNG\r\n\x1a\n":
+        kind, size = "png", _png(read)
+    elif start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        kind, size = "webp", _webp(read, start[12:16])
+    elif start[:6] in (b"GIF87a", b"GIF89a"):
+        kind, size = "gif", _gif(read)
+    else:
+        raise InvalidPicture(f"the data is no picture that is known here: {KINDS}")
+    if size is None or 0 in size:
+        raise InvalidPicture(f"the header of this {kind} picture is broken")
+    return Picture(kind, *size)
 
 
-def _header(text: str, param: str) -> tuple[str, tuple[int, int]]:
-    """Kind and sides; sides that the text does not hold are -1."""
-    try:
-        content = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise InvalidRequest("the picture's data is not base64", param=param, code="invalid_image") from None
-    kind = kind_of(content)
-    if kind is None:
-        raise InvalidRequest(f"the data is no picture that is known here: {KINDS}", param=param, code="invalid_image")
-    try:
-        width, height = imagesize.get(io.BytesIO(content))
-    except Exception:  # noqa: BLE001 - the library promises nothing about broken headers
-        return kind, (-1, -1)
-    return kind, (int(width), int(height))
+def _jpeg(read: Read) -> tuple[int, int] | None:
+    """Sides by the only frame header before the first scan."""
+    size, offset = None, 2
+    for _ in range(MAX_SEGMENTS):
+        head = read(offset, 9)
+        if len(head) < 4 or head[0] != 0xFF:
+            return None
+        marker = head[1]
+        if marker == 0xFF:  # a fill byte
+            offset += 1
+            continue
+        length = head[2] << 8 | head[3]
+        if marker in _WITHOUT_LENGTH or length < 2:
+            return None
+        if marker in _SOF:
+            if size is not None:
+                raise InvalidPicture("this JPEG picture has two sizes in its header")
+            if len(head) < 9:
+                return None
+            size = head[7] << 8 | head[8], head[5] << 8 | head[6]
+        elif marker == 0xDA:
+            return size
+        offset += 2 + length
+    return None
+
+
+def _png(read: Read) -> tuple[int, int] | None:
+    """Sides by the header chunk: the first, and the only one before the pixels."""
+    head = read(8, 17)
+    if len(head) < 17 or head[:8] != b"\x00\x00\x00\x0dIHDR":
+        return None
+    size: tuple[int, int] = unpack_from(">II", head, 8)
+    offset = 8 + 12 + 13
+    for _ in range(MAX_SEGMENTS):
+        head = read(offset, 8)
+        if len(head) < 8 or head[4:] == b"IDAT":
+            # What an engine makes of a file without pixels is its own matter.
+            return size if max(size) < 1 << 31 else None
+        if head[4:] == b"IHDR":
+            raise InvalidPicture("this PNG picture has two sizes in its header")
+        offset += 12 + int.from_bytes(head[:4])
+    return None
+
+
+def _gif(read: Read) -> tuple[int, int] | None:
+    """Sides of the canvas; the first frame must lie within it, for decoders would make it larger."""
+    head = read(6, 7)
+    if len(head) < 7:
+        return None
+    size: tuple[int, int] = unpack_from("<HH", head)
+    offset = 13 + (3 << (head[4] & 7) + 1 if head[4] & 0x80 else 0)
+    inside = False
+    # Blocks and the pieces inside of them have one bound: each of many blocks could have as many pieces again.
+    for _ in range(2 * MAX_SEGMENTS):
+        if inside:
+            length = read(offset, 1)
+            inside = length not in (b"", b"\x00")
+            offset += 1 + (length[0] if inside else 0)
+            continue
+        block = read(offset, 9)
+        if block[:1] == b"\x2c" and len(block) == 9:
+            left, top, width, height = unpack_from("<HHHH", block, 1)
+            if left + width > size[0] or top + height > size[1]:
+                raise InvalidPicture("a frame of this GIF picture lies outside its canvas")
+            return size
+        if block[:1] != b"\x21":
+            return None
+        inside, offset = True, offset + 2
+    return None
+
+
+def _webp(read: Read, chunk: bytes) -> tuple[int, int] | None:
+    """Sides by the first chunk: a lossy or lossless frame, or the canvas of the extended form."""
+    data = read(20, 10)
+    if len(data) < 10:
+        return None
+    if chunk == b"VP8 " and data[3:6] == b"\x9d\x01\x2a" and not data[0] & 1:
+        width, height = unpack_from("<HH", data, 6)
+        return width & 0x3FFF, height & 0x3FFF
+    if chunk == b"VP8L" and data[0] == 0x2F:
+        bits = int.from_bytes(data[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if chunk == b"VP8X":
+        return int.from_bytes(data[4:7], "little") + 1, int.from_bytes(data[7:10], "little") + 1
+    return None
