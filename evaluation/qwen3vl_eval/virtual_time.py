@@ -10,12 +10,22 @@ Given = TypeVarTuple("Given")
 
 
 class _Leaping(selectors.SelectSelector):
-    """Takes what is there from outside; instead of waiting it moves the clock."""
+    """Takes what is there from outside; instead of waiting it moves the clock.
 
-    now = 0.0
+    Args:
+        patience_seconds: real time for what is on its way through the kernel, before a leap.
+    """
+
+    def __init__(self, patience_seconds: float) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._patience_seconds = patience_seconds
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if ready := super().select(0):
+            return ready
+        leaps = timeout is None or timeout > self._patience_seconds > 0
+        if leaps and (ready := super().select(self._patience_seconds)):
             return ready
         if timeout is None:
             raise RuntimeError("everything waits and nothing is due: on a virtual clock that is for ever")
@@ -24,10 +34,14 @@ class _Leaping(selectors.SelectSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Begins at 0 s. What would run in a thread runs at once."""
+    """Begins at 0 s. What would run in a thread runs at once.
 
-    def __init__(self) -> None:
-        self._leaping = _Leaping()
+    Args:
+        patience_seconds: real time that a leap waits for sockets; 0 where there are none.
+    """
+
+    def __init__(self, patience_seconds: float = 0.0) -> None:
+        self._leaping = _Leaping(patience_seconds)
         super().__init__(self._leaping)
 
     def time(self) -> float:
@@ -46,7 +60,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return done
 
 
-def run(coroutine: Coroutine[Any, Any, Outcome]) -> Outcome:
+def run(coroutine: Coroutine[Any, Any, Outcome], patience_seconds: float = 0.0) -> Outcome:
     """Run to the end on a virtual clock."""
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+    with asyncio.Runner(loop_factory=lambda: VirtualLoop(patience_seconds)) as runner:
         return runner.run(coroutine)
