@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
 
-from qwen3vl_common.labels import CONTEXT_LENGTH_LABEL, ENGINE_LABEL, MODEL_LABEL, SERVED_NAME_LABEL, served_name
+from qwen3vl_common.labels import served_name
+from qwen3vl_server.gateway.slices import Listed, ModelSlice
 
 
 @dataclass(frozen=True)
@@ -28,64 +27,47 @@ class Route:
     key: str | None = field(default=None, repr=False)
 
 
-def _address(address: str, port: int) -> str:
-    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+def replicas(endpoints: Iterable[Listed]) -> tuple[str, ...]:
+    """`host:port` of each pod that is ready by at least one slice: one address a pod, sorted.
 
-
-def _port(piece: dict[str, Any]) -> int | None:
-    ports = piece.get("ports") or []
-    named = next((port for port in ports if port.get("name") == "http"), ports[0] if len(ports) == 1 else None)
-    return named.get("port") if named else None
-
-
-def _is_ready(endpoint: dict[str, Any]) -> bool:
-    conditions = endpoint.get("conditions") or {}
-    return conditions.get("ready") is not False and not conditions.get("terminating")
-
-
-def ready_endpoints(piece: dict[str, Any]) -> list[str]:
-    """`host:port` of the slice's endpoints that are ready (an unknown readiness counts as ready, as the API says).
-
-    Only the first address of an endpoint is used: the API gives the others no meaning.
+    A Service of two address families lists each pod once in each, and an endpoint that moves to another slice stands in
+    both for a while: what names the same pod, else the same address, is one replica. Its IPv4 address is used where
+    it has one. Endpoints that name no pod cannot be told to be the same: of them one family is used.
     """
-    port = _port(piece)
-    if port is None:
-        return []
-    ready = filter(_is_ready, piece.get("endpoints") or [])
-    return [_address(endpoint["addresses"][0], port) for endpoint in ready if endpoint.get("addresses")]
+    listed = sorted(endpoints, key=_preference)
+    pod_at = {one.address: one.pod for one in reversed(listed) if one.pod}
+    pods: dict[str, list[Listed]] = {}
+    for one in listed:
+        pods.setdefault(one.pod or pod_at.get(one.address, ""), []).append(one)
+    loose = [one for one in pods.pop("", []) if one.ready]
+    chosen = {found[0].address for found in pods.values() if any(one.ready for one in found)}
+    return tuple(sorted(chosen | {one.address for one in loose if one.is_ipv4 == loose[0].is_ipv4}))
 
 
-def _seconds(timestamp: str) -> int:
-    try:
-        return int(datetime.fromisoformat(timestamp).timestamp())
-    except ValueError:
-        return 0
+def _preference(one: Listed) -> tuple[bool, str, str]:
+    return not one.is_ipv4, one.address, one.pod
 
 
-def table(slices: Iterable[dict[str, Any]]) -> dict[str, Route]:
+def table(slices: Iterable[ModelSlice]) -> dict[str, Route]:
     """Served name → route. A name claimed by two models belongs to the one whose slices are older.
 
     A slice without ready endpoints still makes its model known: with no replica.
     """
-    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    groups: dict[tuple[str, str, str], list[ModelSlice]] = {}
     for piece in slices:
-        labels = piece["metadata"].get("labels") or {}
-        name, model = labels.get(SERVED_NAME_LABEL), labels.get(MODEL_LABEL)
-        if name and model:
-            groups.setdefault((name, piece["metadata"]["namespace"], model), []).append(piece)
+        groups.setdefault((piece.served_name, piece.namespace, piece.model), []).append(piece)
     routes: dict[str, Route] = {}
     for (name, namespace, model), pieces in groups.items():
         # All slices of one Service carry its labels; while a change spreads, the same slice decides for every gateway.
-        labels = min(pieces, key=lambda piece: str(piece["metadata"].get("name")))["metadata"]["labels"]
-        context_length = labels.get(CONTEXT_LENGTH_LABEL, "")
+        first = min(pieces, key=lambda piece: (piece.name, piece.uid))
         route = Route(
             served_name=name,
             namespace=namespace,
             model=model,
-            engine=labels.get(ENGINE_LABEL, "unknown"),
-            context_length=int(context_length) if context_length.isdecimal() else None,
-            created=min(_seconds(piece["metadata"].get("creationTimestamp") or "") for piece in pieces),
-            endpoints=tuple(sorted({address for piece in pieces for address in ready_endpoints(piece)})),
+            engine=first.engine,
+            context_length=first.context_length,
+            created=min((piece.created for piece in pieces if piece.created), default=0),
+            endpoints=replicas(one for piece in pieces for one in piece.endpoints),
         )
         rival = routes.get(name)
         if rival is None or _precedence(route) < _precedence(rival):
@@ -93,8 +75,9 @@ def table(slices: Iterable[dict[str, Any]]) -> dict[str, Route]:
     return routes
 
 
-def _precedence(route: Route) -> tuple[int, str, str]:
-    return route.created, route.namespace, route.model
+def _precedence(route: Route) -> tuple[bool, int, str, str]:
+    # One whose age nobody can read is not the oldest.
+    return not route.created, route.created, route.namespace, route.model
 
 
 def table_from_entries(entries: object, *, created: int) -> dict[str, Route]:
