@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = (
-    ("hack/bench/gateway", "--json", "--seconds", "2"),
+    ("hack/bench/gateway", "--json", "--seconds", "2", "--streams", "0"),
     ("hack/bench/overlay", "--rounds", "2", "--seconds", "2"),
     ("hack/bench/vln", "--json", "--robots", "2", "--seconds", "5"),
     ("hack/bench/operator", "--json", "--models", "20"),

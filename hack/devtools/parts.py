@@ -38,9 +38,9 @@ class OptIn:
 OPT_IN = {
     "bench": OptIn("runs each bench once, small, and prints its line of JSON", 3, "no more than a few MB"),
     "fuzz": OptIn(
-        "tries ten more random sequences of what happens to models against a new installation, or those that"
-        " QWEN3VL_FUZZ_SEEDS names",
-        20,
+        "sends random requests to the gateway for ten minutes (QWEN3VL_GATEWAY_FUZZ_SECONDS), then tries ten more"
+        " random sequences of what happens to models against a new installation (or QWEN3VL_FUZZ_SEEDS)",
+        30,
         "about 200 MB",
     ),
     "upgrade": OptIn(
@@ -49,9 +49,18 @@ OPT_IN = {
         20,
         "about 10 GB (cluster and images of both versions)",
     ),
+    "clients": OptIn(
+        "lets litellm, langchain-openai and Java's HttpClient ask the gateway, and installs them first",
+        5,
+        "about 1 GB (an environment of their own, and a JDK where there is none)",
+    ),
 }
 FUZZ_TESTS = "tests/integration/operator/test_convergence.py"
 FUZZ_SEEDS = "2-11"
+GATEWAY_FUZZ_TESTS = tuple(
+    f"tests/integration/gateway/test_{name}.py" for name in ("raw_http_fuzz", "json_fuzz", "described_api")
+)
+GATEWAY_FUZZ_SECONDS = "600"
 CLOSING_LINE = re.compile(r"=+ (.*\b(?:passed|failed|error|errors|no tests ran|skipped|deselected)\b.*) =+")
 
 
@@ -153,13 +162,25 @@ def _steps(part: str, arguments: Sequence[str]) -> list[list[str]]:
         return [["hack/cluster/build", "etcd", "kube-apiserver"], _pytest(part, arguments)]
     if part == "fuzz":
         seeds = f"QWEN3VL_FUZZ_SEEDS={os.environ.get('QWEN3VL_FUZZ_SEEDS', FUZZ_SEEDS)}"
+        seconds = os.environ.get("QWEN3VL_GATEWAY_FUZZ_SECONDS", GATEWAY_FUZZ_SECONDS)
+        gateway = [
+            "env",
+            f"QWEN3VL_GATEWAY_FUZZ_SECONDS={seconds}",
+            sys.executable,
+            "-m",
+            "pytest",
+            *GATEWAY_FUZZ_TESTS,
+        ]
         programs = ["etcd", "kube-apiserver", "kube-controller-manager"]
         return [
+            [*gateway, "--timeout=3600", "--durations=5", *arguments],
             ["hack/cluster/build", *programs],
             ["env", seeds, sys.executable, "-m", "pytest", FUZZ_TESTS, "--durations=5", *arguments],
         ]
     if part == "bench":
         return [[sys.executable, "-P", "-m", "hack.devtools.benches"]]
+    if part == "clients":
+        return [_pytest(part, arguments)]
     if part in CLUSTER_PARTS:
         return [["hack/cluster/up"], ["hack/images"], _pytest(part, arguments)]
     return [_pytest(part, [*ALL_CORES, *arguments])]

@@ -65,10 +65,21 @@ def ensure(extras: Sequence[str] = EXTRAS) -> Path:
     Raises:
         Failure: a package cannot be had.
     """
-    listed = "\n".join(requirements(extras)) + "\n"
-    constraints = ROOT / "constraints.txt"
+    return _ensure("\n".join(requirements(extras)) + "\n", (ROOT / "constraints.txt").read_text())
+
+
+def ensure_listed(file: Path) -> Path:
+    """The same for programs of others, whose exact versions this file lists and which none of our pins concern.
+
+    Raises:
+        Failure: a package cannot be had.
+    """
+    return _ensure(file.read_text(), "")
+
+
+def _ensure(listed: str, constraints: str) -> Path:
     interpreter = f"{Path(sys.executable).resolve()} {sys.version}"
-    name = environment_hash(listed, constraints.read_text(), interpreter)
+    name = environment_hash(listed, constraints, interpreter)
     folder = cache_dir() / "venv"
     folder.mkdir(parents=True, exist_ok=True)
     python = folder / name / "bin" / "python"
@@ -84,7 +95,7 @@ def ensure(extras: Sequence[str] = EXTRAS) -> Path:
     return python
 
 
-def _build(target: Path, listed: str, constraints: Path) -> None:
+def _build(target: Path, listed: str, constraints: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     if importlib.util.find_spec("ensurepip") is None:
         # Debian ships it apart; by this file its own package is known to be there.
@@ -92,10 +103,11 @@ def _build(target: Path, listed: str, constraints: Path) -> None:
         packages.ensure({ensurepip: "python3-venv"})
     with step(f"making the Python environment {target}"):
         _run([sys.executable, "-m", "venv", str(target)], "install Python's venv module (Debian: python3-venv)")
-        listing = target / "requirements.txt"
+        listing, pins = target / "requirements.txt", target / "constraints.txt"
         listing.write_text(listed)
+        pins.write_text(constraints)
         install = [str(target / "bin/python"), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-        install += ["--requirement", str(listing), "--constraint", str(constraints)]
+        install += ["--requirement", str(listing), "--constraint", str(pins)]
         _run(install, "is a package index reachable? pip's own settings (pip.conf, PIP_*) are honoured; run it again")
         (target / MARKER).touch()
 

@@ -1,6 +1,7 @@
 """The environment's hash, the requirements list, the parts of hack/test and its summary."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -100,6 +101,24 @@ def test_the_part_fuzz_tries_the_seeds_that_are_named_else_ten(monkeypatch: pyte
     command = parts._steps("fuzz", ["-s"])[-1]
     assert "QWEN3VL_FUZZ_SEEDS=7" in command and command[-1] == "-s"
     assert (ROOT / parts.FUZZ_TESTS).is_file()
+
+
+def test_the_part_fuzz_sends_random_requests_to_the_gateway_for_ten_minutes_or_as_long_as_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("QWEN3VL_GATEWAY_FUZZ_SECONDS", raising=False)
+    command = parts._steps("fuzz", [])[0]
+    assert "QWEN3VL_GATEWAY_FUZZ_SECONDS=600" in command
+    assert all((ROOT / file).is_file() and file in command for file in parts.GATEWAY_FUZZ_TESTS)
+    monkeypatch.setenv("QWEN3VL_GATEWAY_FUZZ_SECONDS", "20")
+    assert "QWEN3VL_GATEWAY_FUZZ_SECONDS=20" in parts._steps("fuzz", [])[0]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "hack/environments").iterdir()), ids=lambda file: file.name)
+def test_environments_of_other_programs_have_exact_versions_and_no_addresses(file: Path) -> None:
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("#")]
+    assert lines
+    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []
 
 
 def test_every_bench_is_among_those_that_run_together() -> None:

@@ -1,0 +1,1 @@
+"""What the gateway costs: `hack/bench/gateway --help`."""
