@@ -5,7 +5,7 @@ import hashlib
 import json
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,6 +15,9 @@ from tests.support.polling import eventually
 CHART = ROOT / "charts/qwen3vl"
 RELEASE = "qwen3vl"
 IN_POD = Path(__file__).with_name("in_pod.py")
+HOSTILE_IN_POD, STREAMS_IN_POD, RAW_HTTP = (
+    IN_POD.with_name(f"{name}.py") for name in ("hostile_in_pod", "streams_in_pod", "raw_http")
+)
 SHARED_SECRETS = ("qwen3vl-internal", "qwen3vl-keys", "qwen3vl-robot-keys")
 FIRST_BYTE_SECONDS = 5
 """Patience of the gateway in these tests: a hung engine is noticed within a test's time."""
@@ -102,7 +105,7 @@ class Release:
     def metrics(self) -> dict[str, float]:
         """The gateway's metrics: name with labels → value. One gateway pod runs in these tests."""
         pod = eventually(lambda: self.namespace.ready_pod("gateway"), 60, "a gateway pod is Ready")["metadata"]["name"]
-        path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:8000/proxy/metrics"
+        path = f"/api/v1/namespaces/{self.namespace.name}/pods/{pod}:8001/proxy/metrics"
         lines = self.namespace.api.call("GET", path).splitlines()
         pairs = (line.rpartition(" ") for line in lines if line and not line.startswith("#"))
         return {name: float(value) for name, _, value in pairs}
@@ -114,13 +117,16 @@ class Release:
 
 @dataclass(frozen=True)
 class Client:
-    """A pod with the official openai client, in the release's namespace. What it runs is `in_pod.py`."""
+    """A pod with the official openai client, in the release's namespace. What it runs is `in_pod.py`, or another script
+    that it was given."""
 
     namespace: Namespace
     pod: str = "client"
+    script: Path = IN_POD
 
     def start(self) -> None:
         """Make the pod and wait until it runs."""
+        scripts = (IN_POD, HOSTILE_IN_POD, STREAMS_IN_POD, RAW_HTTP)
         files = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": self.pod}}
         key = {"secretKeyRef": {"name": "qwen3vl-keys", "key": "default"}}
         container = {
@@ -131,22 +137,29 @@ class Client:
             "env": [
                 {"name": "OPENAI_BASE_URL", "value": "http://qwen3vl-gateway/v1"},
                 {"name": "OPENAI_API_KEY", "valueFrom": key},
-                {"name": "PYTHONPATH", "value": "/app"},
+                {"name": "PYTHONPATH", "value": "/app:/e2e"},
             ],
             "volumeMounts": [{"name": "script", "mountPath": "/e2e"}],
         }
-        volumes = [{"name": "script", "configMap": {"name": self.pod}}]
+        # Where they lie in the repository, so that they find each other.
+        items = [{"key": path.name, "path": str(path.relative_to(ROOT))} for path in scripts]
+        volumes = [{"name": "script", "configMap": {"name": self.pod, "items": items}}]
         self.namespace.apply(
-            {**files, "data": {"in_pod.py": IN_POD.read_text()}}, restricted_pod(self.pod, container, volumes)
+            {**files, "data": {path.name: path.read_text() for path in scripts}},
+            restricted_pod(self.pod, container, volumes),
         )
         self.namespace.kubectl("wait", f"pod/{self.pod}", "--for=condition=Ready", "--timeout=60s")
 
+    def running(self, script: Path) -> "Client":
+        """The same pod with the functions of another script."""
+        return replace(self, script=script)
+
     def _command(self, call: str) -> list[str]:
         target = ["--namespace", self.namespace.name, "exec", "--stdin", self.pod, "--"]
-        return [str(KUBECTL), *target, "python", "/e2e/in_pod.py", call]
+        return [str(KUBECTL), *target, "python", f"/e2e/{self.script.relative_to(ROOT)}", call]
 
     def __call__(self, call: str, **arguments: Any) -> Any:
-        """The result of a function of `in_pod.py`, run in the pod."""
+        """The result of a function of the script, run in the pod."""
         return json.loads(run(*self._command(call), text=json.dumps(arguments)))
 
     def begin(self, call: str, **arguments: Any) -> "Begun":
@@ -181,16 +194,20 @@ class Begun:
 
 @dataclass(frozen=True)
 class Simulator:
-    """The simulator's own paths, asked from the client pod with the engine's key."""
+    """The simulator's own paths, asked from the client pod with the engine's key.
+
+    `host`: one replica's address; empty means any one.
+    """
 
     client: Client
     model: str
+    host: str = ""
 
     def address(self, path: str) -> tuple[str, str]:
         """URL of a path of the engine's own, as the client pod reaches it, and the key."""
         secret = self.client.namespace.get("secrets", model_keys(self.client.namespace, self.model))
         key = base64.b64decode(secret["data"][f"{self.model}.engine"]).decode()
-        return f"http://{self.model}-engine:8000{path}", key
+        return f"http://{self.host or f'{self.model}-engine'}:8000{path}", key
 
     def _ask(self, method: str, path: str, body: Object | None = None) -> Any:
         url, key = self.address(path)
