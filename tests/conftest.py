@@ -4,8 +4,13 @@ in whichever process they were taken."""
 from dataclasses import asdict
 from typing import Any
 
+import hypothesis
 import pytest
 from tests.support.figures import Figure, Figures
+
+# How long an example takes says something about the machine, and about what else it does.
+hypothesis.settings.register_profile("repository", deadline=None)
+hypothesis.settings.load_profile("repository")
 
 _FIGURES = pytest.StashKey[Figures]()
 

@@ -45,7 +45,7 @@ The image of a part: `root` and `part` (operator, server, vln). The first part o
 has a dot or a colon or is `localhost`, as everywhere; only that is replaced by global.imageRegistry.
 */}}
 {{- define "qwen3vl.image" -}}
-{{- if not (hasKey .root.Values "migration") -}}
+{{- if not (and (hasKey .root.Values "migration") (hasKey .root.Values.gateway.limits "maxBytesInFlight")) -}}
 {{- fail "these values lack defaults of this chart, as with `helm upgrade --reuse-values` from the version before: use --reset-then-reuse-values" -}}
 {{- end -}}
 {{- $registry := include "qwen3vl.imageRegistry" .root -}}

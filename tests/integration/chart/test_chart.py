@@ -63,13 +63,41 @@ def test_there_is_never_a_second_operator(defaults: list[Object]) -> None:
 
 def test_the_gateway_understands_its_arguments() -> None:
     timeouts = {"connectSeconds": 1, "firstByteSeconds": 7.5, "idleSeconds": 8, "drainSeconds": 0}
-    objects = render(watchNamespaces=["robots", "vision"], gateway={"timeouts": timeouts, "limits": {"maxImages": 3}})
+    limits = {
+        "maxBodyBytes": 1_000_000,
+        "maxBytesInFlight": 4_000_000,
+        "maxUnknownConnections": 50,
+        "maxUnknownConnectionsPerAddress": 5,
+        "maxImagePixels": 1_000,
+        "maxTotalPixels": 2_000,
+        "maxImages": 3,
+        "allowSpecialTokens": True,
+    }
+    objects = render(watchNamespaces=["robots", "vision"], gateway={"timeouts": timeouts, "limits": limits})
     module, *arguments = container(objects, "qwen3vl-gateway")["args"]
     assert module == "qwen3vl_server.gateway"
     options = settings.parser().parse_args(arguments)
     assert options.namespaces == "robots,vision"
     assert (options.first_byte_timeout_seconds, options.drain_seconds, options.max_images) == (7.5, 0, 3)
-    assert options.max_body_bytes == 33_554_432
+    assert (options.max_body_bytes, options.max_bytes_in_flight) == (1_000_000, 4_000_000)
+    assert (options.max_unknown_connections, options.max_unknown_connections_per_address) == (50, 5)
+    assert (options.max_image_pixels, options.max_total_pixels) == (1_000, 2_000)
+    assert options.allow_special_tokens
+
+
+def test_the_gateways_defaults_are_those_of_its_program(defaults: list[Object]) -> None:
+    options = vars(settings.parser().parse_args(container(defaults, "qwen3vl-gateway")["args"][1:]))
+    usual = vars(settings.parser().parse_args([]))
+    assert {name for name in options if options[name] != usual[name]} == {"keys_dir", "internal_key_file", "namespaces"}
+
+
+def test_the_kubelet_asks_the_gateways_second_port(defaults: list[Object]) -> None:
+    gateway = container(defaults, "qwen3vl-gateway")
+    options = settings.parser().parse_args(gateway["args"][1:])
+    ports = {port["name"]: port["containerPort"] for port in gateway["ports"]}
+    assert ports == {"http": options.port, "metrics": options.metrics_port}
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert gateway[probe]["httpGet"]["port"] == "metrics"
 
 
 def test_the_operator_understands_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:

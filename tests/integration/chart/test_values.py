@@ -107,6 +107,11 @@ def test_defaults_are_values_that_the_schema_knows() -> None:
         ({"gateway": {"podAnnotations": {"scrape": True}}}, "got boolean, want string"),
         ({"gateway": {"extraEnv": [{"value": "nameless"}]}}, "missing property 'name'"),
         ({"server": {"image": {"pullPolicy": "Sometimes"}}}, "'Always', 'IfNotPresent', 'Never'"),
+        (
+            {"gateway": {"limits": {"maxBodyBytes": 50_331_649}}},
+            "at least twice gateway.limits.maxBodyBytes, here 100663298",
+        ),
+        ({"gateway": {"limits": {"maxBytesInFlight": 67_108_863}}}, "at least twice gateway.limits.maxBodyBytes"),
         ({"operator": {"logLevel": "loud"}}, "'debug', 'info', 'warning', 'error'"),
     ],
 )
@@ -126,5 +131,6 @@ def _path(values: Object) -> list[str]:
 
 def test_values_of_the_version_before_are_told_how_to_come_along() -> None:
     """`helm upgrade --reuse-values` brings no defaults for what is new."""
-    done = helm_template(REGISTRY | {"migration": None})
-    assert "use --reset-then-reuse-values" in done.stderr
+    for older in ({"migration": None}, {"gateway": {"limits": {"maxBytesInFlight": None}}}):
+        done = helm_template(REGISTRY | older)
+        assert "use --reset-then-reuse-values" in done.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.integration.vln.conftest import ENGINE_KEY, Program
-from tests.support.processes import ENVIRONMENT
+from tests.support.processes import ENVIRONMENT, free_port
 
 USER_KEY = "someone's-key"
 
@@ -30,7 +30,8 @@ async def gateway(tmp_path: Path) -> AsyncIterator[Program]:
     route = {"model": "walker", "endpoints": [f"{engine.host}:{engine.port}"], "key": ENGINE_KEY}
     routes.write_text(yaml.safe_dump([route]))
     options = ("--routes", str(routes), "--keys-dir", str(keys), "--drain-seconds", "0")
-    front = Program("qwen3vl_server.gateway", options, tmp_path / "gateway.log", ready="/ready")
+    ports = ("--metrics-port", str(free_port()))
+    front = Program("qwen3vl_server.gateway", options + ports, tmp_path / "gateway.log", ready="/ready")
     await engine.start()
     try:
         await front.start()

@@ -13,21 +13,22 @@ import aiohttp
 import openai
 import pytest
 import uvicorn
-from starlette.types import ASGIApp
+from fastapi import FastAPI
 from tests.support.polling import until
 from tests.support.stub_engine import StubEngine, engine_running
 from uvicorn.server import ServerState
 
 from qwen3vl_common.drain import Drain
 from qwen3vl_common.keys import KeyRing, derive
-from qwen3vl_server.gateway.app import create_app
+from qwen3vl_server.gateway.app import create_app, create_metrics_app
 from qwen3vl_server.gateway.clients import Clients
 from qwen3vl_server.gateway.discovery import Directory
+from qwen3vl_server.gateway.engines import Engines, Timeouts
+from qwen3vl_server.gateway.front import Front, FrontLimits
 from qwen3vl_server.gateway.metrics import Metrics
-from qwen3vl_server.gateway.proxy import Gateway
+from qwen3vl_server.gateway.proxy import EngineDoor, Gateway
 from qwen3vl_server.gateway.request import Limits
 from qwen3vl_server.gateway.routes import Route
-from qwen3vl_server.gateway.upstream import Timeouts, Upstream
 
 KEY = "robot-key"
 SECRET = bytes(range(32))
@@ -39,6 +40,7 @@ class Running:
     """The gateway's parts beside its address, and the engines behind it."""
 
     url: str
+    metrics_url: str
     gateway: Gateway
     engines: list[StubEngine]
     http: aiohttp.ClientSession
@@ -70,13 +72,13 @@ class Running:
 def request_tasks() -> list[str]:
     """Names of the coroutines that belong to requests in the gateway."""
     names = [getattr(task.get_coro(), "__qualname__", "") for task in asyncio.all_tasks()]
-    return [name for name in names if re.search(r"_relay|_disconnected|run_asgi", name)]
+    return [name for name in names if re.search(r"EngineDoor|run_asgi", name)]
 
 
 @contextlib.asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
+async def serving(app: FastAPI, http: type[asyncio.Protocol] | str = "httptools") -> AsyncIterator[str]:
     """An ASGI application on a free port, by uvicorn's protocol without its server: that one needs 0.2 s to end."""
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False)
+    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, ws="none", http=http)
     config.load()
     state = ServerState()
     make: Callable[..., asyncio.Protocol] = config.http_protocol_class  # its Protocol type has no constructor
@@ -88,7 +90,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
         server.close()
         for connection in list(state.connections):
             connection.shutdown()
-        await until(lambda: not state.tasks)
+        await until(lambda: not state.tasks and not state.connections)
 
 
 @pytest.fixture
@@ -98,18 +100,23 @@ async def running(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterat
     keys = KeyRing(tmp_path)
     keys.reload()
     metrics = Metrics()
-    upstream = Upstream(
-        Timeouts(connect=1, first_byte=0.7, idle=0.7), lambda r: derive(SECRET, "engine", r.namespace, r.model), metrics
-    )
     async with contextlib.AsyncExitStack() as stack:
-        engines = [await stack.enter_async_context(engine_running(StubEngine())) for _ in range(2)]
-        route = Route("m", "models", "model-m", "stub", 4096, 1_700_000_000, (engines[0].address,))
+        stubs = [await stack.enter_async_context(engine_running(StubEngine())) for _ in range(2)]
+        route = Route("m", "models", "model-m", "stub", 4096, 1_700_000_000, (stubs[0].address,))
         directory = Directory({"m": route}, complete=True)
-        gateway = Gateway(directory, Clients(keys, SECRET), upstream, metrics, Limits(33_554_432, 4), LIMIT, Drain())
-        stack.push_async_callback(upstream.close)
-        url = await stack.enter_async_context(serving(create_app(gateway)))
+        engines = Engines(
+            Timeouts(connect=1, first_byte=0.7, idle=0.7),
+            lambda r: derive(SECRET, "engine", r.namespace, r.model),
+            metrics,
+            directory.gone_seconds,
+        )
+        stack.push_async_callback(engines.close)
+        gateway = Gateway(directory, Clients(keys, SECRET), engines, metrics, Limits(33_554_432, 4), Drain())
+        front = Front(EngineDoor(gateway), gateway.drain, FrontLimits(max_body_bytes=LIMIT))
+        url = await stack.enter_async_context(serving(create_app(gateway), front.protocol()))
+        metrics_url = await stack.enter_async_context(serving(create_metrics_app(gateway)))
         http = await stack.enter_async_context(aiohttp.ClientSession(url, headers={"authorization": f"Bearer {KEY}"}))
-        found = Running(url, gateway, engines, http)
+        found = Running(url, metrics_url, gateway, stubs, http)
         yield found
         for client in found.clients:
             await client.close()

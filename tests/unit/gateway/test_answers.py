@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 from tests.support.stub_engine import STREAM
-from tests.unit.gateway.conftest import SECRET, Running
+from tests.unit.gateway.conftest import KEY, SECRET, Running
+from yarl import URL
 
 from qwen3vl_common.keys import derive
 
@@ -15,11 +17,11 @@ ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "h
 
 
 async def test_the_official_client_gets_the_engines_answer_and_the_engine_its_own_key(running: Running) -> None:
-    answer = await running.openai().chat.completions.create(**ASK, extra_body={"unknown_field": {"kept": 1}})
+    answer = await running.openai().chat.completions.create(**ASK, extra_body={"top_k": 20})
     assert answer.choices[0].message.content == "hello"
     headers, body = running.engine.requests[0]
     assert headers["Authorization"] == f"Bearer {derive(SECRET, 'engine', 'models', 'model-m')}"
-    assert json.loads(body)["unknown_field"] == {"kept": 1}
+    assert json.loads(body)["top_k"] == 20
     await running.quiet()
     assert running.metric("requests_total", model="m", code="200") == 1
 
@@ -43,6 +45,20 @@ async def test_models_are_listed_with_their_context_and_replicas(running: Runnin
         await running.openai().models.retrieve("other")
 
 
+async def test_a_model_whose_name_has_a_slash_is_found_however_a_client_writes_it(running: Running) -> None:
+    name = "Qwen/Qwen3-VL"
+    running.gateway.directory.routes = {name: replace(running.gateway.directory.routes["m"], served_name=name)}
+    for path in ("Qwen%2FQwen3-VL", "Qwen/Qwen3-VL"):
+        async with running.http.get(URL(f"/v1/models/{path}", encoded=True)) as response:
+            assert (response.status, (await response.json())["id"]) == (200, name)
+
+
+async def test_a_long_body_where_no_engine_answers_is_told_of_its_path(running: Running) -> None:
+    async with running.http.post("/v1/responses", data=b"x" * 100_000) as response:
+        assert response.status == 413
+        assert "no engine answers at /v1/responses" in (await response.json())["error"]["message"]
+
+
 async def test_a_wrong_key_is_refused_before_anything_else(running: Running) -> None:
     with pytest.raises(openai.AuthenticationError) as caught:
         await running.openai("wrong").chat.completions.create(**ASK)
@@ -54,6 +70,35 @@ async def test_a_wrong_key_is_refused_before_anything_else(running: Running) -> 
                 assert response.headers["www-authenticate"] == "Bearer"
                 assert (await response.json())["error"]["code"] == "invalid_api_key"
     assert running.engine.requests == []
+    assert running.metric("requests_total", model="unknown", code="401") == 3
+
+
+async def test_every_answer_carries_the_requests_id(running: Running) -> None:
+    for body, key in (
+        (ASK, KEY),
+        ({**ASK, "stream": True}, KEY),
+        ({}, KEY),
+        ({**ASK, "model": "other"}, KEY),
+        (ASK, ""),
+    ):
+        for given in ("mine-1", "", "x" * 101):
+            headers = {"x-request-id": given, "authorization": f"Bearer {key}"}
+            async with running.http.post("/v1/chat/completions", json=body, headers=headers) as response:
+                told = response.headers["x-request-id"]
+                assert told == given if given == "mine-1" else len(told) == 32 and told != given
+
+
+async def test_a_mistake_of_the_gateway_is_an_answer_and_a_line_in_its_log(
+    running: Running, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Routes that cannot be: while the request is checked, and while it is handed on.
+    for change in ({"context_length": "long"}, {"context_length": None, "endpoints": (5,)}):
+        running.route(**change)
+        async with running.http.post("/v1/chat/completions", json={**ASK, "max_tokens": 2}) as response:
+            assert response.status == 500, change
+            assert (await response.json())["error"]["code"] == "internal_error"
+    assert sum("failed in the gateway" in record.message for record in caplog.records) == 2
+    await running.quiet()
 
 
 async def test_an_unknown_model_names_the_known_ones(running: Running) -> None:
@@ -130,27 +175,28 @@ async def test_no_replica_is_503_with_retry_after(running: Running) -> None:
     await running.quiet()
 
 
-@pytest.mark.parametrize("mode", ["refused", "close", "status:503 loading"])
+@pytest.mark.parametrize("mode", ["refused", "status:500 boom", "status:503 loading"])
 async def test_another_replica_takes_over_while_nothing_was_sent(running: Running, mode: str) -> None:
     broken, healthy = running.engines
     broken.mode = mode
     running.route(endpoints=("127.0.0.1:9" if mode == "refused" else broken.address, healthy.address))
-    for _ in range(12):  # the order is random: some begin at the broken one
+    for _ in range(24):  # the order is random: some begin at the broken one
         async with running.http.post("/v1/chat/completions", json=ASK) as response:
             assert response.status == 200
-    assert len(healthy.requests) == 12
-    errors = {"refused": "connect", "close": "broken"}.get(mode, "unavailable")
+    assert len(healthy.requests) == 24
+    errors = {"refused": "connect", "status:500 boom": "status_500"}.get(mode, "unavailable")
     assert running.metric("upstream_errors_total", model="m", reason=errors) > 0
     await running.quiet()
 
 
-async def test_an_error_of_the_engine_itself_is_not_tried_elsewhere(running: Running) -> None:
+async def test_an_error_of_the_engine_itself_is_tried_at_one_other_replica_only(running: Running) -> None:
     for engine in running.engines:
         engine.mode = "status:500 boom"
     running.route(endpoints=tuple(engine.address for engine in running.engines))
-    with pytest.raises(openai.InternalServerError):
+    with pytest.raises(openai.InternalServerError) as caught:
         await running.openai().chat.completions.create(**ASK)
-    assert sum(len(engine.requests) for engine in running.engines) == 1
+    assert caught.value.response.headers["x-should-retry"] == "false"
+    assert [len(engine.requests) for engine in running.engines] == [1, 1]
 
 
 async def test_the_least_busy_replica_gets_the_request(running: Running) -> None:
@@ -185,6 +231,8 @@ async def test_a_stream_that_stalls_ends_in_an_error_event(running: Running) -> 
         text = await response.text()
     assert json.loads(text.split("data: ")[-1])["error"]["code"] == "engine_timeout"
     await running.quiet()
+    async with asyncio.timeout(0.5):
+        await running.engine.ended.wait()
     assert running.engine.cancelled == 1
 
 
@@ -250,6 +298,8 @@ async def test_metrics_name_the_model_and_never_what_a_client_made_up(running: R
     with pytest.raises(openai.NotFoundError):
         await running.openai().chat.completions.create(**{**ASK, "model": "made-up"})
     async with running.http.get("/metrics") as response:
+        assert response.status == 404, "only the kubelet's and Prometheus' port has it"
+    async with running.http.get(f"{running.metrics_url}/metrics") as response:
         text = await response.text()
     assert 'qwen3vl_gateway_requests_total{code="200",model="m"} 1.0' in text
     assert 'qwen3vl_gateway_requests_total{code="404",model="unknown"} 1.0' in text

@@ -45,8 +45,10 @@ BAD = {
     "not UTF-8": (b'{"model": "\xff"}', None, "invalid_json"),
     "not an object": (b"[1, 2]", None, "invalid_json"),
     "NaN": (chat(TEXT, temperature=float("nan")), None, "invalid_json"),
-    "deeply nested": (b'{"model": "m", "messages": ' + b"[" * 100_000, None, "invalid_json"),
-    "deeply nested, closed": (b'{"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", None, "invalid_json"),
+    "deeply nested": (b'{"model": "m", "metadata": ' + b"[" * 100_000, None, "invalid_json"),
+    "deeply nested, closed": (b'{"stop": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", None, "invalid_json"),
+    "deeply nested messages": (b'{"model": "m", "messages": ' + b"[" * 100_000, "messages[0]", "invalid_request"),
+    "deeply nested, in a field that nobody knows": (b'{"a": ' + b"[" * 100_000, "a", "unknown_field"),
     "no model": (b'{"messages": []}', "model", "invalid_request"),
     "model is a number": (chat(TEXT, model=5), "model", "invalid_request"),
     "stream is a string": (chat(TEXT, stream="yes"), "stream", "invalid_request"),
@@ -101,10 +103,10 @@ async def test_bad_input(running: Running, name: str, caplog: pytest.LogCaptureF
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF"])
 async def test_known_pictures_pass_untouched_and_are_counted(running: Running, kind: str) -> None:
-    body = chat(TEXT, image(data_url(picture(kind, (640, 480)))))
+    body = chat(TEXT, image(data_url(picture(kind, (640, 480)), f"image/{kind.lower()}")))
     async with running.http.post("/v1/chat/completions", data=body) as response:
         assert response.status == 200, await response.text()
-    assert running.engine.requests[0][1] == body
+    assert json.loads(running.engine.requests[0][1]) == json.loads(body)
     assert running.metric("image_tokens_total", model="m") == 300
 
 
@@ -131,8 +133,8 @@ async def test_fifty_megabytes_get_an_answer_and_the_connection_lives_on(running
 
 
 async def test_a_body_just_below_the_limit_reaches_the_engine_whole(running: Running) -> None:
-    body = chat({"type": "text", "text": "x" * (LIMIT - 200)})
+    body = chat(image(data_url(png_header(64, 48) + b"\x7f\xff\xff\xffIDAT" + bytes((LIMIT - 240) // 4 * 3))))
     assert LIMIT - 200 < len(body) <= LIMIT
     async with running.http.post("/v1/chat/completions", data=io.BytesIO(body)) as response:
         assert response.status == 200, await response.text()
-    assert running.engine.requests[0][1] == body
+    assert json.loads(running.engine.requests[0][1]) == json.loads(body)

@@ -1,19 +1,21 @@
-"""The gateway's paths: an allow-list. Whatever an engine has beside these cannot be reached."""
+"""The gateway's pages: everything but the requests for engines, which the front hands to a door of its own.
+
+An allow-list: whatever an engine has beside these paths cannot be reached."""
 
 import orjson
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
-from starlette.routing import Route as PathRoute
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qwen3vl_common.errors import ApiError, InternalError, MethodNotAllowed, PathNotFound
-from qwen3vl_server.gateway import request as requests
-from qwen3vl_server.gateway.proxy import Gateway, Proxy, check_key, find_route
+from qwen3vl_common.strangers import acquaint
+from qwen3vl_server.gateway.front import MISTAKE
+from qwen3vl_server.gateway.proxy import EngineDoor, Gateway, check_key, find_route
 from qwen3vl_server.gateway.routes import Route
 
-PATHS = "/v1/chat/completions, /v1/completions, /v1/models, /health, /ready, /metrics"
+PATHS = "/v1/chat/completions, /v1/completions, /v1/models, /health, /ready"
+READ = ["GET", "HEAD"]
 
 
 def _model(route: Route) -> dict[str, object]:
@@ -33,28 +35,44 @@ def _json(content: object, status: int = 200, headers: dict[str, str] | None = N
     return Response(orjson.dumps(content), status, headers, "application/json")
 
 
-def create_app(gateway: Gateway) -> ASGIApp:
-    """The ASGI application: requests for engines go straight to the proxy, everything else to FastAPI."""
-    proxies = {
-        path: Proxy(gateway, path, parse)
-        for path, parse in (("/v1/chat/completions", requests.chat), ("/v1/completions", requests.completion))
-    }
-    pages = _pages(gateway, proxies)
+def create_app(gateway: Gateway) -> FastAPI:
+    """What clients find beside the paths of the engines."""
+    app = _app(PATHS)
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST" and (proxy := proxies.get(scope["path"])):
-            await proxy(scope, receive, send)
-        else:
-            await pages(scope, receive, send)
+    @app.get("/v1/models")
+    async def models(request: Request) -> Response:
+        client = check_key(gateway, dict(request.headers.raw))
+        acquaint(request.scope)
+        routes = sorted(filter(client.may_ask, gateway.directory.routes.values()), key=lambda route: route.served_name)
+        return _json({"object": "list", "data": [_model(route) for route in routes]})
+
+    @app.get("/v1/models/{name:path}")
+    async def model(request: Request, name: str) -> Response:
+        if not name:
+            raise HTTPException(404)
+        client = check_key(gateway, dict(request.headers.raw))
+        acquaint(request.scope)
+        return _json(_model(find_route(gateway.directory, name, client)))
+
+    _add_probes(app, gateway)
+    return app
+
+
+def create_metrics_app(gateway: Gateway) -> FastAPI:
+    """What the port for kubelet and Prometheus answers; nobody else need reach it."""
+    app = _app("/health, /ready, /metrics")
+    _add_probes(app, gateway)
+
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        gateway.metrics.models.set(len(gateway.directory.routes))
+        return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
     return app
 
 
-def _pages(gateway: Gateway, proxies: dict[str, Proxy]) -> FastAPI:
+def _app(paths: str) -> FastAPI:
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
-    for path, proxy in proxies.items():
-        # Only so that another method is answered by 405.
-        app.router.routes.append(PathRoute(path, proxy, methods=["POST"]))
 
     @app.exception_handler(ApiError)
     async def api_error(_: Request, error: ApiError) -> Response:
@@ -62,34 +80,27 @@ def _pages(gateway: Gateway, proxies: dict[str, Proxy]) -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
-        if error.status_code == 405:
+        if error.status_code == 405 or request.url.path in EngineDoor.paths:
             found: ApiError = MethodNotAllowed(f"{request.url.path} does not take {request.method}")
         else:
-            found = PathNotFound(f"there is no {request.url.path[:100]}; paths: {PATHS}")
+            found = PathNotFound(f"there is no {request.url.path[:100]}; paths: {paths}")
         return _json(found.body(), found.status, found.headers())
 
     @app.exception_handler(Exception)
     async def mistake(_: Request, _error: Exception) -> Response:
         # Starlette raises it again afterwards, and the server logs it.
-        failure = InternalError("the gateway failed; its log has the reason")
+        failure = InternalError(MISTAKE)
         return _json(failure.body(), failure.status)
 
-    @app.get("/v1/models")
-    async def models(request: Request) -> Response:
-        client = check_key(gateway, dict(request.headers.raw))
-        routes = sorted(filter(client.may_ask, gateway.directory.routes.values()), key=lambda route: route.served_name)
-        return _json({"object": "list", "data": [_model(route) for route in routes]})
+    return app
 
-    @app.get("/v1/models/{name}")
-    async def model(request: Request, name: str) -> Response:
-        client = check_key(gateway, dict(request.headers.raw))
-        return _json(_model(find_route(gateway.directory, name, client)))
 
-    @app.get("/health")
+def _add_probes(app: FastAPI, gateway: Gateway) -> None:
+    @app.api_route("/health", methods=READ)
     async def health() -> Response:
         return _json({"status": "ok"})
 
-    @app.get("/ready")
+    @app.api_route("/ready", methods=READ)
     async def ready() -> Response:
         waits = []
         if gateway.drain.told:
@@ -99,10 +110,3 @@ def _pages(gateway: Gateway, proxies: dict[str, Proxy]) -> FastAPI:
         if gateway.clients.users is not None and not gateway.clients.users.clients:
             waits.append("a Secret with at least one valid key")
         return _json({"ready": not waits, "waiting_for": waits}, 503 if waits else 200)
-
-    @app.get("/metrics")
-    async def metrics() -> Response:
-        gateway.metrics.models.set(len(gateway.directory.routes))
-        return Response(generate_latest(gateway.metrics.registry), media_type=CONTENT_TYPE_LATEST)
-
-    return app

@@ -1,20 +1,20 @@
 """Who asks, by the key alone: a user's key for every model, or a model's VLN API by a key that is good for it alone."""
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 from qwen3vl_common.errors import InvalidKey
-from qwen3vl_common.keys import KeyRing, derive
+from qwen3vl_common.keys import KeyRing, bearer_key, derive
 from qwen3vl_server.gateway.routes import Route
 
 _derive = lru_cache(maxsize=4096)(derive)
 """The same few keys again for every request with a key that no user has."""
 
 
-@dataclass(frozen=True)
-class Client:
+class Client(NamedTuple):
     """A client by name. `only` is the (namespace, VisionModel) that its key is for; None: every model."""
 
     name: str
@@ -37,7 +37,7 @@ class Clients:
     users: KeyRing | None
     internal_secret: bytes = field(default=b"", repr=False)
 
-    def identify(self, headers: dict[bytes, bytes], routes: Iterable[Route]) -> Client:
+    def identify(self, headers: Mapping[bytes, bytes], routes: Iterable[Route]) -> Client:
         """The client that the Authorization header belongs to.
 
         Raises:
@@ -45,9 +45,8 @@ class Clients:
         """
         if self.users is None:
             return Client("anonymous")
-        scheme, _, given = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        key = given.strip()
-        if scheme.lower() != "bearer" or not key:
+        key = bearer_key(headers.get(b"authorization", b"").decode("latin-1"))
+        if not key:
             raise InvalidKey("no API key: send the header Authorization: Bearer <key>")
         user = self.users.client(key)
         found = Client(user) if user is not None else self._vln(key, routes)

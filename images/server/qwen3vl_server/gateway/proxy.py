@@ -1,32 +1,39 @@
-"""One request on its way through: key, body, route, engine, answer. The hot path, hence plain ASGI."""
+"""One request on its way through: who asks, what for, which model, the engine's answer.
+
+The hot path, hence no framework: the front hands over a request whose body is complete."""
 
 import asyncio
 import logging
+import os
 import time
-import uuid
-from collections.abc import Callable
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import orjson
-from starlette.types import Message, Receive, Scope, Send
-
-from qwen3vl_common.body import ClientGone, read_body
 from qwen3vl_common.drain import Drain
-from qwen3vl_common.errors import ApiError, InternalError, InvalidKey, ModelNotFound, ModelUnavailable
+from qwen3vl_common.errors import (
+    ApiError,
+    InternalError,
+    InvalidKey,
+    InvalidRequest,
+    ModelNotFound,
+    ModelUnavailable,
+    UnsupportedMedia,
+)
 from qwen3vl_server.gateway.clients import Client, Clients
 from qwen3vl_server.gateway.discovery import Directory
-from qwen3vl_server.gateway.events import WholeEvents
-from qwen3vl_server.gateway.metrics import Metrics
-from qwen3vl_server.gateway.request import Limits, Summary
+from qwen3vl_server.gateway.engines import Engines
+from qwen3vl_server.gateway.front import MISTAKE, REPLACED, Exchange, Head
+from qwen3vl_server.gateway.metrics import Metrics, ModelMetrics
+from qwen3vl_server.gateway.request import SLICE_BYTES, EngineRequest, Limits, finish, read
 from qwen3vl_server.gateway.routes import Route
-from qwen3vl_server.gateway.upstream import Upstream
 
 log = logging.getLogger(__name__)
 
 CLIENT_CLOSED_REQUEST = 499
 """What the metrics say of a client that left before its answer was complete."""
-_UNKNOWN = "unknown"
+FOREIGN_TYPES = (b"multipart/", b"application/x-www-form-urlencoded")
+"""Bodies that hold no JSON. Any other type is read as JSON, for clients are careless about that header."""
+LONGEST_REQUEST_ID = 100
 
 
 @dataclass(frozen=True)
@@ -35,14 +42,13 @@ class Gateway:
 
     directory: Directory
     clients: Clients
-    upstream: Upstream
+    engines: Engines
     metrics: Metrics
     limits: Limits
-    max_body_bytes: int
     drain: Drain
 
 
-def check_key(gateway: Gateway, headers: dict[bytes, bytes]) -> Client:
+def check_key(gateway: Gateway, headers: Mapping[bytes, bytes]) -> Client:
     """The client.
 
     Raises:
@@ -67,137 +73,135 @@ def find_route(directory: Directory, model: str, client: Client) -> Route:
     return route
 
 
-class _Sender:
-    """Sends an answer, and remembers how far it came."""
+class EngineDoor:
+    """What the front does with a POST that is for an engine."""
 
-    def __init__(self, send: Send, request_id: str, drain: Drain) -> None:
-        self._send = send
-        self._request_id = request_id
-        self._drain = drain
-        self.status: int | None = None
+    paths = frozenset({"/v1/chat/completions", "/v1/completions"})
 
-    async def start(self, status: int, content_type: str, headers: dict[str, str], length: int | None = None) -> None:
-        raw = [(b"content-type", content_type.encode("latin-1")), (b"x-request-id", self._request_id.encode("latin-1"))]
-        raw += [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        if length is not None:
-            raw.append((b"content-length", str(length).encode()))
-        if self._drain.told:
-            # The client's next request must find another gateway.
-            raw.append((b"connection", b"close"))
-        self.status = status
-        await self._send({"type": "http.response.start", "status": status, "headers": raw})
-
-    async def chunk(self, content: bytes, *, more: bool) -> None:
-        await self._send({"type": "http.response.body", "body": content, "more_body": more})
-
-    async def error(self, error: ApiError) -> None:
-        """An HTTP error before the first byte; an event in the stream after it."""
-        if self.status is None:
-            body = orjson.dumps(error.body())
-            await self.start(error.status, "application/json", error.headers(), len(body))
-            await self.chunk(body, more=False)
-        else:
-            await self.chunk(b"data: " + orjson.dumps(error.body()) + b"\n\n", more=False)
-
-
-class Proxy:
-    """ASGI application of one path: checks the request by `parse` and hands it to an engine."""
-
-    def __init__(self, gateway: Gateway, path: str, parse: Callable[[bytes, Limits], Summary]) -> None:
+    def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._path = path
-        self._parse = parse
+        self._large = asyncio.Lock()  # a large body becomes many times its size on the way: one at a time
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = dict(scope["headers"])
-        request_id = _request_id(headers)
-        gateway = self._gateway
-        sender = _Sender(send, request_id, gateway.drain)
+    def admit(self, head: Head) -> Client:
+        """Who asks, before any of the body is read.
+
+        Raises:
+            InvalidKey: no key, or an unknown one.
+            UnsupportedMedia: the body is compressed, or a form.
+        """
+        client = check_key(self._gateway, head.headers)
+        if head.headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise UnsupportedMedia("the body is sent as it is, without content-encoding")
+        if head.headers.get(b"content-type", b"").lower().startswith(FOREIGN_TYPES):
+            raise UnsupportedMedia("the body is JSON: content-type application/json")
+        return client
+
+    def refused(self, error: ApiError, headers: Mapping[bytes, bytes]) -> Sequence[tuple[bytes, bytes]]:
+        """Count a request that came no further than the front; the id that its answer carries."""
+        self._gateway.metrics.refused(error.status)
+        return _named(request_id_of(headers))
+
+    async def answer(self, exchange: Exchange) -> None:
+        """Answer one request; cancelled when its client leaves, or when the process must end."""
+        request_id = request_id_of(exchange.head.headers)
+        metrics = self._gateway.metrics
         try:
-            client = check_key(gateway, headers)
-            body = await read_body(receive, announced=headers.get(b"content-length", b""), limit=gateway.max_body_bytes)
-            summary = self._parse(body, gateway.limits)
-            route = find_route(gateway.directory, summary.model, client)
-        except ClientGone:
-            gateway.metrics.requests.labels(_UNKNOWN, CLIENT_CLOSED_REQUEST).inc()
-            return
+            route, request = await self._understand(exchange)
         except ApiError as error:
-            gateway.metrics.requests.labels(_UNKNOWN, error.status).inc()
-            await sender.error(error)
+            metrics.refused(error.status)
+            await exchange.error(error, _named(request_id))
             return
-        await self._answer(sender, receive, route, summary, body, request_id)
-
-    async def _answer(
-        self, sender: _Sender, receive: Receive, route: Route, summary: Summary, body: bytes, request_id: str
-    ) -> None:
-        metrics, model, started = self._gateway.metrics, route.served_name, time.monotonic()
-        overdue = self._gateway.drain.overdue
-        if summary.image_tokens:
-            metrics.image_tokens.labels(model).inc(summary.image_tokens)
-        metrics.in_flight.labels(model).inc()
-        relay = asyncio.ensure_future(self._relay(sender, route, body, request_id, started))
-        watcher = asyncio.ensure_future(_disconnected(receive))
-        code = CLIENT_CLOSED_REQUEST
-        try:
-            ends: set[asyncio.Future[Any]] = {relay, watcher, overdue}
-            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in (relay, watcher):
-                task.cancel()
-            await asyncio.gather(relay, watcher, return_exceptions=True)
-            if not relay.cancelled():
-                code = relay.result()
-            elif overdue.done():
-                code = ModelUnavailable.status
-                await sender.error(ModelUnavailable("the gateway is being replaced; try again"))
-            metrics.in_flight.labels(model).dec()
-            metrics.seconds.labels(model).observe(time.monotonic() - started)
-            metrics.requests.labels(model, code).inc()
-
-    async def _relay(self, sender: _Sender, route: Route, body: bytes, request_id: str, started: float) -> int:
-        """Ask the engine and pass its answer on; the code for the metrics."""
-        first_byte = self._gateway.metrics.first_byte_seconds.labels(route.served_name)
-        try:
-            async with self._gateway.upstream.ask(route, self._path, body, request_id) as answer:
-                first_byte.observe(time.monotonic() - started)
-                if answer.rest is None:
-                    await sender.start(200, answer.content_type, {}, len(answer.first))
-                    await sender.chunk(answer.first, more=False)
-                    return 200
-                await sender.start(200, answer.content_type, {"cache-control": "no-cache"})
-                events = WholeEvents()
-                if ready := events.feed(answer.first):
-                    await sender.chunk(ready, more=True)
-                async for chunk in answer.rest:
-                    if ready := events.feed(chunk):
-                        await sender.chunk(ready, more=True)
-                await sender.chunk(events.rest(), more=False)
-                return 200
-        except ApiError as error:
-            # A refusal may quote the client's words: its code is enough here.
-            log.log(
-                logging.WARNING if error.status >= 500 else logging.INFO,
-                "request %s for %s: %s",
-                request_id,
-                route.served_name,
-                error if error.status >= 500 else f"{error.status} {error.code}",
-            )
-            await sender.error(error)
-            return error.status
+        except asyncio.CancelledError:
+            metrics.refused(await _cancelled(exchange, request_id))
+            return
         except Exception:  # any mistake of ours still gets an answer in the documented shape
+            log.exception("request %s failed in the gateway", request_id)
+            metrics.refused(InternalError.status)
+            await exchange.error(InternalError(MISTAKE), _named(request_id))
+            return
+        counts = metrics.of(route.served_name)
+        if request.image_tokens:
+            counts.image_tokens.inc(request.image_tokens)
+        # Nothing here refers to the request while it is answered: its body is let go at the engine's first byte.
+        relaying = self._gateway.engines.relay(route, exchange.head.path, request, request_id, exchange)
+        del request
+        await self._relay(exchange, relaying, route, request_id, counts)
+
+    async def _understand(self, exchange: Exchange) -> tuple[Route, EngineRequest]:
+        body = exchange.take_body()
+        if len(body) <= SLICE_BYTES:
+            return await self._read(exchange, body)
+        async with self._large:
+            return await self._read(exchange, body)
+
+    async def _read(self, exchange: Exchange, body: bytes | bytearray) -> tuple[Route, EngineRequest]:
+        draft = read(exchange.head.path, body)
+        if draft.model is None:
+            raise InvalidRequest("model is required: the name of a model, see /v1/models", param="model")
+        client = exchange.client
+        assert isinstance(client, Client), "admitted by this door"
+        route = find_route(self._gateway.directory, draft.model, client)
+        request = await finish(
+            draft,
+            engine=route.engine,
+            model=route.served_name,
+            context_length=route.context_length,
+            limits=self._gateway.limits,
+        )
+        return route, request
+
+    async def _relay(
+        self,
+        exchange: Exchange,
+        relaying: Coroutine[None, None, int],
+        route: Route,
+        request_id: str,
+        counts: ModelMetrics,
+    ) -> None:
+        started = time.monotonic()
+        counts.accepted.inc()
+        counts.in_flight.inc()
+        code = InternalError.status
+        try:
+            code = await relaying
+        except ApiError as error:
+            code = error.status
+            _tell(error, route, request_id)
+            await exchange.error(error, _named(request_id))
+        except asyncio.CancelledError:
+            code = await _cancelled(exchange, request_id)
+        except Exception:  # likewise
             log.exception("request %s for %s failed in the gateway", request_id, route.served_name)
-            failure = InternalError("the gateway failed; its log has the reason")
-            await sender.error(failure)
-            return failure.status
+            await exchange.error(InternalError(MISTAKE), _named(request_id))
+        finally:
+            counts.in_flight.dec()
+            counts.seconds.observe(time.monotonic() - started)
+            counts.answered(code)
 
 
-async def _disconnected(receive: Receive) -> Message:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return message
+async def _cancelled(exchange: Exchange, request_id: str) -> int:
+    """The code of a request whose task was cancelled; who still listens is told why."""
+    if not exchange.replaced:
+        return CLIENT_CLOSED_REQUEST
+    error = ModelUnavailable(REPLACED)
+    await exchange.error(error, _named(request_id))
+    return error.status
 
 
-def _request_id(headers: dict[bytes, bytes]) -> str:
+def _tell(error: ApiError, route: Route, request_id: str) -> None:
+    # A refusal may quote the client's words: its code is enough here.
+    level = logging.WARNING if error.status >= 500 else logging.INFO
+    said = error if error.status >= 500 else f"{error.status} {error.code}"
+    log.log(level, "request %s for %s: %s", request_id, route.served_name, said)
+
+
+def _named(request_id: str) -> tuple[tuple[bytes, bytes]]:
+    return ((b"x-request-id", request_id.encode("ascii")),)
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
+    """The client's own id of a request where it is a plain word of up to 100 characters, else a new one."""
     given = headers.get(b"x-request-id", b"").decode("latin-1")
-    return given if 0 < len(given) <= 100 and given.isascii() and given.isprintable() else uuid.uuid4().hex
+    if 0 < len(given) <= LONGEST_REQUEST_ID and given.isascii() and given.isprintable():
+        return given
+    return os.urandom(16).hex()

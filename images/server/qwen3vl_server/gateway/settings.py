@@ -16,14 +16,22 @@ def parser() -> argparse.ArgumentParser:
 
     option("host", str, "0.0.0.0", "address to listen on")  # noqa: S104 - a pod's own address is not known before
     option("port", int, 8000, "port to listen on")
+    option("metrics-port", int, 8001, "port of /metrics, and of /health and /ready for the kubelet")
     option("keys-dir", Path, None, "folder of users' keys, one file a client")
     result.add_argument("--no-auth", action="store_true", help="ask for no key; only for a closed network")
     option("internal-key-file", Path, None, "file of the secret that engine keys are derived from")
     option("namespaces", str, "", "namespaces whose EndpointSlices are watched, separated by commas")
     option("routes", Path, None, "YAML file with routes, outside Kubernetes")
     option("max-body-bytes", int, 33_554_432, "longest body of a request")
+    option("max-bytes-in-flight", int, 100_663_296, "bytes of bodies held at a time; a key has half of it")
+    option("max-unknown-connections", int, 1_000, "connections that have not shown a valid key")
+    option("max-unknown-connections-per-address", int, 100, "of these, those of one address")
     option("max-image-pixels", int, 33_554_432, "largest picture, in pixels")
+    option("max-total-pixels", int, 134_217_728, "pixels of all pictures in one request")
     option("max-images", int, 16, "most pictures in one request")
+    result.add_argument(
+        "--allow-special-tokens", action="store_true", help="let texts hold the model's own marks, as <|im_start|>"
+    )
     option("connect-timeout-seconds", float, 2, "patience for a connection to an engine")
     option("first-byte-timeout-seconds", float, 600, "patience for the first byte of an answer")
     option("idle-timeout-seconds", float, 120, "patience between two chunks of a stream")

@@ -12,6 +12,7 @@ from qwen3vl_operator.crds import vision_models
 from qwen3vl_operator.vision_model import engines
 from qwen3vl_operator.vision_model.engines import ENGINES
 from qwen3vl_operator.vision_model.engines.program import Engine
+from qwen3vl_server.gateway.request import fields
 
 
 def test_every_name_in_the_schema_has_a_module_and_every_module_is_in_the_schema() -> None:
@@ -22,6 +23,10 @@ def test_every_name_in_the_schema_has_a_module_and_every_module_is_in_the_schema
     )
     with_engine = {module.ENGINE.name for module in modules if hasattr(module, "ENGINE")}
     assert in_schema == with_engine == set(ENGINES)
+
+
+def test_the_gateway_knows_what_each_engine_takes() -> None:
+    assert set(ENGINES) <= fields.ENGINES
 
 
 @pytest.mark.parametrize("name", ENGINES)
