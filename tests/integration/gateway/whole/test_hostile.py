@@ -7,7 +7,7 @@ import hashlib
 import json
 
 import pytest
-from tests.unit.gateway.conftest import KEY, Running
+from tests.integration.gateway.whole.conftest import KEY, Running
 
 PATH = "/v1/chat/completions"
 ASK = json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}).encode()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from PIL import Image
-from tests.unit.gateway.conftest import LIMIT, Running
+from tests.integration.gateway.whole.conftest import LIMIT, Running
 
 
 def data_url(content: bytes, kind: str = "image/png") -> str:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from tests.unit.gateway.conftest import KEY, SECRET, Running
+from tests.integration.gateway.whole.conftest import KEY, SECRET, Running
 
 from qwen3vl_common.errors import InvalidKey
 from qwen3vl_common.keys import KeyRing, derive

@@ -7,8 +7,8 @@ from typing import Any
 
 import openai
 import pytest
+from tests.integration.gateway.whole.conftest import KEY, SECRET, Running
 from tests.support.stub_engine import STREAM
-from tests.unit.gateway.conftest import KEY, SECRET, Running
 from yarl import URL
 
 from qwen3vl_common.keys import derive
