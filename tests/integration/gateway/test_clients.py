@@ -6,6 +6,8 @@ import http.client
 import json
 import shutil
 import subprocess
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,6 +190,15 @@ async def test_aiohttp_sees_a_picture_whole_and_streamed(gateway: GatewayProcess
             assert _said(await answer.json()) == SEEN
         async with session.post("/v1/chat/completions", json=ASK | {"stream": True}) as stream:
             assert (await stream.read()).endswith(b"data: [DONE]\n\n")
+
+
+def test_a_library_that_sends_all_before_it_reads_is_told_that_it_is_too_much(gateway: GatewayProcess) -> None:
+    headers = HEADERS | {"content-type": "application/json"}
+    request = urllib.request.Request(f"{gateway.url}/v1/chat/completions", bytes(50_000_000), headers, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(request, timeout=20)
+    with caught.value as answer:
+        assert (answer.code, json.load(answer)["error"]["code"]) == (413, "request_too_large")
 
 
 async def test_idle_connections_of_common_clients_serve_their_next_request(gateway: GatewayProcess) -> None:

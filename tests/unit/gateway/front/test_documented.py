@@ -26,6 +26,7 @@ def test_the_numbers_in_the_tables_are_the_defaults() -> None:
         f"of one key | {limits.share_bytes // MIB} MiB |",
         f"trailers of a chunked body | {limits.overhead_bytes // 1024} KiB beside",
         f"up to {limits.refused_bytes // MIB} MiB of the body,\nor {limits.refused_seconds:g} s",
+        f"(up to {limits.refused_known_bytes // MIB} MiB where the key is valid)",
         f"no byte of an answer for {limits.taking_seconds:g} s",
     ]
     assert [row for row in rows if row not in API] == []

@@ -182,6 +182,7 @@ class FrontConnection(HttpToolsProtocol):
 
     def drop(self, size: int) -> None:
         """So many bytes that nobody wants."""
+        limits, known = self.front.limits, self._stranger is None
         self._dropped += size
-        if self._dropped > self.front.limits.refused_bytes:
+        if self._dropped > (limits.refused_known_bytes if known else limits.refused_bytes):
             self.patient.hold()

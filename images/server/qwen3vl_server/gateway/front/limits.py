@@ -24,8 +24,9 @@ class FrontLimits:
         share_bytes: of these, most for one client.
         room_seconds: how long a body waits unread for room.
         waiting_most: how many do at a time, half as many of one client; each of them may hold what came with its head.
-        refused_bytes, refused_seconds: how much of a refused body is read and dropped before the connection closes, so
-            that the client sees the answer and not a reset.
+        refused_bytes, refused_known_bytes, refused_seconds: how much of a refused body is read and dropped before the
+            connection closes, so that the client sees the answer and not a reset: of a stranger, of one with a key,
+            and for how long. Some libraries send all of it before they look at an answer.
         ahead_bytes: of pipelined requests while one is answered.
         hoarders: connections that may hold more, by one read; a further one is answered and closed.
         taking_seconds: a client that takes no byte of an answer for so long is dropped.
@@ -47,6 +48,7 @@ class FrontLimits:
     room_seconds: float = 10.0
     waiting_most: int = 64
     refused_bytes: int = 1 * MIB
+    refused_known_bytes: int = 128 * MIB
     refused_seconds: float = 2.0
     ahead_bytes: int = 64 * KIB
     hoarders: int = 64
