@@ -32,7 +32,7 @@ SLOW = {
     "model takes 8 s": Setting(model_seconds=8.0, most_seconds=600.0),
 }
 """Deadline 600 s; their success is reported, and nothing is asked of it."""
-WORLD_COUNT = 40
+WORLD_COUNT = 20
 WORLDS = {
     "as the policy knows it": Setting(),
     "camera 0.30 m above the floor": Setting(lens=Lens(height_metres=0.30)),
@@ -50,7 +50,7 @@ _TOUCHING = ("collisions", "per metre (95 %)", "collide, of those that did not a
 
 def write(page: Path, count: int, seed: int, *, jobs: int) -> dict[str, Any]:
     """Run all conditions and put what came of them into the page; the figures of each. Slow models and other worlds get
-    at most 40 walks.
+    at most 40 and 20 walks.
 
     Raises:
         ValueError: the page has no place for them.
